@@ -1,0 +1,6 @@
+"""python -m stylehead."""
+
+from stylehead.cli import main
+
+if __name__ == "__main__":
+    main()

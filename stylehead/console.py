@@ -1,0 +1,139 @@
+"""Terminal talk: progress, tables, results and errors; the only importer of rich."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Generator, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from stylehead.errors import StyleheadError
+
+_talk = Console(stderr=True, highlight=False, soft_wrap=True)
+_data = Console(highlight=False, soft_wrap=True)
+_quiet = False
+
+
+def configure(*, quiet: bool, verbose: bool) -> None:
+    """Set how much is said: nothing but errors, or also what libraries log."""
+    global _quiet
+    _quiet = quiet
+    level = logging.DEBUG if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(name)s: %(message)s", stream=sys.stderr)
+    if verbose:  # other people's libraries only talk from here up
+        for name in ("numba", "PIL", "matplotlib"):
+            logging.getLogger(name).setLevel(logging.INFO)
+
+
+def result(text: str) -> None:
+    """Print one result on stdout, where another program may read it."""
+    _data.print(escape(text))
+
+
+def say(message: str) -> None:
+    """Tell one fact on stderr."""
+    if not _quiet:
+        _talk.print(escape(message))
+
+
+def error(failure: StyleheadError) -> None:
+    """Print what is wrong and what to do, in one line."""
+    problem = escape(str(failure).replace("\n", " "))
+    _talk.print(f"[bold red]Error:[/] {problem} {escape(failure.remedy)}")
+
+
+def debugging() -> bool:
+    """Return whether tracebacks are wanted."""
+    return os.environ.get("STYLEHEAD_DEBUG", "") not in ("", "0")
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on stderr."""
+    if _quiet:
+        return
+    shown = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        shown.add_column(column)
+    for row in rows:
+        shown.add_row(*(escape(cell) for cell in row))
+    _talk.print(shown)
+
+
+class _Lines:
+    """Progress as plain lines: one at the start of a stage, then one every ten seconds."""
+
+    def __init__(self) -> None:
+        self._stage, self._total, self._done, self._next, self._began = "", None, 0, 0.0, 0.0
+
+    def start(self, stage: str, total: int | None) -> None:
+        self._stage, self._total, self._done = stage, total, 0
+        self._began = time.monotonic()
+        self._next = self._began + 10
+        say(stage if total is None else f"{stage} ({total})")
+
+    def advance(self) -> None:
+        self._done += 1
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + 10
+            rate = self._done / (now - self._began)
+            of = "" if self._total is None else f" of {self._total}"
+            say(f"{self._stage}: {self._done}{of}, {rate:.1f} a second")
+
+    def say(self, message: str) -> None:
+        say(message)
+
+
+class _Bars:
+    """Progress as one live bar on a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = None
+
+    def start(self, stage: str, total: int | None) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, visible=False)
+        self._task = self._progress.add_task(stage, total=total)
+
+    def advance(self) -> None:
+        if self._task is not None:
+            self._progress.advance(self._task)
+
+    def say(self, message: str) -> None:
+        if not _quiet:
+            self._progress.console.print(escape(message))
+
+
+class _Speed(TextColumn):
+    def __init__(self) -> None:
+        super().__init__("{task.speed}")
+
+    def render(self, task):  # pyright: ignore
+        from rich.text import Text
+
+        return Text(f"{task.speed:.0f} /s" if task.speed else "")
+
+
+@contextlib.contextmanager
+def progress() -> Generator[_Lines | _Bars]:
+    """Yield a reporter: a live bar on a terminal, plain lines elsewhere."""
+    if not _talk.is_terminal or _quiet:
+        yield _Lines()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_talk, transient=True) as bars:
+        yield _Bars(bars)

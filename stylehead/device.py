@@ -1,0 +1,37 @@
+"""Choice of device, and the crossing between numpy and torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stylehead.errors import DeviceError
+from stylehead.options import Device
+
+
+def choose_device(device: Device) -> torch.device:
+    """Return the torch device; AUTO takes a CUDA GPU when one is usable.
+
+    Raises DeviceError when CUDA is asked for and not there.
+    """
+    if device is Device.CPU:
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if device is Device.CUDA:
+        raise DeviceError(
+            "This torch sees no CUDA GPU.", remedy="Pass --device cpu, or install torch with CUDA."
+        )
+    return torch.device("cpu")
+
+
+def to_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    """Copy an array to the device."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device)
+
+
+def to_array(tensor: Tensor) -> NDArray[np.float32]:
+    """Copy a tensor to a float32 array on the CPU."""
+    return tensor.detach().float().cpu().numpy()

@@ -1,0 +1,31 @@
+"""What can go wrong for a user: one class for each thing the user must change."""
+
+from __future__ import annotations
+
+
+class StyleheadError(Exception):
+    """A failure the user can mend: what is wrong, and what to do about it."""
+
+    def __init__(self, problem: str, *, remedy: str) -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+
+class MediaError(StyleheadError):
+    """A picture, recording, video or output file cannot be read or written."""
+
+
+class FaceError(StyleheadError):
+    """A picture or clip does not show one usable face."""
+
+
+class StyleError(StyleheadError):
+    """A style or motion file is missing, damaged or unusable."""
+
+
+class WeightsError(StyleheadError):
+    """A model file is missing, damaged or cannot be fetched."""
+
+
+class DeviceError(StyleheadError):
+    """The asked-for device, or a system library this program needs, is not there."""

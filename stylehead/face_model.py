@@ -1,0 +1,106 @@
+"""The generic face: mean mesh, and linear maps from landmarks and expression scores to the mesh.
+
+Learned from tracked clips by `stylehead train face-model`; shipped as a small array file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from stylehead import weights
+from stylehead.geometry import Similarity, align
+from stylehead.types import Floats
+
+RIGID_MESH = np.array(
+    # fmt: off
+    (
+        10,
+        338,
+        297,
+        332,
+        284,
+        251,
+        389,
+        356,
+        127,
+        162,
+        21,
+        54,
+        103,
+        67,
+        109,
+        93,
+        168,
+        6,
+        197,
+        195,
+        5,
+        4,
+        1,
+        19,
+        94,
+        133,
+        362,
+        33,
+        263,
+        8,
+        9,
+        151,
+        234,
+        454,
+        323,
+    )
+    # fmt: on
+)
+"""Mesh vertices that move with the skull: forehead, temples, nose, eye corners."""
+
+EXPRESSIVE = np.array((*range(1, 6), *range(19, 52)))  # brows; squint, wide, jaw, mouth, nose
+"""Expression scores that a portrait may show and a neutral face does not; no blinks, no gaze."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceModel:
+    """Mean face and linear maps in head space (origin: rigid points, unit: interocular)."""
+
+    mean: Floats
+    """(478, 3) mean neutral mesh."""
+    dense: Floats
+    """(204, 1434) landmark offsets -> mesh offsets."""
+    basis: Floats
+    """(52, 1434) mesh offset per unit of each expression score."""
+    rest: Floats
+    """(52,) expression scores of neutral faces."""
+    triangles: NDArray[np.int64]
+    """(852, 3) faces of vertices 0..467, with holes for eyes and mouth."""
+
+    @staticmethod
+    @cache
+    def embedded() -> FaceModel:
+        """Return the model that ships with the package."""
+        arrays = load_file(weights.resolve("face_model"))
+        return FaceModel(
+            arrays["mean"].astype(np.float32),
+            arrays["dense"].astype(np.float32),
+            arrays["basis"].astype(np.float32),
+            arrays["rest"].astype(np.float32),
+            arrays["triangles"].astype(np.int64),
+        )
+
+    def pose(self, mesh: Floats) -> Similarity:
+        """Return the move from head space to this mesh (478, 3) in image space."""
+        return align(self.mean[RIGID_MESH], mesh[RIGID_MESH])
+
+    def mesh_offsets(self, landmarks: Floats) -> Floats:
+        """Spread landmark offsets (T, 68, 3) over the mesh: (T, 478, 3)."""
+        return (landmarks.reshape(len(landmarks), -1) @ self.dense).reshape(-1, 478, 3)
+
+    def expression_offset(self, scores: Floats) -> Floats:
+        """Return the mesh offset (478, 3) that these scores (52,) mean against a neutral face."""
+        excess = np.zeros_like(self.rest)
+        excess[EXPRESSIVE] = np.maximum(scores - self.rest, 0)[EXPRESSIVE]
+        return (excess @ self.basis).reshape(478, 3)

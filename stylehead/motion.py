@@ -1,0 +1,235 @@
+"""Sound + style -> Motion: what the net hears, brought to the style's range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+
+from stylehead.blinks import sample_blinks
+from stylehead.device import to_array
+from stylehead.errors import MediaError
+from stylehead.face_model import FaceModel
+from stylehead.features import FLOOR, LOUDNESS, mel_chunks
+from stylehead.head_motion import sample_head
+from stylehead.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, to_68
+from stylehead.media import Sound
+from stylehead.models.motion_generator import FPS, ROWS_PER_FRAME, MotionGenerator
+from stylehead.options import MotionControls
+from stylehead.progress import SILENT, Reporter
+from stylehead.types import Floats, Motion, Style
+
+CHUNK = 600  # frames predicted at once: 10 s
+SILENT_LEVEL, VOICED_LEVEL = -42.0, -30.0  # dB under the loud parts: gate shut, gate open
+ATTACK, RELEASE = 4, 7  # frames at 60 fps by which the gate opens early and shuts late
+GATE_SMOOTHING = 2.5  # frames at 60 fps
+SMOOTHING = 1.2  # frames at 60 fps of Gaussian, on what the net says
+TRUST = 5.0  # seconds of voiced sound at which its own spread counts as much as the training's
+QUIETEST = 10 ** (-60 / 20)  # loudness below which a recording counts as silent
+STRETCH = (0.2, 4.0)  # least and most a region is scaled to reach the style's spread
+HELD_POSE = 0.1  # interocular; most a style's mean may move brows, eyes or mouth corners
+
+
+def predict_motion(
+    sound: Sound,
+    net: MotionGenerator,
+    style: Style,
+    *,
+    fps: Fraction,
+    controls: MotionControls = MotionControls(),  # noqa: B008 (frozen)
+    reporter: Reporter = SILENT,
+) -> Motion:
+    """Return the motion of a recording in a style, never shorter than the sound.
+
+    Memory grows by 1.5 MB a minute, for the motion itself. Raises MediaError for a silent
+    recording.
+    """
+    if sound.loudness < QUIETEST:
+        raise MediaError(
+            f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
+        )
+    offsets, level = _listen(sound, net, reporter)
+    gate = voice_gate(level)
+    frames = math.ceil(round(sound.seconds * fps, 6))
+    landmarks = np.empty((frames, 68, 3), np.float32)
+    for rows, values in _resampled(offsets, gate, FPS, fps, frames):
+        landmarks[rows] = values
+    del offsets
+    voice = _at_rate(gate, fps, frames)
+    apply_style(landmarks, voice, net, style, fps)
+    landmarks *= controls.expression
+    _keep_lips_apart(landmarks, to_68(FaceModel.embedded().mean))
+    generator = np.random.default_rng(controls.seed)
+    rotation, translation = sample_head(
+        voice, _at_rate(_stress(level), fps, frames), style, fps, controls.pose, generator
+    )
+    rate = controls.blinks_per_minute
+    blink = sample_blinks(frames, voice, fps, style if rate is None else rate, generator)
+    neutral = to_68(FaceModel.embedded().mean)
+    return Motion(landmarks, rotation, translation, blink, fps, neutral)
+
+
+@torch.inference_mode()
+def _listen(
+    sound: Sound, net: MotionGenerator, reporter: Reporter
+) -> tuple[NDArray[np.float16], Floats]:
+    """Run the net over the recording: offsets (T, 68, 3) and level in dB (T,), at 60 fps."""
+    total = math.ceil(sound.seconds * FPS) + 1
+    offsets = np.zeros((total, 68, 3), np.float16)
+    level = np.full(total, -100.0, np.float32)
+    delay = net.config.delay
+    state, done, heard = None, 0, 0
+    reporter.start("Listening", math.ceil(total / CHUNK))
+    chunks = mel_chunks(
+        sound.blocks(), net.filters.cpu(), gain=LOUDNESS / sound.loudness, frames=CHUNK
+    )
+    for rows in _then_tail(chunks, delay):
+        device = net.filters.device
+        predicted, state = net(rows[None].to(device), state)
+        ready = to_array(predicted[0])
+        if heard == 0:  # steps before the net has heard `delay` frames belong to no frame
+            ready = ready[delay:]
+        count = min(len(ready), total - done)
+        offsets[done : done + count] = ready[:count]
+        done += count
+        magnitude = torch.exp((1 - rows) * math.log(FLOOR)).mean(1)
+        loud = to_array(magnitude.unflatten(0, (-1, ROWS_PER_FRAME)).mean(1))
+        count = min(len(loud), total - heard)
+        level[heard : heard + count] = 20 * np.log10(loud[:count] + 1e-9)
+        heard += count
+        reporter.advance()
+    level -= np.percentile(level, 95)
+    return offsets, level
+
+
+def _then_tail(chunks: Iterator[torch.Tensor], delay: int) -> Iterator[torch.Tensor]:
+    """Yield the chunks, the last one followed by `delay` frames of its last row."""
+    held = None
+    for rows in chunks:
+        if held is not None:
+            yield held
+        held = rows
+    if held is not None:
+        yield torch.cat([held, held[-1:].expand(delay * ROWS_PER_FRAME, -1)])
+
+
+def voice_gate(level: Floats) -> Floats:
+    """Return how much the mouth may move, 0 to 1, from the level in dB at 60 fps.
+
+    Opens a little before the sound, as lips do, and shuts a little after it.
+    """
+    gate = ((level - SILENT_LEVEL) / (VOICED_LEVEL - SILENT_LEVEL)).clip(0, 1)
+    shift = (ATTACK - RELEASE) // 2
+    gate = maximum_filter1d(gate, ATTACK + RELEASE + 1, origin=shift)
+    return gaussian_filter1d(gate, GATE_SMOOTHING).astype(np.float32)
+
+
+def _stress(level: Floats) -> Floats:
+    """Return the loudness of stressed syllables, about 0 to 1, at 60 fps."""
+    voiced = ((level + 30) / 30).clip(0, 1)
+    slow, fast = gaussian_filter1d(voiced, 45), gaussian_filter1d(voiced, 6)
+    return (fast - slow).clip(0, None).astype(np.float32) * 2
+
+
+def _at_rate(values: Floats, fps: Fraction, frames: int) -> Floats:
+    times = np.arange(frames) / float(fps) * FPS
+    return np.interp(times, np.arange(len(values)), values).astype(np.float32)
+
+
+def _resampled(
+    offsets: NDArray[np.float16], gate: Floats, rate: int, fps: Fraction, frames: int
+) -> Iterator[tuple[slice, Floats]]:
+    """Smooth, gate and resample offsets in pieces: (rows of the output, their values)."""
+    margin = 12
+    # Below 60 fps the smoothing also keeps motion that the rate cannot show from folding back.
+    sigma = max(SMOOTHING, 0.4 * rate / float(fps))
+    for start in range(0, frames, CHUNK):
+        rows = np.arange(start, min(start + CHUNK, frames))
+        times = rows / float(fps) * rate
+        first = max(0, int(times[0]) - margin)
+        last = min(len(offsets), int(times[-1]) + margin + 2)
+        piece = offsets[first:last].astype(np.float32)
+        piece *= gate[first:last, None, None]
+        piece = gaussian_filter1d(piece, sigma, axis=0, mode="nearest")
+        low = np.floor(times).astype(int).clip(0, len(offsets) - 1)
+        high = (low + 1).clip(max=len(offsets) - 1)
+        share = (times - low).astype(np.float32)[:, None, None]
+        yield (
+            slice(rows[0], rows[-1] + 1),
+            piece[low - first] * (1 - share) + piece[high - first] * share,
+        )
+
+
+# ---- style ----------------------------------------------------------------------------------
+
+
+def apply_style(
+    landmarks: Floats, voice: Floats, net: MotionGenerator, style: Style, fps: Fraction
+) -> None:
+    """Bring each region's range, axis by axis, to the style's; in place.
+
+    landmarks (T, 68, 3) as the net predicts them for an average person; voice (T,) the gate. The
+    spread of the net's own output is measured on this recording, leaning on training for short
+    ones.
+    """
+    voiced = voice > 0.5
+    seconds = float(voiced.sum() / fps)
+    share = seconds / (seconds + TRUST)
+    usual = to_array(net.predicted_spread)
+    own = landmarks[voiced].std(0) if voiced.any() else usual
+    performed = style.motion.landmarks
+    for region in REGIONS.values():
+        points = list(region)
+        variance = share * np.square(own[points]) + (1 - share) * np.square(usual[points])
+        wanted = np.square(performed[:, points].std(0))
+        ratio = np.sqrt(wanted.mean(0) / (variance.mean(0) + 1e-10)).clip(*STRETCH)
+        landmarks[:, points] *= ratio.astype(np.float32)
+    # The vertical way of the lips is what is read as style: fit the opening itself.
+    neutral = to_68(FaceModel.embedded().mean)
+    reached = _high_opening(landmarks[voiced], neutral) if voiced.any() else 0.0
+    wanted = _high_opening(performed, style.motion.neutral)
+    if reached > 0.005 and seconds > 1:
+        factor = np.float32(np.clip(wanted / reached, 0.5, 2.0))
+        for name in ("mouth", "jaw"):
+            landmarks[:, list(REGIONS[name]), 1] *= factor
+    _hold_style(landmarks, voice, style)
+
+
+def _high_opening(landmarks: Floats, neutral: Floats) -> float:
+    """Return the 95th percentile of the mouth's opening above its opening at rest."""
+    rest = float(mouth_opening(neutral))
+    return float(np.percentile(mouth_opening(landmarks + neutral), 95)) - rest
+
+
+def _hold_style(landmarks: Floats, voice: Floats, style: Style) -> None:
+    """Give brows, lids and, while speaking, the mouth's width the style's mean; in place."""
+    mean = style.motion.landmarks.mean(0).clip(-HELD_POSE, HELD_POSE)
+    own = landmarks.mean(0)
+    for name in ("brows", "eyes"):
+        points = list(REGIONS[name])
+        landmarks[:, points] += (mean - own)[points]
+    mouth = list(REGIONS["mouth"])
+    shift = (mean - own)[mouth, 0]
+    landmarks[:, mouth, 0] += voice[:, None] * shift
+
+
+def _keep_lips_apart(landmarks: Floats, neutral: Floats) -> None:
+    """Where inner lips would cross, let them meet half way; outer lips follow by half; in place.
+
+    Method notes, 3.3, with the overlap taken frame by frame.
+    """
+    placed = landmarks[..., 1] + neutral[:, 1]
+    overlaps: list[Floats] = []
+    for upper, lower in MOUTH_PAIRS:
+        overlap = (placed[:, upper] - placed[:, lower]).clip(0, None) / 2
+        landmarks[:, upper, 1] -= overlap
+        landmarks[:, lower, 1] += overlap
+        overlaps.append(overlap)
+    mean = np.mean(overlaps, axis=0)[:, None] / 2
+    landmarks[:, 49:54, 1] -= mean
+    landmarks[:, 55:60, 1] += mean

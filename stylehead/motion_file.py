@@ -1,0 +1,91 @@
+"""Motion files: npz with plain arrays, to keep, edit and render again."""
+
+from __future__ import annotations
+
+import zipfile
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from stylehead import media
+from stylehead.errors import StyleError
+from stylehead.types import Floats, Motion
+
+FIELDS = ("landmarks", "neutral", "rotation", "translation", "blink", "fps")
+
+
+def save_motion(motion: Motion, path: Path) -> None:
+    """Write a motion; `fps` is stored as numerator and denominator."""
+    with media.atomic(path) as part, part.open("wb") as file:
+        np.savez_compressed(
+            file,
+            landmarks=motion.landmarks,
+            neutral=motion.neutral,
+            rotation=motion.rotation,
+            translation=motion.translation,
+            blink=motion.blink,
+            fps=np.array([motion.fps.numerator, motion.fps.denominator]),
+        )
+
+
+def load_motion(path: Path) -> Motion:
+    """Read a motion; raises StyleError naming the field that is missing or misshapen."""
+    if not path.is_file():
+        raise StyleError(f"{path} does not exist.", remedy="Check the motion file's path.")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in FIELDS if name not in arrays]
+            if missing:
+                raise StyleError(
+                    f"{path} lacks {', '.join(missing)}.", remedy="See docs/motion-file.md."
+                )
+            fields: dict[str, Floats] = {name: arrays[name] for name in FIELDS}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise StyleError(
+            f"{path} is not a motion file, or is damaged.",
+            remedy="Make one with stylehead motion; see docs/motion-file.md.",
+        ) from error
+    try:
+        parts = [int(part) for part in np.atleast_1d(fields["fps"]).tolist()]
+        fps = Fraction(*parts)
+        names = ("landmarks", "rotation", "translation", "blink", "neutral")
+        arrays32 = {name: np.asarray(fields[name], np.float32) for name in names}
+        bad = [name for name, array in arrays32.items() if not np.isfinite(array).all()]
+        if bad or fps <= 0 or len(arrays32["landmarks"]) == 0:
+            raise ValueError(f"{', '.join(bad) or 'fps or length'} is not usable")
+        return Motion(
+            arrays32["landmarks"],
+            arrays32["rotation"],
+            arrays32["translation"],
+            arrays32["blink"],
+            fps,
+            arrays32["neutral"],
+        )
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        raise StyleError(
+            f"{path} is not a usable motion: {error}.", remedy="See docs/motion-file.md."
+        ) from error
+
+
+def at_rate(motion: Motion, fps: Fraction) -> Motion:
+    """Resample a motion in time by cubic interpolation; the same motion at its own rate."""
+    if fps == motion.fps or len(motion) < 2:
+        return motion
+    old = np.arange(len(motion)) / float(motion.fps)
+    count = max(1, round(len(motion) / motion.fps * fps))
+    new = (np.arange(count) / float(fps)).clip(max=old[-1])
+
+    def moved(values: Floats) -> Floats:
+        return CubicSpline(old, values, axis=0)(new).astype(np.float32)
+
+    left, _, right = np.linalg.svd(moved(motion.rotation).astype(np.float64))
+    return Motion(
+        moved(motion.landmarks),
+        (left @ right).astype(np.float32),
+        moved(motion.translation),
+        np.interp(new, old, motion.blink).astype(np.float32),
+        fps,
+        motion.neutral,
+    )

@@ -1,0 +1,50 @@
+"""What a user may choose, with its defaults; imported by the command line, so nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Device(str, Enum):
+    """Where networks and sampling run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+@dataclass(frozen=True, slots=True)
+class MotionControls:
+    """What may be turned about a motion; 1 is as the style has it."""
+
+    expression: float = 1.0
+    """Factor on all landmark offsets."""
+    pose: float = 1.0
+    """Factor on head rotation and displacement; 0 keeps the head still."""
+    blinks_per_minute: float | None = None
+    """None takes the style's rate."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may be chosen about a video."""
+
+    fps: int = 30
+    size: int = 512
+    """Side of the face crop in pixels, used with `crop`."""
+    crop: bool = False
+    """Write the face crop instead of the whole picture."""
+    face: int | None = None
+    """Which face, counted from left to right; None takes the largest."""
+    start: float = 0.0
+    """Seconds of the sound to skip."""
+    duration: float | None = None
+    """Seconds of the sound to use; None takes all."""
+    device: Device = Device.AUTO
+    overwrite: bool = False
+    controls: MotionControls = field(default_factory=MotionControls)
+
+
+DEFAULT_STYLE = "plain"

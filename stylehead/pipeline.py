@@ -1,0 +1,289 @@
+"""The whole corridor on one screen: portrait + sound + style -> video."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stylehead import media, rendering, tracking, weights
+from stylehead.device import choose_device
+from stylehead.models.load import load_motion_generator
+from stylehead.motion import predict_motion
+from stylehead.motion_file import at_rate, load_motion, save_motion
+from stylehead.options import DEFAULT_STYLE, MotionControls, Options
+from stylehead.progress import SILENT, Reporter, track
+from stylehead.references import Retrieval
+from stylehead.sheet import draw_sheet
+from stylehead.style import SUFFIX, extract_style, find_style, save_style, style_folders
+from stylehead.types import Motion, Style
+from stylehead.version import __version__
+
+TRIAL_FRAMES = 4  # rendered to estimate the whole; the first one also starts the compiler
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was made."""
+
+    output: str
+    seconds: float
+    frames: int
+    fps: int
+    width: int
+    height: int
+    style: str
+    seed: int
+    device: str
+    stages: dict[str, float]
+    """Wall seconds of each stage."""
+
+    def as_json(self) -> str:
+        """Return one line of JSON."""
+        return json.dumps(asdict(self))
+
+
+def animate(
+    image: Path,
+    audio: Path,
+    output: Path = Path("talking.mp4"),
+    *,
+    style: Style | str | None = None,
+    style_video: Path | None = None,
+    motion: Path | None = None,
+    save_motion_to: Path | None = None,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    reporter: Reporter = SILENT,
+) -> Result:
+    """Write a video in which the portrait speaks or sings the audio in the given style.
+
+    `style` is a Style, a style file or a style's name; `style_video` a clip to learn it from;
+    `motion` a saved motion to render instead. Raises StyleheadError with a remedy.
+    """
+    clock = _Clock()
+    media.check_output(output, overwrite=options.overwrite)
+    if save_motion_to:
+        media.check_output(save_motion_to, overwrite=options.overwrite)
+    device = choose_device(options.device)
+    sound = media.open_sound(audio, start=options.start, duration=options.duration)
+    portrait = tracking.find_portrait(media.read_image(image), name=str(image), number=options.face)
+    if portrait.count > 1:
+        side = "" if options.face else " (the largest)"
+        reporter.say(f"Animating face {portrait.number} of {portrait.count}{side}; see --face")
+    clock.lap("portrait")
+    chosen = None if motion else choose_style(style, style_video, reporter=reporter)
+    clock.lap("style")
+    fps = Fraction(options.fps)
+    if chosen is None and motion is not None:
+        moves = at_rate(load_motion(motion), fps)
+        moves = _at_least(moves, sound.seconds)
+    else:
+        assert chosen is not None  # one of the two is given
+        moves = make_motion(sound, chosen, fps, device, options.controls, reporter=reporter)
+    if save_motion_to:
+        save_motion(moves, save_motion_to)
+    clock.lap("motion")
+    crop_size = options.size if options.crop else None
+    scene = rendering.prepare(portrait, crop_size=crop_size, device=device)
+    height, width = scene.picture.shape[:2]
+    _estimate(scene, moves, width, height, device, reporter)
+    clock.lap("preparing")
+    style_name = chosen.name if chosen else f"motion {motion.name if motion else ''}"
+    frames = track(rendering.render(scene, moves), "Rendering", len(moves), reporter)
+    count = media.write_video(
+        output,
+        frames,
+        fps=fps,
+        sound=sound,
+        metadata=_metadata(image, style_name, chosen, options.controls.seed),
+    )
+    clock.lap("rendering")
+    return Result(
+        str(output),
+        count / options.fps,
+        count,
+        options.fps,
+        width // 2 * 2,
+        height // 2 * 2,
+        style_name,
+        options.controls.seed,
+        device.type,
+        clock.laps,
+    )
+
+
+def write_motion(
+    audio: Path,
+    output: Path,
+    *,
+    style: Style | str | None = None,
+    style_video: Path | None = None,
+    options: Options = Options(),  # noqa: B008 (frozen)
+    reporter: Reporter = SILENT,
+) -> Motion:
+    """Write the motion of a recording in a style, without a picture."""
+    media.check_output(output, overwrite=options.overwrite)
+    sound = media.open_sound(audio, start=options.start, duration=options.duration)
+    chosen = choose_style(style, style_video, reporter=reporter)
+    device = choose_device(options.device)
+    fps = Fraction(options.fps)
+    moves = make_motion(sound, chosen, fps, device, options.controls, reporter=reporter)
+    save_motion(moves, output)
+    return moves
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedStyle:
+    """A style written to disk, and how it was found."""
+
+    path: Path
+    style: Style
+    retrieval: Retrieval
+
+    def tables(self) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+        """Return (title, columns, rows) of what was found and what was rejected."""
+        found, numbers = self.retrieval, self.style.statistics
+        references = [
+            (one.template, media.clock(one.seconds), f"{one.score:.1f}")
+            for one in self.style.references
+        ]
+        rejected = [
+            (reason, f"{count}", f"{count / found.frames:.0%}")
+            for reason, count in found.rejected.items()
+        ]
+        rejected.append(("usable", f"{found.usable}", f"{found.usable / found.frames:.0%}"))
+        shown = [
+            (name.replace("_", " "), f"{value:.3g}")
+            for name, value in numbers.items()
+            if not name.startswith("spread_") and "_speed_" not in name
+        ]
+        return [
+            ("Style references", ("template", "time", "distance (lower is nearer)"), references),
+            (
+                "Frames not considered (one may have several reasons)",
+                ("reason", "frames", ""),
+                rejected,
+            ),
+            ("Motion (lengths in interocular distances)", ("measure", "value"), shown),
+        ]
+
+
+def write_style(
+    video: Path,
+    output: Path | None,
+    *,
+    sheet: Path | None = None,
+    keep_frames: bool = False,
+    overwrite: bool = False,
+    reporter: Reporter = SILENT,
+) -> ExtractedStyle:
+    """Learn a style from a clip and write it; without `output` it joins the user's styles."""
+    if output is None:
+        output = style_folders()[1] / f"{video.stem}{SUFFIX}"
+        media.make_folder(output.parent)
+    for path in (output, sheet):
+        if path:
+            media.check_output(path, overwrite=overwrite)
+    style, retrieval, found = extract_style(
+        video, output.stem, keep_frames=keep_frames, reporter=reporter
+    )
+    if sheet:
+        draw_sheet(sheet, video, style, retrieval, found)
+    save_style(style, output)
+    return ExtractedStyle(output, style, retrieval)
+
+
+def choose_style(
+    style: Style | str | None, style_video: Path | None, *, reporter: Reporter = SILENT
+) -> Style:
+    """Return the style: given, found by name or file, learned from a clip, or the default."""
+    if isinstance(style, Style):
+        return style
+    if style_video is not None:
+        return extract_style(style_video, style_video.stem, reporter=reporter)[0]
+    return find_style(style or DEFAULT_STYLE)
+
+
+def make_motion(
+    sound: media.Sound,
+    style: Style,
+    fps: Fraction,
+    device: torch.device,
+    controls: MotionControls,
+    *,
+    reporter: Reporter = SILENT,
+) -> Motion:
+    """Predict the motion of a sound in a style with the shipped motion generator."""
+    net = load_motion_generator(weights.resolve("motion"), device)
+    return predict_motion(sound, net, style, fps=fps, controls=controls, reporter=reporter)
+
+
+def _at_least(motion: Motion, seconds: float) -> Motion:
+    """Hold a motion's last frame until the sound ends; a longer one is cut there."""
+    frames = math.ceil(round(seconds * motion.fps, 6))
+    rows = np.arange(frames).clip(max=len(motion) - 1)
+    return Motion(
+        motion.landmarks[rows],
+        motion.rotation[rows],
+        motion.translation[rows],
+        motion.blink[rows],
+        motion.fps,
+        motion.neutral,
+    )
+
+
+def _estimate(
+    scene: rendering.Scene,
+    motion: Motion,
+    width: int,
+    height: int,
+    device: torch.device,
+    reporter: Reporter,
+) -> None:
+    """Say what will be made and how long it takes, from a few frames rendered now."""
+    trial = rendering.render(scene, motion)
+    next(trial)
+    began = time.perf_counter()
+    done = len(list(islice(trial, TRIAL_FRAMES)))
+    each = (time.perf_counter() - began) / max(done, 1)
+    encoding = 1.2e-8 * width * height  # seconds a frame, measured for x264 veryfast on 2 cores
+    seconds = (each + encoding) * len(motion)
+    reporter.say(
+        f"{len(motion)} frames of {width} x {height} ({media.clock(motion.seconds)}), "
+        f"about {max(1, round(seconds))} s on {device.type}"
+    )
+
+
+def _metadata(image: Path, name: str, style: Style | None, seed: int) -> dict[str, str]:
+    """Return what the video says about itself."""
+    source = style.provenance.get("source_sha256", "") if style else ""
+    used = {key: entry.sha256[:16] for key, entry in weights.read_manifest().items()}
+    return {
+        "title": f"{image.stem} (AI-generated)",
+        "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
+        "what it shows was never filmed.",
+        "software": f"stylehead {__version__}",
+        "stylehead_weights": json.dumps(used),
+        "stylehead_style": json.dumps({"name": name, "source_sha256": source}),
+        "stylehead_seed": str(seed),
+    }
+
+
+class _Clock:
+    """Wall time of each stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = round(now - self._last, 3)
+        self._last = now

@@ -1,0 +1,283 @@
+"""The portrait's extended mesh: face, head, shoulders and background, and how motion moves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+
+from stylehead.capture import CAMERA_DISTANCE
+from stylehead.face_model import FaceModel
+from stylehead.geometry import Similarity
+from stylehead.landmarks import interocular, mouth_opening, to_68
+from stylehead.types import Floats, Portrait
+
+FACE = 468  # vertices of the tracker's mesh without irises
+OVAL = np.array(
+    # fmt: off
+    (
+        10,
+        338,
+        297,
+        332,
+        284,
+        251,
+        389,
+        356,
+        454,
+        323,
+        361,
+        288,
+        397,
+        365,
+        379,
+        378,
+        400,
+        377,
+        152,
+        148,
+        176,
+        149,
+        150,
+        136,
+        172,
+        58,
+        132,
+        93,
+        234,
+        127,
+        162,
+        21,
+        54,
+        103,
+        67,
+        109,
+    )
+    # fmt: on
+)
+"""Outline of the face, clockwise in the picture from the top of the forehead."""
+INNER_UPPER = np.array((191, 80, 81, 82, 13, 312, 311, 310, 415))
+INNER_LOWER = np.array((95, 88, 178, 87, 14, 317, 402, 318, 324))
+MOUTH_CORNERS = (78, 308)
+INNER_LIPS = np.array((78, *INNER_UPPER, 308, *INNER_LOWER[::-1]))
+"""Closed polygon of the inner lips."""
+# Each eye: outer corner to inner corner along the upper lid, the same along the lower lid, then the
+# crease above the upper lid and the skin below the brow.
+EYES = (
+    (
+        np.array((33, 246, 161, 160, 159, 158, 157, 173, 133)),
+        np.array((33, 7, 163, 144, 145, 153, 154, 155, 133)),
+        np.array((247, 30, 29, 27, 28, 56, 190)),
+        np.array((113, 225, 224, 223, 222, 221, 189)),
+    ),
+    (
+        np.array((263, 466, 388, 387, 386, 385, 384, 398, 362)),
+        np.array((263, 249, 390, 373, 374, 380, 381, 382, 362)),
+        np.array((467, 260, 259, 257, 258, 286, 414)),
+        np.array((342, 445, 444, 443, 442, 441, 413)),
+    ),
+)
+RINGS = ((1.12, 1.0), (1.3, 1.0), (1.55, 0.8), (1.9, 0.45), (2.3, 0.12))
+"""Rings around the face: size against the oval, and how rigidly they follow the head."""
+CROP_FACES = 2.1  # side of the working square in face sizes (architecture, 3)
+LEAST_CROP = 1.4  # of face sizes, when the picture is small
+CROP_LIFT = 0.03  # of that side: more room for hair than for the chest
+SKULL_DEPTH = 0.95  # depth of the head's axis behind the rigid points, head-space unit
+CHEST = 0.12  # how rigidly what is below the chin follows the head
+CREASE_SHARE, BROW_SKIN_SHARE = 0.5, 0.08  # of the lid's way in a blink: the brow stays
+LOWER_LID_SHARE = 0.12  # of the eye's opening that the lower lid rises; the upper lid does the rest
+OVERLAP = 0.008  # head-space unit by which lids and lips that were open in the picture pass each
+# other when shut, so that no line of eye or teeth is left between them
+NEARER = 0.02  # head-space unit by which the upper one is then in front
+CLOSED_GAP = 0.008  # inner-lip gap of a closed mouth as the tracker sees it, head-space unit
+OWN_EXPRESSION = 0.9  # of the estimated expression that is taken off; the rest is the person's look
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rig:
+    """A portrait prepared for motion, in pixels of its square working crop."""
+
+    source: Floats
+    """(N, 3) vertices as they are in the picture."""
+    rest: Floats
+    """(478, 3) the portrait's own neutral face, head space."""
+    pose: Similarity
+    """Head space -> crop pixels, the portrait's own head pose."""
+    rigidity: Floats
+    """(N,) 1 moves with the head, 0 stays."""
+    triangles: NDArray[np.int64]
+    """(M, 3)"""
+    size: int
+    """Side of the crop in pixels."""
+    corner: Floats
+    """(2,) the crop's top left corner in the picture, pixels."""
+    scale: float
+    """Crop pixels per picture pixel."""
+
+    def pose_vertices(
+        self, offsets: Floats, rotation: Floats, translation: Floats, blink: float
+    ) -> Floats:
+        """Return all vertices (N, 3) in crop pixels for one frame of motion.
+
+        offsets (478, 3) mesh offsets from neutral in head space. Eq. 1-2 of the paper with explicit
+        keypoints: vertex = (rest + offset) R + tau, blended with the still picture by rigidity.
+        """
+        face = self.rest[:FACE] + offsets[:FACE]
+        for eye in EYES:
+            _close_lids(face, eye, blink)
+        around = self.pose.undo(self.source[FACE:])
+        moved = np.concatenate([face, around]) @ rotation + translation
+        # Nearer is larger; the nominal camera is far, so this is a few percent at most.
+        moved[:, :2] *= CAMERA_DISTANCE / (CAMERA_DISTANCE + translation[2])
+        placed = self.pose.apply(moved)
+        still = self.source
+        return (still + self.rigidity[:, None] * (placed - still)).astype(np.float32)
+
+
+def build_rig(portrait: Portrait, *, size: int | None) -> Rig:
+    """Build the extended mesh of a portrait.
+
+    `size` is the side of the working crop in pixels; None keeps the picture's own resolution.
+    """
+    mesh = portrait.face.mesh
+    oval = mesh[OVAL, :2]
+    side = CROP_FACES * float(max(np.ptp(oval[:, 0]), np.ptp(oval[:, 1])))
+    height, width = portrait.pixels.shape[:2]
+    # A square inside the picture shows nothing made up; only a face too near its edge needs more.
+    side = float(round(max(min(side, width, height), side * LEAST_CROP / CROP_FACES)))
+    corner = (oval.min(0) + oval.max(0)) / 2 - side / 2 - [0, CROP_LIFT * side]
+    room = np.array([width - side, height - side])
+    corner = np.where(room >= 0, corner.clip(0, np.maximum(room, 0)), corner)
+    corner = np.round(corner).astype(np.float32)
+    size = size or int(side)
+    scale = size / side
+    # Pixel centres: (p + 0.5) scales, not p.
+    face = (mesh - [corner[0] - 0.5, corner[1] - 0.5, 0]) * scale - [0.5, 0.5, 0]
+    face = face.astype(np.float32)
+    model = FaceModel.embedded()
+    pose = model.pose(face)
+    rest = _own_neutral(pose.undo(face), model, portrait.face.expression)
+    unit = float(interocular(to_68(rest)))
+    pose = pose._replace(scale=pose.scale * unit)
+    rest = rest / unit
+    rings, rigidity = _rings(face, pose, size)
+    border = _border(size, face[OVAL, 2].mean())
+    source = np.concatenate([face[:FACE], rings, border]).astype(np.float32)
+    weights = np.concatenate([np.ones(FACE), rigidity, np.zeros(len(border))])
+    triangles = np.concatenate([model.triangles, _openings(), _outside(source)])
+    return Rig(
+        source,
+        rest.astype(np.float32),
+        pose,
+        weights.astype(np.float32),
+        triangles,
+        size,
+        corner,
+        scale,
+    )
+
+
+def _own_neutral(head: Floats, model: FaceModel, expression: Floats) -> Floats:
+    """Take the portrait's own expression off and close its lips: (478, 3) head space."""
+    neutral = head - OWN_EXPRESSION * model.expression_offset(expression)
+    points = to_68(neutral)
+    excess = max(0.0, float(mouth_opening(points)) - CLOSED_GAP)
+    if excess:
+        closing = np.zeros((1, 68, 3), np.float32)
+        gaps = points[[67, 66, 65], 1] - points[[61, 62, 63], 1]
+        for upper, lower, gap in zip((61, 62, 63), (67, 66, 65), gaps, strict=True):
+            closing[0, upper, 1] = 0.3 * max(0.0, gap - CLOSED_GAP)
+            closing[0, lower, 1] = -0.7 * max(0.0, gap - CLOSED_GAP)
+        closing[0, [50, 51, 52], 1] = 0.25 * excess
+        closing[0, [56, 57, 58], 1] = -0.6 * excess
+        closing[0, [55, 59], 1] = -0.35 * excess
+        closing[0, [6, 7, 8, 9, 10], 1] = -0.4 * excess
+        neutral = neutral + model.mesh_offsets(closing)[0]
+        # What the linear map left open between the landmarks.
+        gap = neutral[INNER_LOWER, 1] - neutral[INNER_UPPER, 1]
+        rest = np.maximum(0, gap + OVERLAP)
+        neutral[INNER_UPPER, 1] += 0.4 * rest
+        neutral[INNER_LOWER, 1] -= 0.6 * rest
+        neutral[INNER_UPPER, 2] -= NEARER
+    return neutral
+
+
+def _close_lids(face: Floats, eye: tuple[NDArray[np.int64], ...], blink: float) -> None:
+    """Lower the upper lid onto the lower one, in place; head space, y down."""
+    if blink <= 0:
+        return
+    upper, lower, crease, below_brow = eye
+    gap = face[lower] - face[upper]
+    way = blink * (1 - LOWER_LID_SHARE) * gap[1:-1]
+    way = way + blink * np.array([0, OVERLAP, -NEARER], np.float32)
+    face[upper[1:-1]] += way
+    face[lower[1:-1]] -= blink * LOWER_LID_SHARE * gap[1:-1]
+    face[crease] += CREASE_SHARE * way
+    face[below_brow] += BROW_SKIN_SHARE * way
+
+
+def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats]:
+    """Return ring vertices (K, 3) in pixels and their rigidity (K,).
+
+    Depth runs from the face's outline to the axis of the skull: the silhouette of a turning head
+    stays where it is. Rings outside the crop are left out.
+    """
+    oval = face[OVAL]
+    centre = oval[:, :2].mean(0)
+    axis_depth = float(pose.apply(np.array([0, 0, SKULL_DEPTH], np.float32))[2])
+    chin = float(face[152, 1])
+    height = float(np.ptp(oval[:, 1]))
+    rings, rigidity = [], []
+    for factor, weight in RINGS:
+        ring = oval.copy()
+        ring[:, :2] = centre + (oval[:, :2] - centre) * factor
+        share = min(1.0, (factor - 1) / 0.3)
+        ring[:, 2] = oval[:, 2] + share * (axis_depth - oval[:, 2])
+        below = ((ring[:, 1] - chin) / (0.35 * height)).clip(0, 1)
+        rings.append(ring)
+        rigidity.append(weight * ((1 - below) + CHEST * below))
+    points, weights = np.concatenate(rings), np.concatenate(rigidity)
+    room = size / 100
+    inside = ((points[:, :2] > room) & (points[:, :2] < size - 1 - room)).all(1)
+    # Near the crop's edge nothing may move: the edge itself is pinned.
+    points, weights = points[inside], weights[inside]
+    edge = np.minimum(points[:, :2], size - 1 - points[:, :2]).min(1)
+    return points, weights * (edge / (0.08 * size)).clip(0, 1)
+
+
+def _border(size: int, depth: float) -> Floats:
+    steps = np.linspace(0, size - 1, 17)
+    low, high = np.zeros(17), np.full(17, size - 1.0)
+    sides = [(steps, low), (steps, high), (low[1:-1], steps[1:-1]), (high[1:-1], steps[1:-1])]
+    points = np.concatenate([np.stack(side, 1) for side in sides])
+    return np.column_stack([points, np.full(len(points), depth + size)]).astype(np.float32)
+
+
+def _openings() -> NDArray[np.int64]:
+    """Triangles across mouth and eyes, so that the map has no holes there."""
+    strips = [
+        (
+            np.array((MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1])),
+            np.array((MOUTH_CORNERS[0], *INNER_LOWER, MOUTH_CORNERS[1])),
+        ),
+        *((eye[0], eye[1]) for eye in EYES),
+    ]
+    triangles: list[tuple[int, int, int]] = []
+    for upper, lower in strips:
+        for i in range(len(upper) - 1):
+            a, b, c, d = upper[i], upper[i + 1], lower[i], lower[i + 1]
+            triangles += [
+                triangle for triangle in ((a, b, c), (b, d, c)) if len(set(triangle)) == 3
+            ]
+    return np.array(triangles, np.int64)
+
+
+def _outside(source: Floats) -> NDArray[np.int64]:
+    """Triangulate the picture around the face: outline, rings and border."""
+    index = np.concatenate([OVAL, np.arange(FACE, len(source))])
+    points = source[index, :2].astype(np.float64)
+    triangles = Delaunay(points).simplices
+    inner = (triangles < len(OVAL)).all(1)  # all three corners on the outline: inside the face
+    return index[triangles[~inner]].astype(np.int64)

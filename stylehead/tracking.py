@@ -1,0 +1,325 @@
+"""MediaPipe -> faces, portraits and tracks; the only importer of mediapipe."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stylehead import media, weights
+from stylehead.errors import DeviceError, FaceError
+from stylehead.face_model import FaceModel
+from stylehead.geometry import angles_from_rotation
+from stylehead.landmarks import interocular, to_68
+from stylehead.progress import SILENT, Reporter, track
+from stylehead.types import Face, FaceTrack, Floats, Pixels, Portrait, StyleReference
+
+if TYPE_CHECKING:
+    from mediapipe.tasks.python import vision
+
+log = logging.getLogger(__name__)
+
+CROP = 640  # pixels of the square a face is measured in again after it was found
+CROP_FACES = 2.4  # side of that square in face heights
+MOST_FACES = 8
+SMALLEST_EYES = 18.0  # pixels between the outer eye corners that still give a usable mouth
+PROFILE_YAW = 40.0  # degrees beyond which half of the mouth is hidden
+PROFILE_PITCH = 35.0
+CUT = 0.35  # mean absolute change of a 16 x 16 thumbnail, full scale 1, that is a cut
+
+
+@contextmanager
+def landmarker(*, video: bool, faces: int = 1) -> Generator[vision.FaceLandmarker]:
+    """Yield a face landmarker for stills or, in time order, for the frames of one video."""
+    model = weights.resolve("face_landmarker")
+    with _native_talk_muted():
+        try:
+            from mediapipe.tasks.python import vision
+            from mediapipe.tasks.python.core.base_options import BaseOptions
+        except (ImportError, OSError) as error:
+            raise DeviceError(
+                f"The face tracker cannot start ({error}).",
+                remedy="Install the system's OpenGL library (Debian, Ubuntu: "
+                "apt install libgl1 libegl1 libgles2).",
+            ) from error
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
+            running_mode=vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE,
+            num_faces=faces,
+            output_face_blendshapes=True,
+        )
+        task = vision.FaceLandmarker.create_from_options(options)
+    try:
+        yield task
+    finally:
+        with _native_talk_muted():
+            task.close()
+
+
+@contextmanager
+def _native_talk_muted() -> Generator[None]:
+    """Send the native libraries' start-up lines to nowhere: they bypass Python's logging."""
+    if log.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device, not a path of ours)
+        saved = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _faces(task: vision.FaceLandmarker, pixels: Pixels, milliseconds: int | None) -> list[Face]:
+    import mediapipe as mp
+
+    image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(pixels))
+    result = (
+        task.detect(image) if milliseconds is None else task.detect_for_video(image, milliseconds)
+    )
+    height, width = pixels.shape[:2]
+    size = np.array([width, height, width], np.float32)  # z has the scale of x
+    return [
+        Face(
+            np.array([[p.x, p.y, p.z] for p in points], np.float32) * size,
+            np.array([shape.score for shape in shapes], np.float32),
+        )
+        for points, shapes in zip(result.face_landmarks, result.face_blendshapes, strict=True)
+    ]
+
+
+def mesh_triangles() -> NDArray[np.int64]:
+    """Return the (852, 3) triangles of the tracker's mesh, with holes for eyes and mouth."""
+    from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarksConnections
+
+    edges = FaceLandmarksConnections.FACE_LANDMARKS_TESSELATION  # three edges in a row per triangle
+    corners = {
+        tuple(sorted(edge.start for edge in edges[i : i + 3])) for i in range(0, len(edges), 3)
+    }
+    return np.array(sorted(corners), np.int64)
+
+
+# ---- stills ---------------------------------------------------------------------------------
+
+
+def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Portrait:
+    """Find the face to animate and measure it at full detail.
+
+    `number` counts faces from left to right, from 1; None takes the largest. `name` is the
+    picture's name for messages. Raises FaceError for no face, a profile or a face too small.
+    """
+    with landmarker(video=False, faces=MOST_FACES) as task:
+        found = _search(task, pixels)
+    if not found:
+        raise FaceError(
+            f"{name} shows no face.", remedy="Give a picture with a face turned to the camera."
+        )
+    found.sort(key=lambda face: float(face.mesh[:, 0].mean()))
+    if number is None:
+        number = 1 + int(np.argmax([_height(face) for face in found]))
+    if not 1 <= number <= len(found):
+        raise FaceError(
+            f"{name} shows {len(found)} face{'s' if len(found) > 1 else ''}, so there is no face "
+            f"{number}.",
+            remedy=f"Pass --face 1 to --face {len(found)}, or leave it out.",
+        )
+    face = found[number - 1]
+    eyes = float(interocular(to_68(face.mesh)[:, :2]))
+    if eyes < SMALLEST_EYES:
+        raise FaceError(
+            f"The face in {name} is too small ({eyes:.0f} pixels between the eyes' outer corners).",
+            remedy=f"Give a larger picture; {SMALLEST_EYES:.0f} pixels is the least.",
+        )
+    rotation = FaceModel.embedded().pose(face.mesh).rotation
+    pitch, yaw, _ = angles_from_rotation(rotation)
+    if abs(yaw) > PROFILE_YAW or abs(pitch) > PROFILE_PITCH:
+        side = f"{abs(yaw):.0f} degrees to the side" if abs(yaw) > PROFILE_YAW else "up or down"
+        raise FaceError(
+            f"The face in {name} is turned {side}.",
+            remedy="Give a picture in which both eyes and the whole mouth can be seen.",
+        )
+    return Portrait(pixels, face, rotation, number, len(found))
+
+
+def _height(face: Face) -> float:
+    return float(np.ptp(face.mesh[:, 1]))
+
+
+def _search(task: vision.FaceLandmarker, pixels: Pixels) -> list[Face]:
+    """Find faces in the whole picture, then in ever smaller overlapping tiles; measure each again.
+
+    The detector sees faces of a fifth of the picture's width or more, so small ones need tiles.
+    """
+    height, width = pixels.shape[:2]
+    # A face that fills the picture is found when there is room around it.
+    margin = round(0.3 * max(height, width))
+    padded = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+    boxes = [[(-margin, -margin, width + 2 * margin, height + 2 * margin), (0, 0, width, height)]]
+    for parts in (2, 3, 5):
+        side = max(width, height) / parts
+        step = side / 2
+        boxes.append(
+            [
+                (int(x), int(y), int(1.5 * side), int(1.5 * side))
+                for y in np.arange(-side / 4, height - side / 2, step)
+                for x in np.arange(-side / 4, width - side / 2, step)
+            ]
+        )
+    for tiles in boxes:
+        found: list[Face] = []
+        for x, y, w, h in tiles:
+            x0, y0 = max(x, -margin) + margin, max(y, -margin) + margin
+            tile = padded[y0 : y + margin + h, x0 : x + margin + w]
+            for face in _faces(task, _at_most(tile, 1280), None):
+                scale = tile.shape[1] / min(tile.shape[1], _at_most(tile, 1280).shape[1])
+                rough = Face(
+                    face.mesh * scale + np.array([x0 - margin, y0 - margin, 0], np.float32),
+                    face.expression,
+                )
+                exact = _measure(task, padded, margin, rough)
+                if exact and not any(_same(exact, other) for other in found):
+                    found.append(exact)
+        if found:
+            return found
+    return []
+
+
+def _at_most(pixels: Pixels, side: int) -> Pixels:
+    longest = max(pixels.shape[:2])
+    if longest <= side:
+        return pixels
+    scale = side / longest
+    size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _measure(task: vision.FaceLandmarker, padded: Pixels, margin: int, rough: Face) -> Face | None:
+    """Track the face again in a square crop of its own at CROP pixels; None if it is gone there."""
+    centre = (rough.mesh[:, :2].min(0) + rough.mesh[:, :2].max(0)) / 2 + margin
+    side = CROP_FACES * max(np.ptp(rough.mesh[:, 0]), np.ptp(rough.mesh[:, 1]))
+    scale = CROP / side
+    matrix = np.array(
+        [
+            [scale, 0, CROP / 2 - scale * centre[0]],
+            [0, scale, CROP / 2 - scale * centre[1]],
+        ]
+    )
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    crop = cv2.warpAffine(padded, matrix, (CROP, CROP), flags=way, borderMode=cv2.BORDER_REPLICATE)
+    faces = _faces(task, np.asarray(crop, np.uint8), None)
+    if not faces:
+        return None
+    middle = np.array([CROP / 2, CROP / 2], np.float32)
+    face = min(faces, key=lambda one: float(np.linalg.norm(one.mesh[:, :2].mean(0) - middle)))
+    shift = np.array([centre[0] - margin, centre[1] - margin, 0], np.float32)
+    place = np.array([CROP / 2, CROP / 2, 0], np.float32)
+    return Face((face.mesh - place) / np.float32(scale) + shift, face.expression)
+
+
+def _same(one: Face, other: Face) -> bool:
+    distance = np.linalg.norm(one.mesh[:, :2].mean(0) - other.mesh[:, :2].mean(0))
+    return bool(distance < 0.3 * max(_height(one), _height(other)))
+
+
+# ---- clips ----------------------------------------------------------------------------------
+
+
+def track_video(path: Path, *, reporter: Reporter = SILENT) -> FaceTrack:
+    """Follow the main face of a clip, one row per frame; memory grows by 6 KB a frame.
+
+    Raises MediaError for an unreadable clip and FaceError when no frame shows a face.
+    """
+    meshes: list[Floats] = []
+    expressions: list[Floats] = []
+    sharpness: list[float] = []
+    seconds: list[float] = []
+    cuts: list[bool] = []
+    size = (0, 0)
+    thumbnail = None
+    with landmarker(video=True) as task:
+        frames = track(media.read_frames(path), "Tracking", media.count_frames(path), reporter)
+        for frame in frames:
+            if seconds and frame.seconds <= seconds[-1]:
+                continue  # a repeated time stamp: the earlier picture was never shown
+            size = (frame.pixels.shape[1], frame.pixels.shape[0])
+            faces = _faces(task, frame.pixels, round(frame.seconds * 1000))
+            small = cv2.resize(frame.pixels, (16, 16), interpolation=cv2.INTER_AREA) / 255.0
+            cuts.append(thumbnail is not None and np.abs(small - thumbnail).mean() > CUT)
+            thumbnail = small
+            seconds.append(frame.seconds)
+            if faces:
+                meshes.append(faces[0].mesh)
+                expressions.append(faces[0].expression)
+                sharpness.append(_sharpness(frame.pixels, faces[0].mesh))
+            else:
+                meshes.append(np.full((478, 3), np.nan, np.float32))
+                expressions.append(np.full(52, np.nan, np.float32))
+                sharpness.append(0.0)
+    result = FaceTrack(
+        np.stack(meshes),
+        np.stack(expressions),
+        np.array(sharpness, np.float32),
+        np.array(seconds),
+        np.array(cuts),
+        size,
+    )
+    if not result.found.any():
+        raise FaceError(
+            f"{path} shows no face in any of its {len(seconds)} frames.",
+            remedy="Give a clip of one person who looks at the camera.",
+        )
+    return result
+
+
+def _sharpness(pixels: Pixels, mesh: Floats) -> float:
+    """Variance of the Laplacian of the face's box, scaled to 256 pixels (method notes, 4.3)."""
+    low = np.maximum(mesh[:, :2].min(0).astype(int), 0)
+    high = mesh[:, :2].max(0).astype(int) + 1
+    box = pixels[low[1] : high[1], low[0] : high[0]]
+    if min(box.shape[:2]) < 8:
+        return 0.0
+    grey = cv2.cvtColor(cv2.resize(box, (256, 256)), cv2.COLOR_RGB2GRAY)
+    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
+
+
+def with_pixels(
+    path: Path, track: FaceTrack, references: tuple[StyleReference, ...]
+) -> tuple[StyleReference, ...]:
+    """Add the 256-pixel face crop of each reference, read again from the clip."""
+    rows = {int(np.argmin(np.abs(track.seconds - one.seconds))): one for one in references}
+    crops: dict[str, Pixels] = {}
+    for frame in media.read_frames(path):
+        row = int(np.argmin(np.abs(track.seconds - frame.seconds)))
+        if row in rows and abs(track.seconds[row] - frame.seconds) < 1e-6:
+            crops[rows[row].template] = face_crop(frame.pixels, track.mesh[row], 256)
+    return tuple(replace(one, pixels=crops.get(one.template)) for one in references)
+
+
+def face_crop(pixels: Pixels, mesh: Floats, size: int) -> Pixels:
+    """Return the square around a face, 1.6 face sizes wide, at size x size pixels."""
+    corner, scale = _crop_place(mesh, size)
+    matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
+    crop = cv2.warpAffine(pixels, matrix, (size, size), flags=cv2.INTER_AREA)
+    return np.asarray(crop, np.uint8)
+
+
+def crop_points(mesh: Floats, size: int) -> Floats:
+    """Return a mesh (478, 3) in the pixels of its own face_crop."""
+    corner, scale = _crop_place(mesh, size)
+    return (mesh - np.array([*corner, 0], np.float32)) * np.float32(scale)
+
+
+def _crop_place(mesh: Floats, size: int) -> tuple[Floats, float]:
+    low, high = mesh[:, :2].min(0), mesh[:, :2].max(0)
+    side = 1.6 * float((high - low).max())
+    return (low + high) / 2 - side / 2, size / side

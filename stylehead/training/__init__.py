@@ -1,0 +1,1 @@
+"""Training: how every shipped weight file is made again."""
