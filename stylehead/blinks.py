@@ -12,6 +12,7 @@ USUAL_RATE = 17.0  # a minute, in conversation
 PRIOR_MINUTES = 0.15  # how much of the usual rate a clip's own count is mixed with
 CLOSING, SHUT, OPENING = 0.067, 0.033, 0.117  # seconds (method notes, 3.3)
 REGULARITY = 3.0  # shape of the gamma distribution of gaps
+MOST = 45.0  # a minute; a higher count is lids narrowed by laughter or a flickering track
 SHORTEST_GAP = 0.4  # seconds between the ends of two blinks
 
 
@@ -19,22 +20,21 @@ def style_blink_rate(style: Style) -> float:
     """Return blinks a minute: the clip's count, leaning on the usual rate when it is short."""
     minutes = style.motion.seconds / 60
     counted = style.statistics["blinks_per_minute"] * minutes
-    return (counted + USUAL_RATE * PRIOR_MINUTES) / (minutes + PRIOR_MINUTES)
+    return min(MOST, (counted + USUAL_RATE * PRIOR_MINUTES) / (minutes + PRIOR_MINUTES))
 
 
 def sample_blinks(
-    frames: int, voice: Floats, fps: Fraction, rate: Style | float, rng: np.random.Generator
+    frames: int, voice: Floats, fps: Fraction, rate: float, rng: np.random.Generator
 ) -> Floats:
     """Return lid closure (T,): blinks with gamma-distributed gaps, drawn towards pauses.
 
-    `rate` is blinks a minute, or a style whose rate is taken; 0 gives none.
+    `rate` is blinks a minute; 0 gives none.
     """
-    per_minute = style_blink_rate(rate) if isinstance(rate, Style) else rate
     closure = np.zeros(frames, np.float32)
-    if per_minute <= 0:
+    if rate <= 0:
         return closure
     length = CLOSING + SHUT + OPENING
-    mean_gap = max(60 / per_minute, length + SHORTEST_GAP)
+    mean_gap = max(60 / rate, length + SHORTEST_GAP)
     seconds = frames / float(fps)
     times = np.arange(frames) / float(fps)
     now = rng.gamma(REGULARITY, mean_gap / REGULARITY) * rng.uniform(0.3, 1)

@@ -81,10 +81,11 @@ def capture(track: FaceTrack, *, model: FaceModel | None = None) -> Performance:
     model = model or FaceModel.embedded()
     heads, poses = _heads(track.mesh[rows], model.mean)
     quiet = quiet_frames(track.expression[rows])
+    neutral = model.mean
     for _ in range(2):  # the person's own shape fits better than the mean face
         neutral = heads[quiet].mean(0)
-        neutral -= to_68(neutral)[list(RIGID)].mean(0)
-        neutral /= interocular(to_68(neutral))
+        neutral = neutral - to_68(neutral)[list(RIGID)].mean(0)
+        neutral = neutral / interocular(to_68(neutral))
         heads, poses = _heads(track.mesh[rows], neutral)
     scale = np.array([pose.scale for pose in poses], np.float32)
     place = np.stack([pose.translation for pose in poses]) / scale.mean()
@@ -95,7 +96,7 @@ def capture(track: FaceTrack, *, model: FaceModel | None = None) -> Performance:
     filled = [_bridge(at, values, seconds) for values in (heads, rotation, place - place.mean(0))]
     if len(seconds) > SMOOTHING and np.median(np.diff(seconds)) < SMOOTHED_STEP:
         filled = [
-            savgol_filter(values, SMOOTHING, 2, axis=0, mode="interp").astype(np.float32)
+            np.asarray(savgol_filter(values, SMOOTHING, 2, axis=0, mode="interp"), np.float32)
             for values in filled
         ]
     mesh, turned, moved = filled

@@ -272,6 +272,10 @@ def extract_style(
         Path | None,
         typer.Option("--sheet", help="Also draw the four frames and the mouth's curve (PNG)."),
     ] = None,
+    start: Annotated[float, typer.Option("--start", min=0, help="Seconds of clip to skip.")] = 0.0,
+    duration: Annotated[
+        float | None, typer.Option("--duration", min=1, help="Seconds to use. [default: all]")
+    ] = None,
     keep_frames: Annotated[
         bool, typer.Option("--keep-frames", help="Keep the four face pictures in the style file.")
     ] = False,
@@ -290,6 +294,8 @@ def extract_style(
             video,
             output,
             sheet=sheet,
+            start=start,
+            duration=duration,
             keep_frames=keep_frames,
             overwrite=overwrite,
             reporter=reporter,
@@ -407,6 +413,19 @@ def train_face_model(work: WorkOpt) -> None:
         metrics = fit_face_model(load_clips(work), path, reporter=reporter)
     register("face_model", path)
     console.result(f"{path} {metrics}")
+
+
+@train_app.command("styles")
+def train_styles(
+    data: Annotated[Path, typer.Option("--data", help="Folder of clips.")],
+) -> None:
+    """Learn the built-in styles again from their clips."""
+    from stylehead import console
+    from stylehead.training.styles import make_styles
+
+    with console.progress() as reporter:
+        for path in make_styles(data, reporter=reporter):
+            console.result(str(path))
 
 
 @train_app.command("motion")

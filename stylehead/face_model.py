@@ -16,8 +16,8 @@ from stylehead import weights
 from stylehead.geometry import Similarity, align
 from stylehead.types import Floats
 
+# fmt: off
 RIGID_MESH = np.array(
-    # fmt: off
     (
         10,
         338,
@@ -55,8 +55,8 @@ RIGID_MESH = np.array(
         454,
         323,
     )
-    # fmt: on
 )
+# fmt: on
 """Mesh vertices that move with the skull: forehead, temples, nose, eye corners."""
 
 EXPRESSIVE = np.array((*range(1, 6), *range(19, 52)))  # brows; squint, wide, jaw, mouth, nose

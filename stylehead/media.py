@@ -15,7 +15,8 @@ from pathlib import Path
 import av
 import numpy as np
 from av.audio.resampler import AudioResampler
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -165,7 +166,7 @@ def _open(path: Path, kind: str) -> Generator[InputContainer]:
     try:
         with av.open(str(path), metadata_errors="replace") as container:
             yield container
-    except (av.error.FFmpegError, UnicodeError) as error:
+    except (FFmpegError, UnicodeError) as error:
         raise MediaError(
             f"{path} is damaged or not a {kind} ({_cause(error)}).",
             remedy=f"Convert it to a common {kind} format and try again.",
@@ -179,8 +180,12 @@ def _cause(error: Exception) -> str:
 # ---- video in -------------------------------------------------------------------------------
 
 
-def read_frames(path: Path) -> Iterator[Frame]:
+def read_frames(
+    path: Path, *, start: float = 0.0, duration: float | None = None
+) -> Iterator[Frame]:
     """Yield the frames of a video with their true times, upright, one at a time.
+
+    With `start` and `duration`, in seconds, only that part.
 
     Variable frame rates keep their times; a rotation flag is applied. A damaged tail ends the clip
     quietly once some frames were read. Raises MediaError when no frame can be read.
@@ -191,27 +196,36 @@ def read_frames(path: Path) -> Iterator[Frame]:
             raise MediaError(f"{path} has no picture.", remedy="Give a video with a face in it.")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
+        if start > 5:  # to the key frame before it; the frames between are skipped below
+            container.seek(int((start - 1) * 1_000_000))
         decoded = container.decode(stream)
         while True:
             try:
                 picture = next(decoded)
             except StopIteration:
                 break
-            except av.error.FFmpegError:
+            except FFmpegError:
                 if frames:
                     break
                 raise
             seconds = picture.time
             if seconds is None:
                 seconds = frames / float(stream.average_rate or 25)
-            pixels = picture.to_ndarray(format="rgb24")
+            if seconds < start:
+                continue
+            if duration is not None and seconds >= start + duration:
+                break
+            pixels = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
             turns = round(picture.rotation / 90) % 4
             if turns:
                 pixels = np.ascontiguousarray(np.rot90(pixels, turns))
             frames += 1
             yield Frame(pixels, float(seconds))
     if not frames:
-        raise MediaError(f"{path} has no frame that can be read.", remedy="Convert it to MP4.")
+        part = f" after {clock(start)}" if start else ""
+        raise MediaError(
+            f"{path} has no frame that can be read{part}.", remedy="Convert it to MP4."
+        )
 
 
 def count_frames(path: Path) -> int | None:
@@ -334,7 +348,7 @@ def _resampled(
                 frame = next(decoded)
             except StopIteration:
                 break
-            except av.error.FFmpegError:
+            except FFmpegError:
                 if heard:  # a damaged packet: keep what can be heard
                     break
                 raise
@@ -433,13 +447,13 @@ def _chain(first: Pixels, rest: Iterator[Pixels]) -> Iterator[Pixels]:
 
 
 @contextmanager
-def _encoder(path: Path, part: Path) -> Generator[av.container.OutputContainer]:
+def _encoder(path: Path, part: Path) -> Generator[OutputContainer]:
     try:
         with av.open(
             str(part), "w", format="mp4", options={"movflags": "faststart+use_metadata_tags"}
         ) as container:
             yield container
-    except av.error.FFmpegError as error:
+    except FFmpegError as error:
         raise MediaError(
             f"{path} cannot be written ({_cause(error)}).",
             remedy="Choose another --output, or make room on the disk.",
@@ -449,7 +463,7 @@ def _encoder(path: Path, part: Path) -> Generator[av.container.OutputContainer]:
 class _SoundTrack:
     """The recording's sound, written alongside the pictures so that memory stays flat."""
 
-    def __init__(self, container: av.container.OutputContainer, sound: Sound) -> None:
+    def __init__(self, container: OutputContainer, sound: Sound) -> None:
         with _open(sound.path, "recording") as source:
             context = source.streams.audio[0].codec_context
             layout = context.layout.name if 1 <= context.channels <= 6 else "stereo"
@@ -473,7 +487,7 @@ class _SoundTrack:
             if frame is None:
                 self._left = 0
                 break
-            samples = frame.to_ndarray()[:, self._skip :]
+            samples = np.asarray(frame.to_ndarray(), np.float32)[:, self._skip :]
             self._skip -= min(self._skip, frame.samples)
             samples = samples[:, : self._left]
             if samples.shape[1]:

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-from stylehead.blinks import sample_blinks
+from stylehead.blinks import sample_blinks, style_blink_rate
+from stylehead.brows import sample_brows
 from stylehead.device import to_array
 from stylehead.errors import MediaError
 from stylehead.face_model import FaceModel
@@ -61,16 +62,18 @@ def predict_motion(
         landmarks[rows] = values
     del offsets
     voice = _at_rate(gate, fps, frames)
+    stress = _at_rate(_stress(level), fps, frames)
+    # One stream of chance for each part: turning one control leaves the others as they were.
+    head, blinking, brows = (np.random.default_rng([controls.seed, part]) for part in range(3))
     apply_style(landmarks, voice, net, style, fps)
+    _hold_style(landmarks, voice, sample_brows(voice, stress, style, fps, brows), style)
     landmarks *= controls.expression
-    _keep_lips_apart(landmarks, to_68(FaceModel.embedded().mean))
-    generator = np.random.default_rng(controls.seed)
-    rotation, translation = sample_head(
-        voice, _at_rate(_stress(level), fps, frames), style, fps, controls.pose, generator
-    )
-    rate = controls.blinks_per_minute
-    blink = sample_blinks(frames, voice, fps, style if rate is None else rate, generator)
     neutral = to_68(FaceModel.embedded().mean)
+    _keep_lips_apart(landmarks, neutral)
+    rotation, translation = sample_head(voice, stress, style, fps, controls.pose, head)
+    rate = controls.blinks_per_minute
+    rate = style_blink_rate(style) if rate is None else rate
+    blink = sample_blinks(frames, voice, fps, rate, blinking)
     return Motion(landmarks, rotation, translation, blink, fps, neutral)
 
 
@@ -191,31 +194,35 @@ def apply_style(
         landmarks[:, points] *= ratio.astype(np.float32)
     # The vertical way of the lips is what is read as style: fit the opening itself.
     neutral = to_68(FaceModel.embedded().mean)
-    reached = _high_opening(landmarks[voiced], neutral) if voiced.any() else 0.0
-    wanted = _high_opening(performed, style.motion.neutral)
+    reached = opening_range(landmarks, neutral)
     if reached > 0.005 and seconds > 1:
-        factor = np.float32(np.clip(wanted / reached, 0.5, 2.0))
+        factor = opening_range(performed, style.motion.neutral) / reached
         for name in ("mouth", "jaw"):
-            landmarks[:, list(REGIONS[name]), 1] *= factor
-    _hold_style(landmarks, voice, style)
+            landmarks[:, list(REGIONS[name]), 1] *= np.float32(np.clip(factor, 0.5, 2.0))
 
 
-def _high_opening(landmarks: Floats, neutral: Floats) -> float:
-    """Return the 95th percentile of the mouth's opening above its opening at rest."""
-    rest = float(mouth_opening(neutral))
-    return float(np.percentile(mouth_opening(landmarks + neutral), 95)) - rest
+def opening_range(landmarks: Floats, neutral: Floats) -> float:
+    """Return the mouth opening's way from its 5th to its 95th percentile."""
+    low, high = np.percentile(mouth_opening(landmarks + neutral), [5, 95])
+    return float(high - low)
 
 
-def _hold_style(landmarks: Floats, voice: Floats, style: Style) -> None:
-    """Give brows, lids and, while speaking, the mouth's width the style's mean; in place."""
+def _hold_style(landmarks: Floats, voice: Floats, brows: Floats, style: Style) -> None:
+    """Add brow motion; give brows, lids and, while speaking, the mouth the style's mean; in place.
+
+    The net's own brow motion is kept as far as it goes.
+    """
+    points = list(REGIONS["brows"])
+    wanted = style.motion.landmarks[:, points].var(0).sum()
+    known = landmarks[:, points].var(0).sum()
+    landmarks[:, points] += np.float32(np.sqrt(max(0.0, 1 - known / (wanted + 1e-9)))) * brows
     mean = style.motion.landmarks.mean(0).clip(-HELD_POSE, HELD_POSE)
     own = landmarks.mean(0)
     for name in ("brows", "eyes"):
         points = list(REGIONS[name])
         landmarks[:, points] += (mean - own)[points]
     mouth = list(REGIONS["mouth"])
-    shift = (mean - own)[mouth, 0]
-    landmarks[:, mouth, 0] += voice[:, None] * shift
+    landmarks[:, mouth, 0] += voice[:, None] * (mean - own)[mouth, 0]
 
 
 def _keep_lips_apart(landmarks: Floats, neutral: Floats) -> None:

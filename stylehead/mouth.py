@@ -55,11 +55,13 @@ class MouthInterior:
         mask = np.zeros((height * 4, width * 4), np.uint8)  # 4 x 4 samples a pixel
         corners = ((polygon - low + 0.5) * 4 - 0.5) * 16
         cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 255, shift=4)
-        cover = cv2.resize(mask, (int(width), int(height)), interpolation=cv2.INTER_AREA) / 255.0
+        cover = np.asarray(
+            cv2.resize(mask, (int(width), int(height)), interpolation=cv2.INTER_AREA), np.float32
+        )
         feather = max(0.5, 0.004 * rig.pose.scale)
-        cover = cv2.GaussianBlur(cover, (0, 0), feather)
+        cover = np.asarray(cv2.GaussianBlur(cover / 255, (0, 0), feather), np.float32)
         cover *= np.clip((gap - SMALLEST_GAP) / 2.0, 0, 1)
-        inverse = cv2.invertAffineTransform(frame.astype(np.float64))
+        inverse = np.asarray(cv2.invertAffineTransform(frame.astype(np.float64)), np.float64)
         ys, xs = np.mgrid[low[1] : high[1], low[0] : high[0]].astype(np.float32)
         x = inverse[0, 0] * xs + inverse[0, 1] * ys + inverse[0, 2] - self.middle
         y = inverse[1, 0] * xs + inverse[1, 1] * ys + inverse[1, 2]

@@ -180,6 +180,8 @@ def write_style(
     output: Path | None,
     *,
     sheet: Path | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
     keep_frames: bool = False,
     overwrite: bool = False,
     reporter: Reporter = SILENT,
@@ -192,7 +194,12 @@ def write_style(
         if path:
             media.check_output(path, overwrite=overwrite)
     style, retrieval, found = extract_style(
-        video, output.stem, keep_frames=keep_frames, reporter=reporter
+        video,
+        output.stem,
+        start=start,
+        duration=duration,
+        keep_frames=keep_frames,
+        reporter=reporter,
     )
     if sheet:
         draw_sheet(sheet, video, style, retrieval, found)

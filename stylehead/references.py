@@ -59,9 +59,12 @@ def retrieve(track: FaceTrack, performance: Performance) -> Retrieval:
     if float(np.ptp(opening[track.found])) < STILL_MOUTH:
         warnings.append("The mouth hardly moves: the references look alike.")
     scores = {
-        name: sum(
-            weight * np.square(features[feature] - target)
-            for feature, (target, weight) in TARGETS[name].items()
+        name: np.sum(
+            [
+                weight * np.square(features[feature] - target)
+                for feature, (target, weight) in TARGETS[name].items()
+            ],
+            axis=0,
         )
         for name in TEMPLATES
     }

@@ -15,8 +15,8 @@ from stylehead.landmarks import interocular, mouth_opening, to_68
 from stylehead.types import Floats, Portrait
 
 FACE = 468  # vertices of the tracker's mesh without irises
+# fmt: off
 OVAL = np.array(
-    # fmt: off
     (
         10,
         338,
@@ -55,8 +55,8 @@ OVAL = np.array(
         67,
         109,
     )
-    # fmt: on
 )
+# fmt: on
 """Outline of the face, clockwise in the picture from the top of the forehead."""
 INNER_UPPER = np.array((191, 80, 81, 82, 13, 312, 311, 310, 415))
 INNER_LOWER = np.array((95, 88, 178, 87, 14, 317, 402, 318, 324))

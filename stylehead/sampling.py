@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from stylehead.device import to_array, to_tensor
 from stylehead.types import Floats, Pixels
 
+_NO_MAP = np.empty(0, np.float32)  # both coordinates are in the first map
+
 
 class Sampler(Protocol):
     """Takes a coarse displacement map and returns the moved picture."""
@@ -34,7 +36,10 @@ class CpuSampler:
         """Return the moved picture."""
         size = (self._size, self._size)
         places = cv2.resize(displacement, size, interpolation=cv2.INTER_CUBIC) + self._still
-        return cv2.remap(self._crop, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.remap(
+            self._crop, places, _NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(moved, np.uint8)
 
 
 class TorchSampler:

@@ -29,13 +29,21 @@ ANGLES = ("pitch", "yaw", "roll")
 
 
 def extract_style(
-    video: Path, name: str, *, keep_frames: bool = False, reporter: Reporter = SILENT
+    video: Path,
+    name: str,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    keep_frames: bool = False,
+    reporter: Reporter = SILENT,
 ) -> tuple[Style, Retrieval, FaceTrack]:
     """Track a clip and learn how its person moves; returns what was found and rejected as well.
 
+    `start` and `duration`, in seconds, choose a part of the clip.
+
     Raises MediaError or FaceError for a clip that cannot be used.
     """
-    track = tracking.track_video(video, reporter=reporter)
+    track = tracking.track_video(video, start=start, duration=duration, reporter=reporter)
     performance = capture(track)
     retrieval = retrieve(track, performance)
     references = retrieval.references

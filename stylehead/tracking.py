@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -22,9 +22,6 @@ from stylehead.landmarks import interocular, to_68
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.types import Face, FaceTrack, Floats, Pixels, Portrait, StyleReference
 
-if TYPE_CHECKING:
-    from mediapipe.tasks.python import vision
-
 log = logging.getLogger(__name__)
 
 CROP = 640  # pixels of the square a face is measured in again after it was found
@@ -36,8 +33,20 @@ PROFILE_PITCH = 35.0
 CUT = 0.35  # mean absolute change of a 16 x 16 thumbnail, full scale 1, that is a cut
 
 
+class FaceLandmarker(Protocol):
+    """The part of MediaPipe's task that is used; its own types are not annotated."""
+
+    def detect(self, image: Any) -> Any:
+        """Find faces in one still."""
+        ...
+
+    def detect_for_video(self, image: Any, timestamp_ms: int) -> Any:
+        """Find faces in the next frame of a video."""
+        ...
+
+
 @contextmanager
-def landmarker(*, video: bool, faces: int = 1) -> Generator[vision.FaceLandmarker]:
+def landmarker(*, video: bool, faces: int = 1) -> Generator[FaceLandmarker]:
     """Yield a face landmarker for stills or, in time order, for the frames of one video."""
     model = weights.resolve("face_landmarker")
     with _native_talk_muted():
@@ -80,7 +89,8 @@ def _native_talk_muted() -> Generator[None]:
             os.close(saved)
 
 
-def _faces(task: vision.FaceLandmarker, pixels: Pixels, milliseconds: int | None) -> list[Face]:
+def faces_in(task: FaceLandmarker, pixels: Pixels, milliseconds: int | None) -> list[Face]:
+    """Return the faces of one picture; with `milliseconds`, of the next frame of a video."""
     import mediapipe as mp
 
     image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(pixels))
@@ -155,7 +165,7 @@ def _height(face: Face) -> float:
     return float(np.ptp(face.mesh[:, 1]))
 
 
-def _search(task: vision.FaceLandmarker, pixels: Pixels) -> list[Face]:
+def _search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
     """Find faces in the whole picture, then in ever smaller overlapping tiles; measure each again.
 
     The detector sees faces of a fifth of the picture's width or more, so small ones need tiles.
@@ -180,7 +190,7 @@ def _search(task: vision.FaceLandmarker, pixels: Pixels) -> list[Face]:
         for x, y, w, h in tiles:
             x0, y0 = max(x, -margin) + margin, max(y, -margin) + margin
             tile = padded[y0 : y + margin + h, x0 : x + margin + w]
-            for face in _faces(task, _at_most(tile, 1280), None):
+            for face in faces_in(task, _at_most(tile, 1280), None):
                 scale = tile.shape[1] / min(tile.shape[1], _at_most(tile, 1280).shape[1])
                 rough = Face(
                     face.mesh * scale + np.array([x0 - margin, y0 - margin, 0], np.float32),
@@ -203,7 +213,7 @@ def _at_most(pixels: Pixels, side: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _measure(task: vision.FaceLandmarker, padded: Pixels, margin: int, rough: Face) -> Face | None:
+def _measure(task: FaceLandmarker, padded: Pixels, margin: int, rough: Face) -> Face | None:
     """Track the face again in a square crop of its own at CROP pixels; None if it is gone there."""
     centre = (rough.mesh[:, :2].min(0) + rough.mesh[:, :2].max(0)) / 2 + margin
     side = CROP_FACES * max(np.ptp(rough.mesh[:, 0]), np.ptp(rough.mesh[:, 1]))
@@ -216,7 +226,7 @@ def _measure(task: vision.FaceLandmarker, padded: Pixels, margin: int, rough: Fa
     )
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     crop = cv2.warpAffine(padded, matrix, (CROP, CROP), flags=way, borderMode=cv2.BORDER_REPLICATE)
-    faces = _faces(task, np.asarray(crop, np.uint8), None)
+    faces = faces_in(task, np.asarray(crop, np.uint8), None)
     if not faces:
         return None
     middle = np.array([CROP / 2, CROP / 2], np.float32)
@@ -234,8 +244,16 @@ def _same(one: Face, other: Face) -> bool:
 # ---- clips ----------------------------------------------------------------------------------
 
 
-def track_video(path: Path, *, reporter: Reporter = SILENT) -> FaceTrack:
+def track_video(
+    path: Path,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    reporter: Reporter = SILENT,
+) -> FaceTrack:
     """Follow the main face of a clip, one row per frame; memory grows by 6 KB a frame.
+
+    With `start` and `duration`, in seconds, only that part.
 
     Raises MediaError for an unreadable clip and FaceError when no frame shows a face.
     """
@@ -247,12 +265,14 @@ def track_video(path: Path, *, reporter: Reporter = SILENT) -> FaceTrack:
     size = (0, 0)
     thumbnail = None
     with landmarker(video=True) as task:
-        frames = track(media.read_frames(path), "Tracking", media.count_frames(path), reporter)
+        total = media.count_frames(path) if start == 0 and duration is None else None
+        part = media.read_frames(path, start=start, duration=duration)
+        frames = track(part, "Tracking", total, reporter)
         for frame in frames:
             if seconds and frame.seconds <= seconds[-1]:
                 continue  # a repeated time stamp: the earlier picture was never shown
             size = (frame.pixels.shape[1], frame.pixels.shape[0])
-            faces = _faces(task, frame.pixels, round(frame.seconds * 1000))
+            faces = faces_in(task, frame.pixels, round(frame.seconds * 1000))
             small = cv2.resize(frame.pixels, (16, 16), interpolation=cv2.INTER_AREA) / 255.0
             cuts.append(thumbnail is not None and np.abs(small - thumbnail).mean() > CUT)
             thumbnail = small

@@ -37,6 +37,10 @@ def check_shape(name: str, array: NDArray[Any], shape: tuple[int | None, ...]) -
         raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
 
 
+def _shown(value: Any) -> str:
+    return f"{value.dtype}{list(value.shape)}" if hasattr(value, "dtype") else repr(value)
+
+
 class _ShowsShapes:
     """Prints an array's shape and type instead of its numbers."""
 
@@ -45,9 +49,7 @@ class _ShowsShapes:
     def __repr__(self) -> str:
         parts: list[str] = []
         for item in fields(self):  # pyright: ignore[reportArgumentType]
-            value: Any = getattr(self, item.name)
-            array: NDArray[Any] | None = value if isinstance(value, np.ndarray) else None
-            shown = repr(value) if array is None else f"{array.dtype}{list(array.shape)}"
+            shown = _shown(getattr(self, item.name))
             parts.append(f"{item.name}={shown}")
         return f"{type(self).__name__}({', '.join(parts)})"
 

@@ -72,6 +72,6 @@ class MotionGenerator(nn.Module):
         """
         batch, count, mels = rows.shape
         pairs = rows.reshape(batch, count // ROWS_PER_FRAME, ROWS_PER_FRAME * mels)
-        hidden, state = self.memory(self.front(pairs * 2 - 1), state)
+        hidden, after = self.memory(self.front(pairs * 2 - 1), state)
         offsets = self.head(hidden) @ self.components
-        return offsets.unflatten(-1, (68, 3)), state
+        return offsets.unflatten(-1, (68, 3)), after

@@ -1,0 +1,85 @@
+"""Does the picture do what the motion asks? Track rendered frames again and compare.
+
+    python benchmarks/retrack.py PORTRAIT... [--audio SOUND] [--style NAME] [--motion FILE]
+
+Prints, for each portrait, the mean distance of the 68 landmarks from where the motion puts them, in
+percent of the face's width, and the correlation of the mouth's opening.
+"""
+
+from __future__ import annotations
+
+import argparse
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stylehead import demo_media, media, pipeline, rendering, tracking
+from stylehead.face_model import FaceModel
+from stylehead.landmarks import mouth_opening, to_68
+from stylehead.motion_file import at_rate, load_motion
+from stylehead.options import MotionControls
+from stylehead.types import Floats, Motion
+
+FPS = Fraction(25)
+SIZE = 512
+
+
+def asked_landmarks(scene: rendering.Scene, motion: Motion) -> Floats:
+    """Return where the motion puts the 68 landmarks, (T, 68, 2) in crop pixels."""
+    offsets = FaceModel.embedded().mesh_offsets(motion.landmarks)
+    placed = [
+        scene.rig.pose_vertices(
+            offsets[t], motion.rotation[t], motion.translation[t], float(motion.blink[t])
+        )
+        for t in range(len(motion))
+    ]
+    return to_68(np.stack(placed))[..., :2]
+
+
+def tracked_landmarks(scene: rendering.Scene, motion: Motion) -> Floats:
+    """Render the motion and return where the tracker sees the landmarks; NaN where it sees none."""
+    found: list[Floats] = []
+    with tracking.landmarker(video=True) as task:
+        for number, frame in enumerate(rendering.render(scene, motion)):
+            faces = tracking.faces_in(task, frame, round(1000 * number / FPS))
+            found.append(
+                to_68(faces[0].mesh)[:, :2] if faces else np.full((68, 2), np.nan, np.float32)
+            )
+    return np.stack(found)
+
+
+def main() -> None:
+    """Compare asked and tracked landmarks for each portrait."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("portraits", nargs="+", type=Path)
+    parser.add_argument("--audio", type=Path)
+    parser.add_argument("--style", default="lively")
+    parser.add_argument("--motion", type=Path)
+    asked = parser.parse_args()
+    device = torch.device("cpu")
+    if asked.motion:
+        motion = at_rate(load_motion(asked.motion), FPS)
+    else:
+        with demo_media.files() as (_, voice):
+            sound = media.open_sound(asked.audio or voice)
+            style = pipeline.choose_style(asked.style, None)
+            motion = pipeline.make_motion(sound, style, FPS, device, MotionControls())
+    print(f"{'portrait':24} {'error %':>8} {'p95 %':>8} {'opening r':>10} {'found':>6}")
+    for path in asked.portraits:
+        portrait = tracking.find_portrait(media.read_image(path), name=str(path))
+        scene = rendering.prepare(portrait, crop_size=SIZE, device=device)
+        want, have = asked_landmarks(scene, motion), tracked_landmarks(scene, motion)
+        seen = ~np.isnan(have[:, 0, 0])
+        width = np.ptp(want[..., :17, 0], axis=1)
+        error = 100 * np.linalg.norm(want - have, axis=-1)[seen] / width[seen, None]
+        opening = np.corrcoef(mouth_opening(want)[seen], mouth_opening(have)[seen])[0, 1]
+        print(
+            f"{path.name:24} {error.mean():8.2f} {np.percentile(error, 95):8.2f} "
+            f"{opening:10.3f} {seen.mean():6.0%}"
+        )
+
+
+if __name__ == "__main__":
+    main()
