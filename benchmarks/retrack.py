@@ -64,7 +64,7 @@ def main() -> None:
     else:
         with demo_media.files() as (_, voice):
             sound = media.open_sound(asked.audio or voice)
-            style = pipeline.choose_style(asked.style, None)
+            style = pipeline.choose_style(asked.style)
             motion = pipeline.make_motion(sound, style, FPS, device, MotionControls())
     print(f"{'portrait':24} {'error %':>8} {'p95 %':>8} {'opening r':>10} {'found':>6}")
     for path in asked.portraits:

@@ -67,15 +67,17 @@ class Performance:
         return motion, times.astype(np.float32)
 
 
-def capture(track: FaceTrack, *, model: FaceModel | None = None) -> Performance:
-    """Separate a track into expression, head pose and blinks.
+def capture(
+    track: FaceTrack, *, name: str = "The clip", model: FaceModel | None = None
+) -> Performance:
+    """Separate a track into expression, head pose and blinks; `name` is the clip's, for messages.
 
     Raises FaceError when fewer than SEEN_LEAST frames show a face.
     """
     rows = np.flatnonzero(track.found)
     if len(rows) < SEEN_LEAST:
         raise FaceError(
-            f"Only {len(rows)} frames show a face.",
+            f"{name} shows a face in only {len(rows)} frames.",
             remedy=f"Give a clip in which at least {SEEN_LEAST} frames show one.",
         )
     model = model or FaceModel.embedded()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from stylehead.errors import StyleError, StyleheadError
+from stylehead.errors import StyleError, StyleheadError, missing_library
 from stylehead.options import DEFAULT_STYLE, Device, MotionControls, Options
 from stylehead.version import __version__
 
@@ -33,6 +34,7 @@ train_app = typer.Typer(
 app.add_typer(train_app, name="train", rich_help_panel="Development")
 
 _defaults = Options()
+DEMO_OUTPUT = Path("stylehead-demo.mp4")
 
 ImageOpt = Annotated[
     Path,
@@ -348,14 +350,13 @@ def styles() -> None:
 
 @app.command(rich_help_panel="Make")
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Video to write.")] = Path(
-        "stylehead-demo.mp4"
-    ),
-    overwrite: OverwriteOpt = True,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Video to write.")] = DEMO_OUTPUT,
+    overwrite: OverwriteOpt = False,
 ) -> None:
     """Make a first video from a portrait and a voice that come along."""
     from stylehead import console, demo_media, pipeline
 
+    overwrite = overwrite or output == DEMO_OUTPUT  # its own former result
     with console.progress() as reporter, demo_media.files() as (image, audio):
         pipeline.animate(
             image,
@@ -406,8 +407,9 @@ def train_face_model(work: WorkOpt) -> None:
     from stylehead import console, weights
     from stylehead.training.data import load_clips
     from stylehead.training.face_model import fit_face_model
-    from stylehead.training.register import register
+    from stylehead.training.register import checkout_manifest, register
 
+    checkout_manifest()  # before the work, not after it
     path = weights.PACKAGE / "assets" / "face_model.safetensors"
     with console.progress() as reporter:
         metrics = fit_face_model(load_clips(work), path, reporter=reporter)
@@ -432,18 +434,22 @@ def train_styles(
 def train_motion(
     work: WorkOpt,
     run: Annotated[Path, typer.Option("--run", help="Folder for checkpoints and log; resumes.")],
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Optimiser steps.")] = 2500,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Optimiser steps. [default: the recipe's]")
+    ] = None,
 ) -> None:
     """Train the motion generator on tracked clips and enter it in weights.toml."""
     from stylehead import console, weights
     from stylehead.training.data import load_clips
     from stylehead.training.motion import MotionTraining
     from stylehead.training.motion import train_motion as train
-    from stylehead.training.register import register
+    from stylehead.training.register import checkout_manifest, register
 
+    checkout_manifest()  # before the work, not after it
     path = weights.PACKAGE / "assets" / "motion.safetensors"
+    how = MotionTraining() if steps is None else MotionTraining(steps=steps)
     with console.progress() as reporter:
-        metrics = train(load_clips(work), run, path, MotionTraining(steps=steps), reporter=reporter)
+        metrics = train(load_clips(work), run, path, how, reporter=reporter)
     register("motion", path)
     console.result(f"{path} {metrics}")
 
@@ -462,9 +468,18 @@ def main() -> None:
     try:
         app()
     except StyleheadError as failure:
-        from stylehead import console
-
-        if console.debugging():
+        _fail(failure)
+    except (ImportError, OSError) as error:
+        # Libraries with compiled parts fail like this on a bare machine, at any import.
+        if not re.search(r"\blib\w+\.so", str(error)):
             raise
-        console.error(failure)
-        raise SystemExit(1) from None
+        _fail(missing_library(error))
+
+
+def _fail(failure: StyleheadError) -> None:
+    from stylehead import console
+
+    if console.debugging():
+        raise failure
+    console.error(failure)
+    raise SystemExit(1) from None

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from stylehead.errors import StyleheadError
 
-_talk = Console(stderr=True, highlight=False, soft_wrap=True)
-_data = Console(highlight=False, soft_wrap=True)
+_talk = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+_data = Console(highlight=False, soft_wrap=True, emoji=False)
 _quiet = False
 
 

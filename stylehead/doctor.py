@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylehead import weights
-from stylehead.errors import StyleheadError
+from stylehead.errors import StyleheadError, missing_library
 from stylehead.version import __version__
 
 DISK_NEEDED = 200e6  # bytes: models and a few minutes of video
@@ -48,8 +48,8 @@ def examine() -> list[Finding]:
             findings.append(Finding(name, False, str(failure), failure.remedy))
         except (ImportError, OSError) as failure:
             remedy = "Install stylehead again: pip install -c constraints.txt ."
-            if "libGL" in str(failure) or "libEGL" in str(failure) or "libgthread" in str(failure):
-                remedy = "Debian, Ubuntu: apt install libgl1 libegl1 libgles2 libglib2.0-0"
+            if ".so" in str(failure):
+                remedy = missing_library(failure).remedy
             findings.append(Finding(name, False, str(failure), remedy))
     return findings
 

@@ -29,3 +29,11 @@ class WeightsError(StyleheadError):
 
 class DeviceError(StyleheadError):
     """The asked-for device, or a system library this program needs, is not there."""
+
+
+def missing_library(error: Exception) -> DeviceError:
+    """Return the failure of an import that lacks one of the system's shared libraries."""
+    return DeviceError(
+        f"A system library is missing ({error}).",
+        remedy="Debian, Ubuntu: apt install libgl1 libegl1 libgles2 libglib2.0-0.",
+    )

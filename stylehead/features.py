@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylehead.errors import DeviceError
 from stylehead.media import SPEECH_RATE
 from stylehead.models.motion_generator import FPS, ROWS_PER_FRAME
 from stylehead.types import Floats
@@ -73,8 +74,12 @@ def _span(row: int, rows: int) -> int:
 
 def mel_filters() -> Floats:
     """Return the (80, 257) filter bank, Slaney scale and normalisation; needs librosa."""
-    import librosa
-
+    try:
+        import librosa
+    except ImportError as error:
+        raise DeviceError(
+            "Training needs librosa.", remedy="Install it with pip install '.[train]'."
+        ) from error
     return librosa.filters.mel(
         sr=SPEECH_RATE, n_fft=N_FFT, n_mels=80, fmin=MEL_RANGE[0], fmax=MEL_RANGE[1]
     ).astype(np.float32)

@@ -49,11 +49,21 @@ def read_image(path: Path) -> Pixels:
         try:
             with Image.open(path) as image:
                 return _still(path, image)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except Image.DecompressionBombError as error:
+            raise _too_large(path, "far") from error
+        except (OSError, SyntaxError, ValueError) as error:
             raise MediaError(
                 f"{path} is not a picture that can be read.",
                 remedy="Save it again as PNG or JPEG.",
             ) from error
+
+
+def _too_large(path: Path, size: str) -> MediaError:
+    return MediaError(
+        f"{path} has {size} more than the {LARGEST_PICTURE // 10**6} million pixels that can be"
+        " handled.",
+        remedy=f"Make its longer side {LONGEST_SIDE} pixels.",
+    )
 
 
 def _still(path: Path, image: Image.Image) -> Pixels:
@@ -63,10 +73,7 @@ def _still(path: Path, image: Image.Image) -> Pixels:
             remedy="Save the one picture you want as PNG.",
         )
     if image.width * image.height > LARGEST_PICTURE:
-        raise MediaError(
-            f"{path} has {image.width} x {image.height} pixels, more than can be handled.",
-            remedy=f"Make its longer side {LONGEST_SIDE} pixels.",
-        )
+        raise _too_large(path, f"{image.width} x {image.height} pixels,")
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):  # 16-bit grey
         deep = np.asarray(upright, np.float32)
@@ -77,6 +84,15 @@ def _still(path: Path, image: Image.Image) -> Pixels:
         white = Image.new("RGBA", rgba.size, "white")
         upright = Image.alpha_composite(white, rgba)
     return np.asarray(upright.convert("RGB")).copy()
+
+
+def fit_video(pixels: Pixels) -> Pixels:
+    """Scale a picture down so that its longer side is at most LONGEST_SIDE."""
+    longest = max(pixels.shape[:2])
+    if longest <= LONGEST_SIDE:
+        return pixels
+    height, width = (max(2, round(side * LONGEST_SIDE / longest)) for side in pixels.shape[:2])
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def write_image(path: Path, pixels: Pixels) -> None:
@@ -108,20 +124,27 @@ def atomic(path: Path) -> Generator[Path]:
     except OSError as error:
         raise MediaError(
             f"{path} cannot be written ({error.strerror or error}).",
-            remedy="Choose another --output, or make room on the disk.",
+            remedy="Choose another place, or make room on the disk.",
         ) from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
-    """Raise MediaError when `path` could not be written; nothing is left behind."""
+def check_output(path: Path, *, overwrite: bool, suffixes: tuple[str, ...] = ()) -> None:
+    """Raise MediaError when `path` could not be written; nothing is left behind.
+
+    `suffixes` are the endings that fit what is written; none given, any ending does.
+    """
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise MediaError(
+            f"{path} does not end in {' or '.join(suffixes)}.", remedy="Change the file's name."
+        )
     if path.is_dir():
-        raise MediaError(f"{path} is a folder.", remedy="Give --output a file name.")
+        raise MediaError(f"{path} is a folder.", remedy="Give the name of a file in it.")
     if path.exists() and not overwrite:
         raise MediaError(
-            f"{path} exists already.", remedy="Pass --overwrite, or choose another --output."
+            f"{path} exists already.", remedy="Pass --overwrite, or choose another name."
         )
     folder = path.parent
     if not folder.is_dir():
@@ -224,7 +247,8 @@ def read_frames(
     if not frames:
         part = f" after {clock(start)}" if start else ""
         raise MediaError(
-            f"{path} has no frame that can be read{part}.", remedy="Convert it to MP4."
+            f"{path} has no frame that can be read{part}.",
+            remedy="Give a smaller --start." if start else "Convert it to MP4.",
         )
 
 

@@ -17,6 +17,7 @@ from stylehead.device import to_array
 from stylehead.errors import MediaError
 from stylehead.face_model import FaceModel
 from stylehead.features import FLOOR, LOUDNESS, mel_chunks
+from stylehead.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.head_motion import sample_head
 from stylehead.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, to_68
 from stylehead.media import Sound
@@ -63,8 +64,7 @@ def predict_motion(
     del offsets
     voice = _at_rate(gate, fps, frames)
     stress = _at_rate(_stress(level), fps, frames)
-    # One stream of chance for each part: turning one control leaves the others as they were.
-    head, blinking, brows = (np.random.default_rng([controls.seed, part]) for part in range(3))
+    head, blinking, brows = _streams(controls.seed)
     apply_style(landmarks, voice, net, style, fps)
     _hold_style(landmarks, voice, sample_brows(voice, stress, style, fps, brows), style)
     landmarks *= controls.expression
@@ -75,6 +75,30 @@ def predict_motion(
     rate = style_blink_rate(style) if rate is None else rate
     blink = sample_blinks(frames, voice, fps, rate, blinking)
     return Motion(landmarks, rotation, translation, blink, fps, neutral)
+
+
+def adjust(motion: Motion, controls: MotionControls) -> Motion:
+    """Turn the controls on a finished motion; its own blinks stay unless a rate is set."""
+    blink = motion.blink
+    if controls.blinks_per_minute is not None:
+        voice = np.ones(len(motion), np.float32)
+        rng = _streams(controls.seed)[1]
+        blink = sample_blinks(len(motion), voice, motion.fps, controls.blinks_per_minute, rng)
+    angles = angles_from_rotation(motion.rotation) * controls.pose
+    landmarks = motion.landmarks * np.float32(controls.expression)
+    if controls.expression != 1:
+        _keep_lips_apart(landmarks, motion.neutral)
+    return motion.with_(
+        landmarks=landmarks,
+        rotation=motion.rotation if controls.pose == 1 else rotation_from_angles(angles),
+        translation=motion.translation * np.float32(controls.pose),
+        blink=blink,
+    )
+
+
+def _streams(seed: int) -> tuple[np.random.Generator, ...]:
+    """Return chance for head, blinks and brows: turning one control leaves the others alone."""
+    return tuple(np.random.default_rng([seed, part]) for part in range(3))
 
 
 @torch.inference_mode()

@@ -48,8 +48,9 @@ def load_motion(path: Path) -> Motion:
             remedy="Make one with stylehead motion; see docs/motion-file.md.",
         ) from error
     try:
-        parts = [int(part) for part in np.atleast_1d(fields["fps"]).tolist()]
-        fps = Fraction(*parts)
+        parts = [Fraction(part) for part in np.atleast_1d(fields["fps"]).tolist()]
+        fps = parts[0] if len(parts) == 1 else parts[0] / parts[1]
+        fps = fps.limit_denominator(1001)  # 29.97 means 30000/1001
         names = ("landmarks", "rotation", "translation", "blink", "neutral")
         arrays32 = {name: np.asarray(fields[name], np.float32) for name in names}
         bad = [name for name, array in arrays32.items() if not np.isfinite(array).all()]

@@ -111,13 +111,14 @@ def fit_interior(crop: Pixels, rig: Rig) -> MouthInterior:
     lips = rig.source[[0, 17, 37, 267, 84, 314], :2].round().astype(int).clip(0, rig.size - 1)
     lip = crop[lips[:, 1], lips[:, 0]].astype(float).mean(0)
     light = float(skin.mean() / 170) ** 0.8
-    # A grey or tinted picture keeps its tint: colours lose the chroma that the lips do not have.
+    # A grey picture stays grey: colours lose the chroma that the lips do not have. The tint of
+    # the picture's light is half of the skin's.
     strength = min(1.0, float(np.ptp(lip) / max(lip.max(), 1.0)) / 0.35)
     tint = np.sqrt(skin / max(float(skin.mean()), 1.0))
 
     def toned(colour: Floats) -> Floats:
-        mixed = strength * colour + (1 - strength) * colour.mean() * tint
-        return (light * mixed).clip(0, 250).astype(np.float32)
+        mixed = strength * colour + (1 - strength) * colour.mean()
+        return (light * mixed * tint).clip(0, 245).astype(np.float32)
 
     neutral = rig.rest
     return MouthInterior(

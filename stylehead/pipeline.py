@@ -7,26 +7,27 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from stylehead import media, rendering, tracking, weights
 from stylehead.device import choose_device
 from stylehead.models.load import load_motion_generator
-from stylehead.motion import predict_motion
+from stylehead.motion import adjust, predict_motion
 from stylehead.motion_file import at_rate, load_motion, save_motion
 from stylehead.options import DEFAULT_STYLE, MotionControls, Options
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.references import Retrieval
 from stylehead.sheet import draw_sheet
-from stylehead.style import SUFFIX, extract_style, find_style, save_style, style_folders
-from stylehead.types import Motion, Style
+from stylehead.style import SUFFIX, find_style, learn_style, save_style, style_folders
+from stylehead.types import Motion, Portrait, Style
 from stylehead.version import __version__
 
-TRIAL_FRAMES = 4  # rendered to estimate the whole; the first one also starts the compiler
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
+TRIAL_FRAMES = 6  # spread over the motion and rendered to estimate the whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,12 @@ class Result:
 
 
 def animate(
-    image: Path,
-    audio: Path,
-    output: Path = Path("talking.mp4"),
+    image: Path | str,
+    audio: Path | str,
+    output: Path | str = "talking.mp4",
     *,
     style: Style | str | None = None,
-    style_video: Path | None = None,
+    style_video: Path | str | None = None,
     motion: Path | None = None,
     save_motion_to: Path | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
@@ -68,24 +69,26 @@ def animate(
     `motion` a saved motion to render instead. Raises StyleheadError with a remedy.
     """
     clock = _Clock()
-    media.check_output(output, overwrite=options.overwrite)
+    image, audio, output = Path(image), Path(audio), Path(output)
+    media.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
     if save_motion_to:
-        media.check_output(save_motion_to, overwrite=options.overwrite)
+        media.check_output(save_motion_to, overwrite=options.overwrite, suffixes=(".npz",))
     device = choose_device(options.device)
+    # Cheap refusals come before long work.
+    moves = load_motion(motion) if motion else None
+    chosen = None if motion or style_video else choose_style(style)
     sound = media.open_sound(audio, start=options.start, duration=options.duration)
-    portrait = tracking.find_portrait(media.read_image(image), name=str(image), number=options.face)
-    if portrait.count > 1:
-        side = "" if options.face else " (the largest)"
-        reporter.say(f"Animating face {portrait.number} of {portrait.count}{side}; see --face")
+    weights.resolve("face_landmarker", reporter=reporter)
+    portrait = _find_portrait(image, options, reporter)
     clock.lap("portrait")
-    chosen = None if motion else choose_style(style, style_video, reporter=reporter)
+    if style_video:
+        chosen = learn_style(Path(style_video), Path(style_video).stem, reporter=reporter)[0]
     clock.lap("style")
     fps = Fraction(options.fps)
-    if chosen is None and motion is not None:
-        moves = at_rate(load_motion(motion), fps)
-        moves = _at_least(moves, sound.seconds)
+    if moves:
+        moves = adjust(_lasting(at_rate(moves, fps), sound.seconds), options.controls)
     else:
-        assert chosen is not None  # one of the two is given
+        assert chosen is not None  # without a motion there is always a style
         moves = make_motion(sound, chosen, fps, device, options.controls, reporter=reporter)
     if save_motion_to:
         save_motion(moves, save_motion_to)
@@ -95,7 +98,7 @@ def animate(
     height, width = scene.picture.shape[:2]
     _estimate(scene, moves, width, height, device, reporter)
     clock.lap("preparing")
-    style_name = chosen.name if chosen else f"motion {motion.name if motion else ''}"
+    style_name = chosen.name if chosen else "saved motion"
     frames = track(rendering.render(scene, moves), "Rendering", len(moves), reporter)
     count = media.write_video(
         output,
@@ -129,10 +132,13 @@ def write_motion(
     reporter: Reporter = SILENT,
 ) -> Motion:
     """Write the motion of a recording in a style, without a picture."""
-    media.check_output(output, overwrite=options.overwrite)
+    media.check_output(output, overwrite=options.overwrite, suffixes=(".npz",))
     sound = media.open_sound(audio, start=options.start, duration=options.duration)
-    chosen = choose_style(style, style_video, reporter=reporter)
     device = choose_device(options.device)
+    if style_video:
+        chosen = learn_style(style_video, style_video.stem, reporter=reporter)[0]
+    else:
+        chosen = choose_style(style)
     fps = Fraction(options.fps)
     moves = make_motion(sound, chosen, fps, device, options.controls, reporter=reporter)
     save_motion(moves, output)
@@ -190,10 +196,11 @@ def write_style(
     if output is None:
         output = style_folders()[1] / f"{video.stem}{SUFFIX}"
         media.make_folder(output.parent)
-    for path in (output, sheet):
-        if path:
-            media.check_output(path, overwrite=overwrite)
-    style, retrieval, found = extract_style(
+    media.check_output(output, overwrite=overwrite)
+    if sheet:
+        media.check_output(sheet, overwrite=overwrite, suffixes=(".png",))
+    weights.resolve("face_landmarker", reporter=reporter)
+    style, retrieval, found = learn_style(
         video,
         output.stem,
         start=start,
@@ -207,15 +214,21 @@ def write_style(
     return ExtractedStyle(output, style, retrieval)
 
 
-def choose_style(
-    style: Style | str | None, style_video: Path | None, *, reporter: Reporter = SILENT
-) -> Style:
-    """Return the style: given, found by name or file, learned from a clip, or the default."""
-    if isinstance(style, Style):
-        return style
-    if style_video is not None:
-        return extract_style(style_video, style_video.stem, reporter=reporter)[0]
-    return find_style(style or DEFAULT_STYLE)
+def choose_style(style: Style | str | None) -> Style:
+    """Return the style: given, found by name or file, or the default."""
+    return style if isinstance(style, Style) else find_style(style or DEFAULT_STYLE)
+
+
+def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrait:
+    pixels = media.read_image(image)
+    fitted = media.fit_video(pixels)
+    if fitted is not pixels:
+        reporter.say(f"{image.name} is scaled down to {fitted.shape[1]} x {fitted.shape[0]}")
+    portrait = tracking.find_portrait(fitted, name=str(image), number=options.face)
+    if portrait.count > 1:
+        side = "" if options.face else ", the largest"
+        reporter.say(f"Animating face {portrait.number} of {portrait.count}{side}; see --face")
+    return portrait
 
 
 def make_motion(
@@ -232,17 +245,18 @@ def make_motion(
     return predict_motion(sound, net, style, fps=fps, controls=controls, reporter=reporter)
 
 
-def _at_least(motion: Motion, seconds: float) -> Motion:
+def _lasting(motion: Motion, seconds: float) -> Motion:
     """Hold a motion's last frame until the sound ends; a longer one is cut there."""
     frames = math.ceil(round(seconds * motion.fps, 6))
-    rows = np.arange(frames).clip(max=len(motion) - 1)
-    return Motion(
-        motion.landmarks[rows],
-        motion.rotation[rows],
-        motion.translation[rows],
-        motion.blink[rows],
-        motion.fps,
-        motion.neutral,
+    return _rows(motion, np.arange(frames).clip(max=len(motion) - 1))
+
+
+def _rows(motion: Motion, rows: NDArray[np.intp]) -> Motion:
+    return motion.with_(
+        landmarks=motion.landmarks[rows],
+        rotation=motion.rotation[rows],
+        translation=motion.translation[rows],
+        blink=motion.blink[rows],
     )
 
 
@@ -255,11 +269,13 @@ def _estimate(
     reporter: Reporter,
 ) -> None:
     """Say what will be made and how long it takes, from a few frames rendered now."""
-    trial = rendering.render(scene, motion)
-    next(trial)
+    rows = np.linspace(0, len(motion) - 1, TRIAL_FRAMES + 1).astype(int)
+    trial = rendering.render(scene, _rows(motion, rows))
+    next(trial)  # starts the compiler
     began = time.perf_counter()
-    done = len(list(islice(trial, TRIAL_FRAMES)))
-    each = (time.perf_counter() - began) / max(done, 1)
+    for _ in trial:
+        pass
+    each = (time.perf_counter() - began) / TRIAL_FRAMES
     encoding = 1.2e-8 * width * height  # seconds a frame, measured for x264 veryfast on 2 cores
     seconds = (each + encoding) * len(motion)
     reporter.say(

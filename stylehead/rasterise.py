@@ -63,3 +63,26 @@ def displacement_map(
     depth = np.empty((cells, cells), np.float32)
     _fill(triangles, target, source, cells / size, out, depth)
     return out
+
+
+@njit(cache=True)
+def _mark(displacement: Floats, limit: float, out: NDArray[np.uint8]) -> None:
+    rows, columns = out.shape
+    for y in range(rows):
+        for x in range(columns):
+            for axis in range(2):
+                here = displacement[y, x, axis]
+                if x + 1 < columns and abs(displacement[y, x + 1, axis] - here) > limit:
+                    out[y, x] = out[y, x + 1] = 255
+                if y + 1 < rows and abs(displacement[y + 1, x, axis] - here) > limit:
+                    out[y, x] = out[y + 1, x] = 255
+
+
+def fold_mask(displacement: Floats, limit: float) -> NDArray[np.uint8]:
+    """Return 255 on both sides of jumps larger than `limit` between neighbouring cells, else 0.
+
+    displacement (C, C, 2) in, (C, C) out.
+    """
+    out = np.zeros(displacement.shape[:2], np.uint8)
+    _mark(displacement, limit, out)
+    return out

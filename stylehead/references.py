@@ -55,6 +55,8 @@ def retrieve(track: FaceTrack, performance: Performance) -> Retrieval:
     features = _features(points, performance.seconds)
     angles = angles_from_rotation(performance.rotation)
     usable, rejected = _gates(track, performance, angles)
+    # Better any face than none: the table and a warning say how few passed.
+    choice = usable if usable.sum() >= len(TEMPLATES) else track.found
     warnings: list[str] = []
     if float(np.ptp(opening[track.found])) < STILL_MOUTH:
         warnings.append("The mouth hardly moves: the references look alike.")
@@ -70,7 +72,7 @@ def retrieve(track: FaceTrack, performance: Performance) -> Retrieval:
     }
     chosen: dict[str, int] = {}
     for template in ORDER:
-        allowed = _bounded(template, opening, usable)
+        allowed = _bounded(template, opening, choice)
         allowed = _apart(allowed, points, performance.seconds, list(chosen.values()))
         order = np.flatnonzero(allowed)
         order = order[np.argsort(scores[template][order], kind="stable")][:NEAREST]
@@ -154,8 +156,6 @@ def _gates(
             break
     reasons["head turned"] = found & turned
     usable = good & ~turned
-    if usable.sum() < len(TEMPLATES):
-        usable = found.copy()  # better any face than none; the table says how few passed
     return usable, {reason: int(rows.sum()) for reason, rows in reasons.items() if rows.any()}
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stylehead.face_model import FaceModel
 from stylehead.mouth import MouthInterior, fit_interior
-from stylehead.rasterise import displacement_map
+from stylehead.rasterise import displacement_map, fold_mask
 from stylehead.rig import INNER_LIPS, Rig, build_rig
 from stylehead.sampling import Sampler, make_sampler
 from stylehead.types import Floats, Motion, Pixels, Portrait
@@ -20,6 +20,7 @@ from stylehead.types import Floats, Motion, Pixels, Portrait
 CELLS = 512  # cells of the displacement map per 512 pixels: finer shows no difference
 FEATHER = 0.04  # of the crop's side, over which the moved crop fades into the still picture
 CHUNK = 64  # frames whose meshes are computed at once
+FOLD = 2.5  # pixels of displacement between neighbouring cells that mark a fold
 TEETH_DEPTH = 0.06  # of the teeth behind the inner lips, head-space unit
 
 
@@ -92,13 +93,30 @@ def _frame(
     rig = scene.rig
     vertices = rig.pose_vertices(offsets, rotation, translation, blink)
     cells = min(rig.size, CELLS)
-    moved = scene.sampler(
-        displacement_map(rig.triangles, vertices, rig.source, size=rig.size, cells=cells)
-    )
+    displacement = displacement_map(rig.triangles, vertices, rig.source, size=rig.size, cells=cells)
+    moved = scene.sampler(displacement)
+    _soften_folds(moved, displacement)
     scene.interior.paint(moved, vertices, rig, _teeth_plane(rig, rotation, translation))
     if scene.paste is None:
         return moved
     return _paste(scene.picture, moved, rig, scene.paste)
+
+
+def _soften_folds(moved: Pixels, displacement: Floats) -> None:
+    """Blend the pixels along folds, where a turned face hides what is behind it; in place.
+
+    There the map jumps from one cell to the next, and the edge would show as stairs.
+    """
+    fold = fold_mask(displacement, FOLD)
+    if not fold.any():
+        return
+    size = (moved.shape[1], moved.shape[0])
+    weight = cv2.GaussianBlur(cv2.resize(fold, size, interpolation=cv2.INTER_NEAREST), (3, 3), 0)
+    rows, columns = np.nonzero(weight)
+    soft = cv2.GaussianBlur(moved, (3, 3), 0.8)
+    share = np.asarray(weight, np.float32)[rows, columns, None] / 255
+    mixed = moved[rows, columns] * (1 - share) + soft[rows, columns] * share
+    moved[rows, columns] = mixed.round().astype(np.uint8)
 
 
 def _teeth_plane(rig: Rig, rotation: Floats, translation: Floats) -> NDArray[np.floating]:

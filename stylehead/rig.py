@@ -85,6 +85,8 @@ CROP_FACES = 2.1  # side of the working square in face sizes (architecture, 3)
 LEAST_CROP = 1.4  # of face sizes, when the picture is small
 CROP_LIFT = 0.03  # of that side: more room for hair than for the chest
 SKULL_DEPTH = 0.95  # depth of the head's axis behind the rigid points, head-space unit
+DEPTH_REACHED = 0.65  # of the oval's size beyond it, where the surface has curved back to the axis;
+# steeper, a head that looks up would hide its forehead behind its hair
 CHEST = 0.12  # how rigidly what is below the chin follows the head
 CREASE_SHARE, BROW_SKIN_SHARE = 0.5, 0.08  # of the lid's way in a blink: the brow stays
 LOWER_LID_SHARE = 0.12  # of the eye's opening that the lower lid rises; the upper lid does the rest
@@ -233,7 +235,7 @@ def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats]:
     for factor, weight in RINGS:
         ring = oval.copy()
         ring[:, :2] = centre + (oval[:, :2] - centre) * factor
-        share = min(1.0, (factor - 1) / 0.3)
+        share = min(1.0, (factor - 1) / DEPTH_REACHED)
         ring[:, 2] = oval[:, 2] + share * (axis_depth - oval[:, 2])
         below = ((ring[:, 1] - chin) / (0.35 * height)).clip(0, 1)
         rings.append(ring)

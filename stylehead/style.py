@@ -29,6 +29,21 @@ ANGLES = ("pitch", "yaw", "roll")
 
 
 def extract_style(
+    video: Path | str,
+    name: str | None = None,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+) -> Style:
+    """Learn a style from a clip: `start` and `duration`, in seconds, choose a part of it.
+
+    Raises MediaError or FaceError for a clip that cannot be used.
+    """
+    path = Path(video)
+    return learn_style(path, name or path.stem, start=start, duration=duration)[0]
+
+
+def learn_style(
     video: Path,
     name: str,
     *,
@@ -44,7 +59,7 @@ def extract_style(
     Raises MediaError or FaceError for a clip that cannot be used.
     """
     track = tracking.track_video(video, start=start, duration=duration, reporter=reporter)
-    performance = capture(track)
+    performance = capture(track, name=str(video))
     retrieval = retrieve(track, performance)
     references = retrieval.references
     if keep_frames:
@@ -143,6 +158,8 @@ def save_style(style: Style, path: Path) -> None:
 
 def load_style(path: Path) -> Style:
     """Read a style file; raises StyleError when it is not one or is damaged."""
+    if not path.is_file():
+        raise StyleError(f"{path} does not exist.", remedy="Check the style file's path.")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

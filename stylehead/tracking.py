@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylehead import media, weights
-from stylehead.errors import DeviceError, FaceError
+from stylehead.errors import FaceError, missing_library
 from stylehead.face_model import FaceModel
 from stylehead.geometry import angles_from_rotation
 from stylehead.landmarks import interocular, to_68
@@ -54,11 +54,7 @@ def landmarker(*, video: bool, faces: int = 1) -> Generator[FaceLandmarker]:
             from mediapipe.tasks.python import vision
             from mediapipe.tasks.python.core.base_options import BaseOptions
         except (ImportError, OSError) as error:
-            raise DeviceError(
-                f"The face tracker cannot start ({error}).",
-                remedy="Install the system's OpenGL library (Debian, Ubuntu: "
-                "apt install libgl1 libegl1 libgles2).",
-            ) from error
+            raise missing_library(error) from error
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
             running_mode=vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE,

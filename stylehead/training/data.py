@@ -36,6 +36,10 @@ def prepare(clips: Path, work: Path, *, reporter: Reporter = SILENT) -> int:
 
     A table `clips.tsv` beside the folder, if any, names the person of each file in `identity`.
     """
+    if not clips.is_dir():
+        raise MediaError(
+            f"{clips} is not a folder.", remedy="Give the folder that holds the clips."
+        )
     people = read_people(clips)
     work.mkdir(parents=True, exist_ok=True)
     files = sorted(path for path in clips.iterdir() if path.suffix.lower() in SUFFIXES)
@@ -90,7 +94,7 @@ def save_clip(path: Path, clip: Clip) -> None:
 
 
 def load_clips(work: Path) -> list[Clip]:
-    """Read all tracked clips of a folder, in name order."""
+    """Read all tracked clips of a folder, in name order; MediaError when there is none."""
     clips: list[Clip] = []
     for path in sorted(work.glob("*.npz")):
         with np.load(path) as arrays:
@@ -103,4 +107,8 @@ def load_clips(work: Path) -> list[Clip]:
                 (int(arrays["size"][0]), int(arrays["size"][1])),
             )
             clips.append(Clip(path.stem, str(arrays["person"]), found, arrays["audio"]))
+    if not clips:
+        raise MediaError(
+            f"{work} holds no tracked clips.", remedy="Run stylehead train prepare first."
+        )
     return clips

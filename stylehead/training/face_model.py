@@ -34,7 +34,8 @@ def fit_face_model(clips: list[Clip], path: Path, *, reporter: Reporter = SILENT
         tracking.mesh_triangles(),
     )
     offsets, scores, rest, person = [], [], [], []
-    for number, clip in enumerate(track(clips, "Face model", len(clips), reporter)):
+    people = sorted({clip.person for clip in clips})
+    for clip in track(clips, "Face model", len(clips), reporter):
         if clip.track.found.sum() < capture.SEEN_LEAST:
             continue
         performed = capture.capture(clip.track, model=empty)
@@ -46,7 +47,7 @@ def fit_face_model(clips: list[Clip], path: Path, *, reporter: Reporter = SILENT
         neutral_scores = expression[clip.track.found][quiet].mean(0)
         rest.append(neutral_scores)
         scores.append(expression[rows] - neutral_scores)
-        person.append(np.full(len(rows), number))
+        person.append(np.full(len(rows), people.index(clip.person)))
     held = np.concatenate(person) % 5 == 0
     y, x, s = np.concatenate(offsets), to_68(np.concatenate(offsets)), np.concatenate(scores)
     flat_y, flat_x = y.reshape(len(y), -1), x.reshape(len(x), -1)

@@ -9,13 +9,20 @@ from stylehead import weights
 from stylehead.errors import WeightsError
 
 
-def register(name: str, path: Path) -> None:
-    """Write the file's size and sha256 into the checkout's weights.toml."""
+def checkout_manifest() -> Path:
+    """Return the checkout's weights.toml; an installed package has none that may be written."""
     manifest = weights.PACKAGE.parent / "weights.toml"
     if not manifest.is_file():
         raise WeightsError(
-            f"{manifest} is not there.", remedy="Train from a checkout of the repository."
+            f"{manifest} is not there.",
+            remedy="Train from a checkout, installed with pip install -e '.[train]'.",
         )
+    return manifest
+
+
+def register(name: str, path: Path) -> None:
+    """Write the file's size and sha256 into the checkout's weights.toml."""
+    manifest = checkout_manifest()
     text = manifest.read_text(encoding="utf-8")
     entry = re.search(rf"^\[{re.escape(name)}\]\n(?:.+\n)*", text, re.MULTILINE)
     if entry is None:

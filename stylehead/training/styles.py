@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stylehead.progress import SILENT, Reporter
-from stylehead.style import SUFFIX, extract_style, save_style, style_folders
+from stylehead.style import SUFFIX, learn_style, save_style, style_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def make_styles(data: Path, *, reporter: Reporter = SILENT) -> Iterator[Path]:
     folder = style_folders()[0]
     folder.mkdir(exist_ok=True)
     for name, source in BUILT_IN.items():
-        style, _, _ = extract_style(
+        style, _, _ = learn_style(
             data / source.file,
             name,
             start=source.start,
