@@ -14,12 +14,13 @@ from scipy.signal import savgol_filter
 from stylehead.errors import FaceError
 from stylehead.face_model import EXPRESSIVE, RIGID_MESH, FaceModel
 from stylehead.geometry import Similarity, align, mean_rotation
-from stylehead.landmarks import REGIONS, RIGID, eye_aspect, interocular, to_68
+from stylehead.landmarks import REGIONS, RIGID, eye_aspect, interocular, mouth_opening, to_68
 from stylehead.types import FaceTrack, Floats, Motion
 
 CAMERA_DISTANCE = 12.0
 """Nominal distance of the camera in head-space units: turns a face's size into depth."""
-NEUTRAL_SHARE = 0.1  # of the frames, those with the least expression, make the neutral face
+SHUT_SHARE = 0.2  # of the frames, those with the mouth most shut, may make the neutral face
+NEUTRAL_SHARE = 0.08  # of the frames, those of them with the least expression, do
 BLINK = 0.35  # closure from which lid motion counts as a blink
 BLINK_SURROUNDINGS = 1.5  # seconds; several times a blink
 SMOOTHING = 5  # frames of the zero-phase Savitzky-Golay filter, order 2
@@ -82,7 +83,7 @@ def capture(
         )
     model = model or FaceModel.embedded()
     heads, poses = _heads(track.mesh[rows], model.mean)
-    quiet = quiet_frames(track.expression[rows])
+    quiet = quiet_frames(track.expression[rows], mouth_opening(to_68(heads)))
     neutral = model.mean
     for _ in range(2):  # the person's own shape fits better than the mean face
         neutral = heads[quiet].mean(0)
@@ -108,11 +109,16 @@ def capture(
     return Performance(mesh, neutral, (left @ right).astype(np.float32), moved, blink, seconds)
 
 
-def quiet_frames(expression: Floats) -> NDArray[np.intp]:
-    """Return the rows with the least expression: (T, 52) scores in, indices out."""
-    amount = expression[:, EXPRESSIVE].sum(1)
-    count = max(1, round(NEUTRAL_SHARE * len(amount)))
-    return np.argsort(amount, kind="stable")[:count]
+def quiet_frames(expression: Floats, opening: Floats) -> NDArray[np.intp]:
+    """Return the rows that make the neutral face: mouth shut, and of those the least expression.
+
+    (T, 52) scores and (T,) mouth opening in, indices out. People who talk part their lips even
+    when they look calm, so the mouth has to be asked first.
+    """
+    shut = np.flatnonzero(opening <= np.percentile(opening, 100 * SHUT_SHARE))
+    amount = expression[shut][:, EXPRESSIVE].sum(1)
+    count = max(1, round(NEUTRAL_SHARE * len(opening)))
+    return shut[np.argsort(amount, kind="stable")[:count]]
 
 
 def closure(aspect: Floats, seconds: NDArray[np.float64]) -> Floats:

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from stylehead import capture, tracking
 from stylehead.face_model import EXPRESSIVE, RIGID_MESH, FaceModel
 from stylehead.geometry import align
-from stylehead.landmarks import MESH_OF_68, RIGID, interocular, to_68
+from stylehead.landmarks import MESH_OF_68, RIGID, interocular, mouth_opening, to_68
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.training.data import Clip
 from stylehead.types import Floats
@@ -43,8 +43,10 @@ def fit_face_model(clips: list[Clip], path: Path, *, reporter: Reporter = SILENT
         rows = rows[:: max(1, len(rows) // FRAMES)]
         offsets.append(performed.mesh[rows] - performed.neutral)
         expression = clip.track.expression
-        quiet = capture.quiet_frames(expression[clip.track.found])
-        neutral_scores = expression[clip.track.found][quiet].mean(0)
+        seen = clip.track.found
+        opening = mouth_opening(to_68(performed.mesh[seen]))
+        quiet = capture.quiet_frames(expression[seen], opening)
+        neutral_scores = expression[seen][quiet].mean(0)
         rest.append(neutral_scores)
         scores.append(expression[rows] - neutral_scores)
         person.append(np.full(len(rows), people.index(clip.person)))
@@ -114,8 +116,9 @@ def _mirror_order(mean: Floats) -> NDArray[np.intp]:
 
 def _quiet_mesh(clip: Clip) -> Floats:
     found = clip.track.found
-    quiet = capture.quiet_frames(clip.track.expression[found])
-    return np.mean([_centred(mesh) for mesh in clip.track.mesh[found][quiet]], axis=0)
+    meshes = np.stack([_centred(mesh) for mesh in clip.track.mesh[found]])
+    quiet = capture.quiet_frames(clip.track.expression[found], mouth_opening(to_68(meshes)))
+    return meshes[quiet].mean(0)
 
 
 def _ridge(x: Floats, y: Floats, strength: float) -> Floats:
