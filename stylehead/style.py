@@ -123,7 +123,7 @@ def blink_count(blink: Floats) -> int:
 # ---- files ----------------------------------------------------------------------------------
 
 
-def save_style(style: Style, path: Path) -> None:
+def save_style(style: Style, path: Path | str) -> None:
     """Write one safetensors file; no pixels unless the references carry them."""
     arrays: dict[str, NDArray[np.generic]] = {
         "motion.landmarks": style.motion.landmarks.astype(np.float16),
@@ -150,14 +150,15 @@ def save_style(style: Style, path: Path) -> None:
         "statistics": json.dumps(style.statistics),
         "provenance": json.dumps(style.provenance),
     }
-    with media.atomic(path) as part:
+    with media.atomic(Path(path)) as part:
         arrays = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
         save_file(arrays, part, metadata=metadata)
         part.chmod(0o644)
 
 
-def load_style(path: Path) -> Style:
+def load_style(path: Path | str) -> Style:
     """Read a style file; raises StyleError when it is not one or is damaged."""
+    path = Path(path)
     if not path.is_file():
         raise StyleError(f"{path} does not exist.", remedy="Check the style file's path.")
     try:

@@ -1,0 +1,55 @@
+"""Every message a user can meet has a heading in docs/troubleshooting.md."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+RAISED = {
+    "StyleheadError",
+    "MediaError",
+    "FaceError",
+    "StyleError",
+    "WeightsError",
+    "DeviceError",
+}
+HOLE = "\N{BULLET}"
+
+
+def words(text: str) -> set[str]:
+    """The words of a message or heading that are not filled in at run time."""
+    return {
+        word for word in re.findall(r"[A-Za-z']+", text) if not word.isupper() or word == "CUDA"
+    }
+
+
+def messages() -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for path in sorted((ROOT / "stylehead").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id not in RAISED or not node.args:
+                continue
+            text = ast.unparse(node.args[0])
+            if isinstance(node.args[0], ast.JoinedStr):
+                parts = node.args[0].values
+                text = "".join(
+                    str(part.value) if isinstance(part, ast.Constant) else HOLE for part in parts
+                )
+            found.append((path.name, text.strip("'\"")))
+    return found
+
+
+def test_every_error_message_has_a_heading_in_troubleshooting() -> None:
+    text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    headings = [words(line[4:]) for line in text.splitlines() if line.startswith("### ")]
+    all_messages = messages()
+    assert len(all_messages) > 30
+    for place, message in all_messages:
+        fixed = words(message.replace(HOLE, " "))
+        # A heading may leave out a plural or an optional part, no more.
+        close = [heading for heading in headings if len(fixed ^ heading) <= 3 and fixed & heading]
+        assert close, f"{place}: {message}"
