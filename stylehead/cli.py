@@ -52,7 +52,7 @@ StyleOpt = Annotated[
     str | None,
     typer.Option(
         "--style",
-        help=f"Style file, or a name from `stylehead styles`. [default: {DEFAULT_STYLE}]",
+        help=f"Style file, or a name from `stylehead styles`. Default: {DEFAULT_STYLE}.",
         rich_help_panel=FIRST,
     ),
 ]
@@ -61,7 +61,7 @@ FaceOpt = Annotated[
     typer.Option(
         "--face",
         min=1,
-        help="Which face, from left to right. [default: the largest]",
+        help="Which face, from left to right. Default: the largest.",
         rich_help_panel=FIRST,
     ),
 ]
@@ -71,7 +71,7 @@ StartOpt = Annotated[
 DurationOpt = Annotated[
     float | None,
     typer.Option(
-        "--duration", min=0.1, help="Seconds of sound to use. [default: all]", rich_help_panel=FIRST
+        "--duration", min=0.1, help="Seconds of sound to use. Default: all.", rich_help_panel=FIRST
     ),
 ]
 FpsOpt = Annotated[
@@ -122,7 +122,7 @@ BlinkOpt = Annotated[
         "--blink",
         min=0,
         max=60,
-        help="Blinks a minute. [default: the style's]",
+        help="Blinks a minute. Default: the style's.",
         rich_help_panel=MOVES,
     ),
 ]
@@ -267,7 +267,7 @@ def extract_style(
         typer.Option(
             "--output",
             "-o",
-            help="Style file to write. [default: the clip's name, among your styles]",
+            help="Style file to write. Default: the clip's name, among your styles.",
         ),
     ] = None,
     sheet: Annotated[
@@ -276,7 +276,7 @@ def extract_style(
     ] = None,
     start: Annotated[float, typer.Option("--start", min=0, help="Seconds of clip to skip.")] = 0.0,
     duration: Annotated[
-        float | None, typer.Option("--duration", min=1, help="Seconds to use. [default: all]")
+        float | None, typer.Option("--duration", min=1, help="Seconds to use. Default: all.")
     ] = None,
     keep_frames: Annotated[
         bool, typer.Option("--keep-frames", help="Keep the four face pictures in the style file.")
@@ -435,7 +435,7 @@ def train_motion(
     work: WorkOpt,
     run: Annotated[Path, typer.Option("--run", help="Folder for checkpoints and log; resumes.")],
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Optimiser steps. [default: the recipe's]")
+        int | None, typer.Option("--steps", min=1, help="Optimiser steps. Default: the recipe's.")
     ] = None,
 ) -> None:
     """Train the motion generator on tracked clips and enter it in weights.toml."""
