@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import sys
@@ -66,12 +67,19 @@ FaceOpt = Annotated[
     ),
 ]
 StartOpt = Annotated[
-    float, typer.Option("--start", min=0, help="Seconds of sound to skip.", rich_help_panel=FIRST)
+    float,
+    typer.Option(
+        "--start", min=0, max=1e6, help="Seconds of sound to skip.", rich_help_panel=FIRST
+    ),
 ]
 DurationOpt = Annotated[
     float | None,
     typer.Option(
-        "--duration", min=0.1, help="Seconds of sound to use. Default: all.", rich_help_panel=FIRST
+        "--duration",
+        min=0.1,
+        max=1e6,
+        help="Seconds of sound to use. Default: all.",
+        rich_help_panel=FIRST,
     ),
 ]
 FpsOpt = Annotated[
@@ -274,9 +282,12 @@ def extract_style(
         Path | None,
         typer.Option("--sheet", help="Also draw the four frames and the mouth's curve (PNG)."),
     ] = None,
-    start: Annotated[float, typer.Option("--start", min=0, help="Seconds of clip to skip.")] = 0.0,
+    start: Annotated[
+        float, typer.Option("--start", min=0, max=1e6, help="Seconds of clip to skip.")
+    ] = 0.0,
     duration: Annotated[
-        float | None, typer.Option("--duration", min=1, help="Seconds to use. Default: all.")
+        float | None,
+        typer.Option("--duration", min=1, max=1e6, help="Seconds to use. Default: all."),
     ] = None,
     keep_frames: Annotated[
         bool, typer.Option("--keep-frames", help="Keep the four face pictures in the style file.")
@@ -465,6 +476,9 @@ def main() -> None:
     # An interrupted run must clean up like a failed one: leave by way of the context managers.
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for stream in (sys.stdout, sys.stderr):  # file names need not be text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
     try:
         app()
     except StyleheadError as failure:

@@ -43,9 +43,10 @@ def read_image(path: Path) -> Pixels:
     is applied. Raises MediaError for anything that is not one readable still picture.
     """
     _check_file(path, "picture")
-    # Pillow's own bomb check is replaced by ours, which names the remedy.
+    # Pillow's bomb check is replaced by ours, which names the remedy; what else it warns of
+    # (damaged EXIF fields) either does no harm or ends in an error.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")
         try:
             with Image.open(path) as image:
                 return _still(path, image)
@@ -103,10 +104,17 @@ def write_image(path: Path, pixels: Pixels) -> None:
 
 def _sweep(path: Path) -> None:
     """Remove partial files of runs that were killed while they wrote this output."""
-    for left in path.parent.glob(f".{glob.escape(path.stem)}.*.part{glob.escape(path.suffix)}"):
+    for left in path.parent.glob(
+        f".{glob.escape(_short(path.stem))}.*.part{glob.escape(path.suffix)}"
+    ):
         number = left.name.removesuffix(f".part{path.suffix}").rsplit(".", 1)[-1]
         if number.isdigit() and not Path(f"/proc/{number}").exists() and Path("/proc").exists():
             left.unlink(missing_ok=True)
+
+
+def _short(stem: str) -> str:
+    """Cut a name so that a partial file's longer one is still allowed; most disks take 255 bytes."""
+    return stem.encode(errors="surrogateescape")[:200].decode(errors="ignore")
 
 
 @contextmanager
@@ -116,7 +124,7 @@ def atomic(path: Path) -> Generator[Path]:
     Raises MediaError when the folder cannot be written or the disk is full.
     """
     # The process number keeps two runs apart; the suffix stays, since containers go by it.
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = path.with_name(f".{_short(path.stem)}.{os.getpid()}.part{path.suffix}")
     try:
         _sweep(path)
         yield part
@@ -140,6 +148,7 @@ def check_output(path: Path, *, overwrite: bool, suffixes: tuple[str, ...] = ())
         raise MediaError(
             f"{path} does not end in {' or '.join(suffixes)}.", remedy="Change the file's name."
         )
+    _check_name(path)
     if path.is_dir():
         raise MediaError(f"{path} is a folder.", remedy="Give the name of a file in it.")
     if path.exists() and not overwrite:
@@ -149,7 +158,7 @@ def check_output(path: Path, *, overwrite: bool, suffixes: tuple[str, ...] = ())
     folder = path.parent
     if not folder.is_dir():
         raise MediaError(f"The folder {folder} does not exist.", remedy="Make it first.")
-    probe = folder / f".{path.name}.{os.getpid()}.probe"
+    probe = folder / f".{_short(path.stem)}.{os.getpid()}.probe"
     try:
         probe.touch()
         probe.unlink()
@@ -157,6 +166,17 @@ def check_output(path: Path, *, overwrite: bool, suffixes: tuple[str, ...] = ())
         raise MediaError(
             f"{path} cannot be written ({error.strerror}).",
             remedy="Choose a folder you can write to.",
+        ) from error
+
+
+def _check_name(path: Path) -> None:
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise MediaError(
+            f"{path} cannot be opened ({error.strerror}).", remedy="Choose another name."
         ) from error
 
 
@@ -172,6 +192,7 @@ def make_folder(path: Path) -> None:
 
 
 def _check_file(path: Path, kind: str) -> None:
+    _check_name(path)
     if not path.exists():
         raise MediaError(f"{path} does not exist.", remedy=f"Check the {kind}'s path.")
     if path.is_dir():
@@ -187,7 +208,7 @@ def _open(path: Path, kind: str) -> Generator[InputContainer]:
     """Open a container; any decoding error inside the block becomes a MediaError."""
     _check_file(path, kind)
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
             yield container
     except (FFmpegError, UnicodeError) as error:
         raise MediaError(
@@ -474,7 +495,10 @@ def _chain(first: Pixels, rest: Iterator[Pixels]) -> Iterator[Pixels]:
 def _encoder(path: Path, part: Path) -> Generator[OutputContainer]:
     try:
         with av.open(
-            str(part), "w", format="mp4", options={"movflags": "faststart+use_metadata_tags"}
+            str(part.absolute()),
+            "w",
+            format="mp4",
+            options={"movflags": "faststart+use_metadata_tags"},
         ) as container:
             yield container
     except FFmpegError as error:
@@ -513,7 +537,7 @@ class _SoundTrack:
                 break
             samples = np.asarray(frame.to_ndarray(), np.float32)[:, self._skip :]
             self._skip -= min(self._skip, frame.samples)
-            samples = samples[:, : self._left]
+            samples = np.nan_to_num(samples[:, : self._left], posinf=1.0, neginf=-1.0)
             if samples.shape[1]:
                 self._encode(frame, np.ascontiguousarray(samples))
         if seconds is None:

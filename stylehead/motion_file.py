@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,14 +36,21 @@ def load_motion(path: Path) -> Motion:
     if not path.is_file():
         raise StyleError(f"{path} does not exist.", remedy="Check the motion file's path.")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file) as arrays:
             missing = [name for name in FIELDS if name not in arrays]
             if missing:
                 raise StyleError(
                     f"{path} lacks {', '.join(missing)}.", remedy="See docs/motion-file.md."
                 )
             fields: dict[str, Floats] = {name: arrays[name] for name in FIELDS}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (
+        OSError,
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+    ) as error:
         raise StyleError(
             f"{path} is not a motion file, or is damaged.",
             remedy="Make one with stylehead motion; see docs/motion-file.md.",

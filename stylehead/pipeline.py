@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -196,7 +197,7 @@ def write_style(
     if output is None:
         output = style_folders()[1] / f"{video.stem}{SUFFIX}"
         media.make_folder(output.parent)
-    media.check_output(output, overwrite=overwrite)
+    media.check_output(output, overwrite=overwrite, suffixes=(SUFFIX,))
     if sheet:
         media.check_output(sheet, overwrite=overwrite, suffixes=(".png",))
     weights.resolve("face_landmarker", reporter=reporter)
@@ -289,7 +290,7 @@ def _metadata(image: Path, name: str, style: Style | None, seed: int) -> dict[st
     source = style.provenance.get("source_sha256", "") if style else ""
     used = {key: entry.sha256[:16] for key, entry in weights.read_manifest().items()}
     return {
-        "title": f"{image.stem} (AI-generated)",
+        "title": f"{os.fsencode(image.stem).decode(errors='replace')} (AI-generated)",
         "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
         "what it shows was never filmed.",
         "software": f"stylehead {__version__}",

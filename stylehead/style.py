@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from stylehead import media, tracking, weights
 from stylehead.capture import BLINK, capture
@@ -152,8 +152,7 @@ def save_style(style: Style, path: Path | str) -> None:
     }
     with media.atomic(Path(path)) as part:
         arrays = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
-        save_file(arrays, part, metadata=metadata)
-        part.chmod(0o644)
+        part.write_bytes(save(arrays, metadata=metadata))
 
 
 def load_style(path: Path | str) -> Style:
@@ -180,15 +179,28 @@ def load_style(path: Path | str) -> Style:
             Fraction(metadata["fps"]),
             arrays["motion.neutral"],
         )
+        statistics = json.loads(metadata["statistics"])
+        missing = style_statistics(motion).keys() - statistics.keys()
+        finite = all(np.isfinite(array).all() for array in arrays.values())
+        if missing or not finite:
+            raise ValueError(f"unusable numbers, or no {', '.join(sorted(missing))}")
         return Style(
             metadata["name"],
             references,
             motion,
             arrays["motion.times"],
-            json.loads(metadata["statistics"]),
-            json.loads(metadata["provenance"]),
+            statistics,
+            dict(json.loads(metadata["provenance"])),
         )
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (
+        SafetensorError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        ZeroDivisionError,
+        OSError,
+    ) as error:
         raise StyleError(
             f"{path} is not a style file, or is damaged.",
             remedy="Make it again with stylehead extract-style.",

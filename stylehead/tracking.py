@@ -124,6 +124,11 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
     `number` counts faces from left to right, from 1; None takes the largest. `name` is the
     picture's name for messages. Raises FaceError for no face, a profile or a face too small.
     """
+    height, width = pixels.shape[:2]
+    if min(height, width) < SMALLEST_EYES:  # the tracker's native code fails on a few pixels
+        raise FaceError(
+            f"{name} has only {width} x {height} pixels.", remedy="Give a larger picture."
+        )
     with landmarker(video=False, faces=MOST_FACES) as task:
         found = _search(task, pixels)
     if not found:
@@ -164,7 +169,8 @@ def _height(face: Face) -> float:
 def _search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
     """Find faces in the whole picture, then in ever smaller overlapping tiles; measure each again.
 
-    The detector sees faces of a fifth of the picture's width or more, so small ones need tiles.
+    The detector sees faces of a fifth of the picture's width or more, so small ones need tiles. The
+    level below the first that shows a face is searched too: others may stand further away.
     """
     height, width = pixels.shape[:2]
     # A face that fills the picture is found when there is room around it.
@@ -181,8 +187,9 @@ def _search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
                 for x in np.arange(-side / 4, width - side / 2, step)
             ]
         )
+    found: list[Face] = []
     for tiles in boxes:
-        found: list[Face] = []
+        last = bool(found)
         for x, y, w, h in tiles:
             x0, y0 = max(x, -margin) + margin, max(y, -margin) + margin
             tile = padded[y0 : y + margin + h, x0 : x + margin + w]
@@ -195,9 +202,9 @@ def _search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
                 exact = _measure(task, padded, margin, rough)
                 if exact and not any(_same(exact, other) for other in found):
                     found.append(exact)
-        if found:
-            return found
-    return []
+        if last:
+            break
+    return found
 
 
 def _at_most(pixels: Pixels, side: int) -> Pixels:
@@ -260,6 +267,7 @@ def track_video(
     cuts: list[bool] = []
     size = (0, 0)
     thumbnail = None
+    stamp = -1  # milliseconds, rising: the tracker refuses equal ones
     with landmarker(video=True) as task:
         total = media.count_frames(path) if start == 0 and duration is None else None
         part = media.read_frames(path, start=start, duration=duration)
@@ -268,7 +276,8 @@ def track_video(
             if seconds and frame.seconds <= seconds[-1]:
                 continue  # a repeated time stamp: the earlier picture was never shown
             size = (frame.pixels.shape[1], frame.pixels.shape[0])
-            faces = faces_in(task, frame.pixels, round(frame.seconds * 1000))
+            stamp = max(stamp + 1, round(frame.seconds * 1000))
+            faces = faces_in(task, frame.pixels, stamp)
             small = cv2.resize(frame.pixels, (16, 16), interpolation=cv2.INTER_AREA) / 255.0
             cuts.append(thumbnail is not None and np.abs(small - thumbnail).mean() > CUT)
             thumbnail = small
