@@ -21,7 +21,7 @@ import av
 import numpy as np
 import torch
 
-from stylehead import demo_media, media, pipeline, rendering, tracking
+from stylehead import demo_media, images, media, pipeline, rendering, tracking
 
 FPS = 25
 
@@ -62,7 +62,7 @@ def run_once(image: Path, audio: Path, folder: Path) -> tuple[dict[str, float], 
 def rendering_rate(image: Path, audio: Path) -> float:
     """Return frames a second of rendering alone, without encoding."""
     device = torch.device("cpu")
-    portrait = tracking.find_portrait(media.read_image(image), name=str(image))
+    portrait = tracking.find_portrait(images.read_image(image), name=str(image))
     scene = rendering.prepare(portrait, crop_size=512, device=device)
     style = pipeline.choose_style(None)
     sound = media.open_sound(audio)

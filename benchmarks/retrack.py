@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stylehead import demo_media, media, pipeline, rendering, tracking
+from stylehead import demo_media, images, media, pipeline, rendering, tracking
 from stylehead.face_model import FaceModel
 from stylehead.landmarks import mouth_opening, to_68
 from stylehead.motion_file import at_rate, load_motion
@@ -68,7 +68,7 @@ def main() -> None:
             motion = pipeline.make_motion(sound, style, FPS, device, MotionControls())
     print(f"{'portrait':24} {'error %':>8} {'p95 %':>8} {'opening r':>10} {'found':>6}")
     for path in asked.portraits:
-        portrait = tracking.find_portrait(media.read_image(path), name=str(path))
+        portrait = tracking.find_portrait(images.read_image(path), name=str(path))
         scene = rendering.prepare(portrait, crop_size=SIZE, device=device)
         want, have = asked_landmarks(scene, motion), tracked_landmarks(scene, motion)
         seen = ~np.isnan(have[:, 0, 0])

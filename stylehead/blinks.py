@@ -38,8 +38,12 @@ def sample_blinks(
     seconds = frames / float(fps)
     times = np.arange(frames) / float(fps)
     now = rng.gamma(REGULARITY, mean_gap / REGULARITY) * rng.uniform(0.3, 1)
+    free = 0.0  # when lids have been open for long enough
     while now < seconds - length:
-        start = _nearest_pause(now, voice, fps)
+        start = min(max(_nearest_pause(now, voice, fps), free), seconds - length)
+        if start < free:
+            break
+        free = start + length + SHORTEST_GAP
         closing = (times - start) / CLOSING
         opening = (start + length - times) / OPENING
         closure = np.maximum(closure, np.minimum(closing, opening).clip(0, 1))

@@ -128,7 +128,13 @@ def closure(aspect: Floats, seconds: NDArray[np.float64]) -> Floats:
     look down are an expression and not a blink.
     """
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.04
-    usual = percentile_filter(aspect, 60, size=max(3, round(BLINK_SURROUNDINGS / step)))
+    size = max(3, round(BLINK_SURROUNDINGS / step))
+    # Before and after: at the edge of a long narrowing one of the two is narrow already.
+    before, after = (
+        percentile_filter(aspect, 60, size=size, origin=side)
+        for side in ((size - 1) // 2, -((size - 1) // 2))
+    )
+    usual = np.minimum(before, after)
     shut = 0.3 * usual  # lids and lashes keep the tracker's contours apart
     return ((usual - aspect) / np.maximum(usual - shut, 1e-3)).clip(0, 1).astype(np.float32)
 

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stylehead import media, weights
+from stylehead import images, weights
 
 
 @contextmanager
@@ -21,5 +21,5 @@ def files() -> Generator[tuple[Path, Path]]:
 
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "astronaut.png"
-        media.write_image(image, data.astronaut())
+        images.write_image(image, data.astronaut())
         yield image, weights.PACKAGE / "assets" / "demo_voice.ogg"

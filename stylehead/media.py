@@ -1,11 +1,7 @@
-"""Images, sound and video in and out; the only importer of av and PIL."""
+"""Sound and video in and out; the only importer of av."""
 
 from __future__ import annotations
 
-import contextlib
-import glob
-import os
-import warnings
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,16 +14,14 @@ from av.audio.resampler import AudioResampler
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from stylehead.errors import MediaError
+from stylehead.files import atomic, check_file
 from stylehead.types import Floats, Frame, Pixels
 
 SPEECH_RATE = 16_000
 """Sample rate in Hz that the motion model listens at (paper, section 2)."""
 PIECE = 800  # samples at SPEECH_RATE, 50 ms: the grain of loudness
-LARGEST_PICTURE = 100_000_000  # pixels; beyond it decoding alone needs gigabytes
-LONGEST_SIDE = 3840  # pixels of a written video; H.264 levels in common players end there
 LONGEST_SOUND = 3 * 3600  # seconds; beyond it the file is more likely a mistake
 
 
@@ -36,177 +30,10 @@ def clock(seconds: float) -> str:
     return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
 
 
-def read_image(path: Path) -> Pixels:
-    """Read a still picture as upright (H, W, 3) RGB.
-
-    Grey, 16-bit and palette pictures are converted, transparency is laid on white, EXIF orientation
-    is applied. Raises MediaError for anything that is not one readable still picture.
-    """
-    _check_file(path, "picture")
-    # Pillow's bomb check is replaced by ours, which names the remedy; what else it warns of
-    # (damaged EXIF fields) either does no harm or ends in an error.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(path) as image:
-                return _still(path, image)
-        except Image.DecompressionBombError as error:
-            raise _too_large(path, "far") from error
-        except (OSError, SyntaxError, ValueError) as error:
-            raise MediaError(
-                f"{path} is not a picture that can be read.",
-                remedy="Save it again as PNG or JPEG.",
-            ) from error
-
-
-def _too_large(path: Path, size: str) -> MediaError:
-    return MediaError(
-        f"{path} has {size} more than the {LARGEST_PICTURE // 10**6} million pixels that can be"
-        " handled.",
-        remedy=f"Make its longer side {LONGEST_SIDE} pixels.",
-    )
-
-
-def _still(path: Path, image: Image.Image) -> Pixels:
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise MediaError(
-            f"{path} is an animation of {getattr(image, 'n_frames', 1)} pictures.",
-            remedy="Save the one picture you want as PNG.",
-        )
-    if image.width * image.height > LARGEST_PICTURE:
-        raise _too_large(path, f"{image.width} x {image.height} pixels,")
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I"):  # 16-bit grey
-        deep = np.asarray(upright, np.float32)
-        top = 65535 if deep.max() > 255 else 255
-        upright = Image.fromarray((deep * (255 / top)).round().astype(np.uint8))
-    if upright.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in upright.info:
-        rgba = upright.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        upright = Image.alpha_composite(white, rgba)
-    return np.asarray(upright.convert("RGB")).copy()
-
-
-def fit_video(pixels: Pixels) -> Pixels:
-    """Scale a picture down so that its longer side is at most LONGEST_SIDE."""
-    longest = max(pixels.shape[:2])
-    if longest <= LONGEST_SIDE:
-        return pixels
-    height, width = (max(2, round(side * LONGEST_SIDE / longest)) for side in pixels.shape[:2])
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
-
-
-def write_image(path: Path, pixels: Pixels) -> None:
-    """Write a PNG; the file appears whole or not at all."""
-    with atomic(path) as part:
-        Image.fromarray(pixels).save(part, format="PNG")
-
-
-def _sweep(path: Path) -> None:
-    """Remove partial files of runs that were killed while they wrote this output."""
-    for left in path.parent.glob(
-        f".{glob.escape(_short(path.stem))}.*.part{glob.escape(path.suffix)}"
-    ):
-        number = left.name.removesuffix(f".part{path.suffix}").rsplit(".", 1)[-1]
-        if number.isdigit() and not Path(f"/proc/{number}").exists() and Path("/proc").exists():
-            left.unlink(missing_ok=True)
-
-
-def _short(stem: str) -> str:
-    """Cut a name so that a partial file's longer one is still allowed; most disks take 255 bytes."""
-    return stem.encode(errors="surrogateescape")[:200].decode(errors="ignore")
-
-
-@contextmanager
-def atomic(path: Path) -> Generator[Path]:
-    """Yield a partial file that becomes `path` only if the block succeeds.
-
-    Raises MediaError when the folder cannot be written or the disk is full.
-    """
-    # The process number keeps two runs apart; the suffix stays, since containers go by it.
-    part = path.with_name(f".{_short(path.stem)}.{os.getpid()}.part{path.suffix}")
-    try:
-        _sweep(path)
-        yield part
-        part.replace(path)
-    except OSError as error:
-        raise MediaError(
-            f"{path} cannot be written ({error.strerror or error}).",
-            remedy="Choose another place, or make room on the disk.",
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def check_output(path: Path, *, overwrite: bool, suffixes: tuple[str, ...] = ()) -> None:
-    """Raise MediaError when `path` could not be written; nothing is left behind.
-
-    `suffixes` are the endings that fit what is written; none given, any ending does.
-    """
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise MediaError(
-            f"{path} does not end in {' or '.join(suffixes)}.", remedy="Change the file's name."
-        )
-    _check_name(path)
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder.", remedy="Give the name of a file in it.")
-    if path.exists() and not overwrite:
-        raise MediaError(
-            f"{path} exists already.", remedy="Pass --overwrite, or choose another name."
-        )
-    folder = path.parent
-    if not folder.is_dir():
-        raise MediaError(f"The folder {folder} does not exist.", remedy="Make it first.")
-    probe = folder / f".{_short(path.stem)}.{os.getpid()}.probe"
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise MediaError(
-            f"{path} cannot be written ({error.strerror}).",
-            remedy="Choose a folder you can write to.",
-        ) from error
-
-
-def _check_name(path: Path) -> None:
-    try:
-        path.lstat()
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise MediaError(
-            f"{path} cannot be opened ({error.strerror}).", remedy="Choose another name."
-        ) from error
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and its parents."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MediaError(
-            f"The folder {path} cannot be made ({error.strerror}).",
-            remedy="Set STYLEHEAD_HOME to a folder you can write to, or pass --output.",
-        ) from error
-
-
-def _check_file(path: Path, kind: str) -> None:
-    _check_name(path)
-    if not path.exists():
-        raise MediaError(f"{path} does not exist.", remedy=f"Check the {kind}'s path.")
-    if path.is_dir():
-        raise MediaError(f"{path} is a folder.", remedy=f"Name one {kind} file.")
-    if not os.access(path, os.R_OK):
-        raise MediaError(f"{path} may not be read.", remedy="Change the file's permissions.")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path} is empty (0 bytes).", remedy=f"Give a {kind} with content.")
-
-
 @contextmanager
 def _open(path: Path, kind: str) -> Generator[InputContainer]:
     """Open a container; any decoding error inside the block becomes a MediaError."""
-    _check_file(path, kind)
+    check_file(path, kind)
     try:
         with av.open(str(path.absolute()), metadata_errors="replace") as container:
             yield container

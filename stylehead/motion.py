@@ -111,7 +111,7 @@ def _listen(
     level = np.full(total, -100.0, np.float32)
     delay = net.config.delay
     state, done, heard = None, 0, 0
-    reporter.start("Listening", math.ceil(total / CHUNK))
+    reporter.start("Listening", math.ceil((total - 1) / CHUNK))
     chunks = mel_chunks(
         sound.blocks(), net.filters.cpu(), gain=LOUDNESS / sound.loudness, frames=CHUNK
     )
@@ -130,6 +130,7 @@ def _listen(
         level[heard : heard + count] = 20 * np.log10(loud[:count] + 1e-9)
         heard += count
         reporter.advance()
+    offsets[done:] = offsets[done - 1]  # for interpolation beyond the last frame
     level -= np.percentile(level, 95)
     return offsets, level
 
@@ -151,7 +152,7 @@ def voice_gate(level: Floats) -> Floats:
     Opens a little before the sound, as lips do, and shuts a little after it.
     """
     gate = ((level - SILENT_LEVEL) / (VOICED_LEVEL - SILENT_LEVEL)).clip(0, 1)
-    shift = (ATTACK - RELEASE) // 2
+    shift = (RELEASE - ATTACK) // 2
     gate = maximum_filter1d(gate, ATTACK + RELEASE + 1, origin=shift)
     return gaussian_filter1d(gate, GATE_SMOOTHING).astype(np.float32)
 

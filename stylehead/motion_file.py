@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from stylehead import media
+from stylehead import files
 from stylehead.errors import StyleError
 from stylehead.types import Floats, Motion
 
@@ -19,7 +19,7 @@ FIELDS = ("landmarks", "neutral", "rotation", "translation", "blink", "fps")
 
 def save_motion(motion: Motion, path: Path) -> None:
     """Write a motion; `fps` is stored as numerator and denominator."""
-    with media.atomic(path) as part, part.open("wb") as file:
+    with files.atomic(path) as part, part.open("wb") as file:
         np.savez_compressed(
             file,
             landmarks=motion.landmarks,
@@ -57,6 +57,8 @@ def load_motion(path: Path) -> Motion:
         ) from error
     try:
         parts = [Fraction(part) for part in np.atleast_1d(fields["fps"]).tolist()]
+        if len(parts) not in (1, 2):
+            raise ValueError("fps is not one or two numbers")
         fps = parts[0] if len(parts) == 1 else parts[0] / parts[1]
         fps = fps.limit_denominator(1001)  # 29.97 means 30000/1001
         names = ("landmarks", "rotation", "translation", "blink", "neutral")
@@ -72,7 +74,7 @@ def load_motion(path: Path) -> Motion:
             fps,
             arrays32["neutral"],
         )
-    except (ValueError, TypeError, ZeroDivisionError) as error:
+    except (ValueError, TypeError, ArithmeticError) as error:
         raise StyleError(
             f"{path} is not a usable motion: {error}.", remedy="See docs/motion-file.md."
         ) from error
@@ -80,8 +82,10 @@ def load_motion(path: Path) -> Motion:
 
 def at_rate(motion: Motion, fps: Fraction) -> Motion:
     """Resample a motion in time by cubic interpolation; the same motion at its own rate."""
-    if fps == motion.fps or len(motion) < 2:
+    if fps == motion.fps:
         return motion
+    if len(motion) < 2:
+        return motion.with_(fps=fps)
     old = np.arange(len(motion)) / float(motion.fps)
     count = max(1, round(len(motion) / motion.fps * fps))
     new = (np.arange(count) / float(fps)).clip(max=old[-1])

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stylehead import media, rendering, tracking, weights
+from stylehead import files, images, media, rendering, tracking, weights
 from stylehead.device import choose_device
 from stylehead.models.load import load_motion_generator
 from stylehead.motion import adjust, predict_motion
@@ -71,9 +71,9 @@ def animate(
     """
     clock = _Clock()
     image, audio, output = Path(image), Path(audio), Path(output)
-    media.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
+    files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
     if save_motion_to:
-        media.check_output(save_motion_to, overwrite=options.overwrite, suffixes=(".npz",))
+        files.check_output(save_motion_to, overwrite=options.overwrite, suffixes=(".npz",))
     device = choose_device(options.device)
     # Cheap refusals come before long work.
     moves = load_motion(motion) if motion else None
@@ -133,7 +133,7 @@ def write_motion(
     reporter: Reporter = SILENT,
 ) -> Motion:
     """Write the motion of a recording in a style, without a picture."""
-    media.check_output(output, overwrite=options.overwrite, suffixes=(".npz",))
+    files.check_output(output, overwrite=options.overwrite, suffixes=(".npz",))
     sound = media.open_sound(audio, start=options.start, duration=options.duration)
     device = choose_device(options.device)
     if style_video:
@@ -196,10 +196,10 @@ def write_style(
     """Learn a style from a clip and write it; without `output` it joins the user's styles."""
     if output is None:
         output = style_folders()[1] / f"{video.stem}{SUFFIX}"
-        media.make_folder(output.parent)
-    media.check_output(output, overwrite=overwrite, suffixes=(SUFFIX,))
+        files.make_folder(output.parent)
+    files.check_output(output, overwrite=overwrite, suffixes=(SUFFIX,))
     if sheet:
-        media.check_output(sheet, overwrite=overwrite, suffixes=(".png",))
+        files.check_output(sheet, overwrite=overwrite, suffixes=(".png",))
     weights.resolve("face_landmarker", reporter=reporter)
     style, retrieval, found = learn_style(
         video,
@@ -221,8 +221,8 @@ def choose_style(style: Style | str | None) -> Style:
 
 
 def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrait:
-    pixels = media.read_image(image)
-    fitted = media.fit_video(pixels)
+    pixels = images.read_image(image)
+    fitted = images.fit_video(pixels)
     if fitted is not pixels:
         reporter.say(f"{image.name} is scaled down to {fitted.shape[1]} x {fitted.shape[0]}")
     portrait = tracking.find_portrait(fitted, name=str(image), number=options.face)

@@ -21,6 +21,7 @@ TARGETS: dict[str, dict[str, tuple[float, float]]] = {
 }
 # Template -> percentiles of the opening a frame must lie between.
 OPENING_BOUNDS = {"M": (0.0, 10.0), "R": (30.0, 70.0), "O": (90.0, 100.0)}
+EXTREME = 1.5  # robust z-score from which a target asks for much of something, not for just so much
 ORDER = ("O", "M", "R", "none")  # the most demanding template chooses first
 FEWEST = 5  # frames below which a condition is relaxed or dropped
 NEAREST = 10  # best frames among which the most frontal, then the sharpest, wins
@@ -63,7 +64,7 @@ def retrieve(track: FaceTrack, performance: Performance) -> Retrieval:
     scores = {
         name: np.sum(
             [
-                weight * np.square(features[feature] - target)
+                weight * np.square(_miss(features[feature], target))
                 for feature, (target, weight) in TARGETS[name].items()
             ],
             axis=0,
@@ -119,6 +120,13 @@ def _features(points: Floats, seconds: NDArray[np.float64]) -> dict[str, Floats]
     speed = np.linalg.norm(step, axis=-1).mean(-1)
     scored["speed"] = (speed / (np.median(speed) + 1e-6)).clip(0, 4)
     return scored
+
+
+def _miss(score: Floats, target: float) -> Floats:
+    """Return the distance from a target; beyond an extreme one is as good as on it."""
+    if abs(target) < EXTREME:
+        return score - target
+    return np.minimum(np.sign(target) * (score - target), 0)
 
 
 def _robust(values: Floats) -> Floats:

@@ -11,7 +11,7 @@ from scipy.spatial import Delaunay
 from stylehead.capture import CAMERA_DISTANCE
 from stylehead.face_model import FaceModel
 from stylehead.geometry import Similarity
-from stylehead.landmarks import interocular, mouth_opening, to_68
+from stylehead.landmarks import interocular, to_68
 from stylehead.types import Floats, Portrait
 
 FACE = 468  # vertices of the tracker's mesh without irises
@@ -185,10 +185,10 @@ def _own_neutral(head: Floats, model: FaceModel, expression: Floats) -> Floats:
     """Take the portrait's own expression off and close its lips: (478, 3) head space."""
     neutral = head - OWN_EXPRESSION * model.expression_offset(expression)
     points = to_68(neutral)
-    excess = max(0.0, float(mouth_opening(points)) - CLOSED_GAP)
+    gaps = points[[67, 66, 65], 1] - points[[61, 62, 63], 1]
+    excess = max(0.0, float(gaps.mean()) - CLOSED_GAP)
     if excess:
         closing = np.zeros((1, 68, 3), np.float32)
-        gaps = points[[67, 66, 65], 1] - points[[61, 62, 63], 1]
         for upper, lower, gap in zip((61, 62, 63), (67, 66, 65), gaps, strict=True):
             closing[0, upper, 1] = 0.3 * max(0.0, gap - CLOSED_GAP)
             closing[0, lower, 1] = -0.7 * max(0.0, gap - CLOSED_GAP)

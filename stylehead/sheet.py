@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stylehead import media, tracking
+from stylehead import images, media, tracking
 from stylehead.landmarks import POLYLINES, to_68
 from stylehead.references import Retrieval
 from stylehead.types import FaceTrack, Floats, Pixels, Style
@@ -26,7 +26,7 @@ def draw_sheet(
         [_face(one.pixels, one.template, one.seconds, track) for one in references], axis=1
     )
     curve = _curve(retrieval.opening, track, style, faces.shape[1])
-    media.write_image(path, np.concatenate([faces, curve]))
+    images.write_image(path, np.concatenate([faces, curve]))
 
 
 def _face(pixels: Pixels | None, template: str, seconds: float, track: FaceTrack) -> Pixels:

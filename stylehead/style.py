@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from stylehead import media, tracking, weights
+from stylehead import files, tracking, weights
 from stylehead.capture import BLINK, capture
 from stylehead.errors import StyleError
 from stylehead.geometry import angles_from_rotation
@@ -142,15 +142,17 @@ def save_style(style: Style, path: Path | str) -> None:
         if reference.pixels is not None:
             arrays[f"{key}.pixels"] = reference.pixels
         scores[reference.template] = {"seconds": reference.seconds, "score": reference.score}
-    metadata = {
-        "format": f"stylehead style {FORMAT}",
+    about = {
+        "format": FORMAT,
         "name": style.name,
         "fps": str(style.motion.fps),
-        "references": json.dumps(scores),
-        "statistics": json.dumps(style.statistics),
-        "provenance": json.dumps(style.provenance),
+        "references": scores,
+        "statistics": style.statistics,
+        "provenance": style.provenance,
     }
-    with media.atomic(Path(path)) as part:
+    # One entry: several would be written in any order, and the same style in other bytes.
+    metadata = {"stylehead_style": json.dumps(about, sort_keys=True)}
+    with files.atomic(Path(path)) as part:
         arrays = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
         part.write_bytes(save(arrays, metadata=metadata))
 
@@ -162,35 +164,35 @@ def load_style(path: Path | str) -> Style:
         raise StyleError(f"{path} does not exist.", remedy="Check the style file's path.")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != f"stylehead style {FORMAT}":
+            about = json.loads((file.metadata() or {}).get("stylehead_style", "{}"))
+            if about.get("format") != FORMAT:
                 raise StyleError(
                     f"{path} is not a style file of this version.",
                     remedy="Make it again with stylehead extract-style.",
                 )
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        scores = json.loads(metadata["references"])
+        scores = about["references"]
         references = tuple(_reference(template, scores[template], arrays) for template in TEMPLATES)
         motion = Motion(
             arrays["motion.landmarks"].astype(np.float32),
             arrays["motion.rotation"],
             arrays["motion.translation"],
             arrays["motion.blink"].astype(np.float32),
-            Fraction(metadata["fps"]),
+            Fraction(about["fps"]),
             arrays["motion.neutral"],
         )
-        statistics = json.loads(metadata["statistics"])
+        statistics = about["statistics"]
         missing = style_statistics(motion).keys() - statistics.keys()
         finite = all(np.isfinite(array).all() for array in arrays.values())
         if missing or not finite:
             raise ValueError(f"unusable numbers, or no {', '.join(sorted(missing))}")
         return Style(
-            metadata["name"],
+            about["name"],
             references,
             motion,
             arrays["motion.times"],
             statistics,
-            dict(json.loads(metadata["provenance"])),
+            dict(about["provenance"]),
         )
     except (
         SafetensorError,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stylehead import media, tracking
+from stylehead import files, media, tracking
 from stylehead.errors import FaceError, MediaError
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.types import FaceTrack
@@ -79,7 +79,7 @@ def read_people(clips: Path) -> dict[str, str]:
 def save_clip(path: Path, clip: Clip) -> None:
     """Write one tracked clip as npz."""
     found = clip.track
-    with media.atomic(path) as part:
+    with files.atomic(path) as part:
         np.savez(
             part,
             mesh=found.mesh,

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from stylehead import capture, media
+from stylehead import capture, files, media
+from stylehead.errors import MediaError, WeightsError
 from stylehead.features import LOUDNESS, log_mel, mel_filters
 from stylehead.landmarks import MOUTH_PAIRS, REGIONS, mirror_68
 from stylehead.media import SPEECH_RATE
@@ -30,6 +31,10 @@ MOUTH_WEIGHT = 3.0  # against 1 for the rest: the lips are what a viewer reads
 POINT_WEIGHTS = {"jaw": 1.0, "brows": 1.0, "nose": 0.5, "eyes": 1.0, "mouth": MOUTH_WEIGHT}
 LARGEST_LAG = 15  # frames at 60 fps: some clips are off by 0.2 s
 SYNC_LEAST = 0.25  # correlation with a held-out prediction below which a clip has no clear sync
+
+
+Lags = dict[str, tuple[float, int]]
+"""Clip -> best correlation with a held-out prediction, and the lag in frames it is found at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,7 @@ def motion_loss(predicted: Tensor, target: Tensor, spread: Tensor, how: MotionTr
     return position + how.velocity * velocity + how.opening * opening
 
 
+@torch.random.fork_rng(devices=[])
 def fit(
     speakers: list[Speaker],
     held: list[Speaker],
@@ -169,10 +175,16 @@ def fit(
     checkpoint = folder / "checkpoint.pt" if folder else None
     if checkpoint and checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
+        if saved["how"] != asdict(how):
+            raise WeightsError(
+                f"{checkpoint} was begun with other settings.",
+                remedy="Give the same --steps, or an empty --run folder.",
+            )
         net.load_state_dict(saved["net"])
         optimiser.load_state_dict(saved["optimiser"])
         schedule.load_state_dict(saved["schedule"])
         generator.set_state(saved["generator"])
+        torch.set_rng_state(saved["dropout"])
         step, best, best_state = saved["step"], saved["best"], saved["best_state"]
         reporter.say(f"Resumed at step {step}")
     reporter.start("Motion generator", how.steps)
@@ -200,8 +212,9 @@ def fit(
                 _log(folder / "log.csv", row)
                 saved = {"net": net.state_dict(), "optimiser": optimiser.state_dict()}
                 saved |= {"schedule": schedule.state_dict(), "generator": generator.get_state()}
-                saved |= {"step": step, "best": best, "best_state": best_state}
-                with media.atomic(checkpoint) as part:
+                saved |= {"dropout": torch.get_rng_state()}
+                saved |= {"how": asdict(how), "step": step, "best": best, "best_state": best_state}
+                with files.atomic(checkpoint) as part:
                     torch.save(saved, part)
     if held:
         net.load_state_dict(best_state)
@@ -299,12 +312,11 @@ def synchronise(
     how: MotionTraining,
     *,
     reporter: Reporter = SILENT,
-) -> tuple[list[Speaker], dict[str, tuple[float, int]]]:
-    """Shift each clip to its lag and drop those without clear sync.
+) -> Lags:
+    """Measure the lag between sound and picture of each clip.
 
     Two nets, each trained on half of the people, judge the other half, twice: the second round
-    learns from what the first one aligned. A clip stays when its best correlation is at least
-    SYNC_LEAST and its lag is not at the end of the searched range.
+    learns from what the first one aligned.
     """
     people = sorted({speaker.person for speaker in speakers})
     halves = (set(people[::2]), set(people[1::2]))
@@ -318,14 +330,23 @@ def synchronise(
             for speaker in speakers:
                 if speaker.person not in half:
                     measured[speaker.name] = measure_sync(net, speaker)
-        aligned = [
-            _shifted(speaker, measured[speaker.name][1])
-            for speaker in speakers
-            if measured[speaker.name][0] >= SYNC_LEAST
-            and abs(measured[speaker.name][1]) < LARGEST_LAG
-        ]
+        aligned = align_speakers(speakers, measured)
         reporter.say(f"{len(aligned)} of {len(speakers)} clips have clear sync")
-    return aligned, measured
+    return measured
+
+
+def align_speakers(speakers: list[Speaker], measured: Lags) -> list[Speaker]:
+    """Shift each clip by its measured lag, and leave out those without clear sync.
+
+    A clip stays when its best correlation is at least SYNC_LEAST and its lag is not at the end of
+    the searched range.
+    """
+    clear = {
+        name: lag
+        for name, (best, lag) in measured.items()
+        if best >= SYNC_LEAST and abs(lag) < LARGEST_LAG
+    }
+    return [_shifted(speaker, clear[speaker.name]) for speaker in speakers if speaker.name in clear]
 
 
 def _shifted(speaker: Speaker, lag: int) -> Speaker:
@@ -347,17 +368,17 @@ def train_motion(
     sync = folder / "sync.json"
     if sync.exists():
         measured = {name: (r, lag) for name, (r, lag) in json.loads(sync.read_text()).items()}
-        kept = [
-            _shifted(speaker, measured[speaker.name][1])
-            for speaker in speakers
-            if measured[speaker.name][0] >= SYNC_LEAST
-            and abs(measured[speaker.name][1]) < LARGEST_LAG
-        ]
     else:
-        kept, measured = synchronise(speakers, spread, config, how, reporter=reporter)
+        measured = synchronise(speakers, spread, config, how, reporter=reporter)
         sync.write_text(json.dumps(measured, indent=1))
+    kept = align_speakers(speakers, measured)
     people = sorted({speaker.person for speaker in kept})
     apart = set(people[3::6])
+    if not apart:
+        raise MediaError(
+            f"Only {len(people)} people in the clips can be learned from.",
+            remedy="Give clips with speech of at least four people.",
+        )
     held = [speaker for speaker in kept if speaker.person in apart]
     known = [speaker for speaker in kept if speaker.person not in apart]
     net = fit(known, held, spread, config, how, reporter=reporter, folder=folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stylehead.progress import SILENT, Reporter
 from stylehead.style import SUFFIX, learn_style, save_style, style_folders
+from stylehead.training.register import checkout_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ BUILT_IN = {
 
 def make_styles(data: Path, *, reporter: Reporter = SILENT) -> Iterator[Path]:
     """Extract every built-in style from the clips in `data`, yielding each file written."""
+    checkout_manifest()  # an installed package's own files are not to be replaced
     folder = style_folders()[0]
     folder.mkdir(exist_ok=True)
     for name, source in BUILT_IN.items():

@@ -1,0 +1,143 @@
+"""Who may import whom: read from the syntax, so that nothing has to be installed or run."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import stylehead
+
+PACKAGE = Path(stylehead.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+DOORS = {
+    "mediapipe": {"tracking"},
+    "av": {"media"},
+    "PIL": {"images"},
+    "typer": {"cli"},
+    "rich": {"console"},
+}
+"""Library -> the only modules that may import it."""
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imported(path: Path) -> set[str]:
+    """Return every dotted name that a file imports, anywhere in it; `from a import b` gives a.b."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or ""}
+    return found
+
+
+IMPORTS = {name_of(path): imported(path) for path in FILES}
+MODULES = {name for name in IMPORTS if name}
+
+
+def libraries(module: str) -> set[str]:
+    return {name.split(".")[0] for name in IMPORTS[module]}
+
+
+def own(module: str) -> set[str]:
+    """Return the modules of the package that a module imports."""
+    found = {name.removeprefix("stylehead.") for name in IMPORTS[module]}
+    return found & (MODULES - {module})
+
+
+def test_the_package_was_read():
+    assert {"pipeline", "models.motion_generator", "training.motion", "cli"} <= MODULES
+    assert "media" in own("pipeline")
+    assert "numpy" in libraries("motion")
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_library_has_one_door(library):
+    users = {module for module in IMPORTS if library in libraries(module)}
+    assert users == DOORS[library]
+
+
+@pytest.mark.parametrize("module", sorted(m for m in MODULES if m.split(".")[0] == "models"))
+def test_networks_know_no_files_no_terminal_and_no_weights(module):
+    assert not own(module) & {"media", "weights", "console", "pipeline", "cli", "tracking"}
+
+
+@pytest.mark.parametrize("module", ["types", "errors", "progress", "options", "version"])
+def test_what_lies_at_the_bottom_imports_nothing_of_ours(module):
+    assert own(module) == set()
+
+
+def test_only_the_command_line_knows_the_console():
+    users = {module for module in MODULES if "console" in own(module)}
+    assert users == {"cli"}
+
+
+def test_only_the_command_line_knows_training():
+    users = {
+        module
+        for module in MODULES
+        if any(name.split(".")[0] == "training" for name in own(module))
+    }
+    assert {name for name in users if not name.startswith("training")} == {"cli"}
+
+
+def test_only_the_entry_points_know_the_pipeline():
+    assert {module for module in MODULES if "pipeline" in own(module)} == {"cli", "doctor"}
+
+
+def test_imports_have_no_cycle():
+    waiting = {module: own(module) for module in MODULES}
+    while waiting:
+        free = {module for module, needs in waiting.items() if not needs & set(waiting)}
+        assert free, f"these import each other: {sorted(waiting)}"
+        waiting = {module: needs for module, needs in waiting.items() if module not in free}
+
+
+def test_nobody_prints_and_nobody_starts_a_shell():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("print", "os.system", "exec", "eval"), path
+                shells = [word for word in node.keywords if word.arg == "shell"]
+                assert not shells, path
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter has loaded after running code."""
+    shown = f"import sys\n{code}\nprint(*sorted({{n.split('.')[0] for n in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", shown],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGE.parent), *sys.path])},
+    )
+    return set(done.stdout.split())
+
+
+HEAVY = {"torch", "numpy", "mediapipe", "av", "cv2", "scipy", "numba", "PIL", "librosa", "skimage"}
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not loaded_by("import stylehead") & (HEAVY | {"rich", "typer", "safetensors"})
+
+
+def test_importing_the_command_line_loads_nothing_heavy():
+    assert not loaded_by("import stylehead.cli") & HEAVY
+
+
+def test_a_public_name_loads_when_it_is_used():
+    loaded = loaded_by("import stylehead\nstylehead.Options, stylehead.StyleheadError")
+    assert not loaded & HEAVY
+    assert "numpy" in loaded_by("import stylehead\nstylehead.Motion")

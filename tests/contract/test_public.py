@@ -1,0 +1,245 @@
+"""What users build on: public names, defaults, and the commands that the documents show."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+import stylehead
+from stylehead.cli import app
+from stylehead.options import DEFAULT_STYLE, MotionControls, Options
+
+ROOT = Path(stylehead.__file__).parent.parent
+ROOT_COMMAND = get_command(app)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [ROOT / "examples" / "README.md"]
+
+OPTION_OF = {
+    "fps": "--fps",
+    "size": "--size",
+    "crop": "--crop",
+    "face": "--face",
+    "start": "--start",
+    "duration": "--duration",
+    "device": "--device",
+    "overwrite": "--overwrite",
+    "expression": "--expression",
+    "pose": "--pose",
+    "blinks_per_minute": "--blink",
+    "seed": "--seed",
+}
+"""Field of Options or MotionControls -> the option that sets it."""
+DEFAULTS = {
+    field.name: getattr(values, field.name)
+    for values in (Options(), MotionControls())
+    for field in dataclasses.fields(values)
+    if field.name != "controls"
+}
+
+
+# ---- names ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", stylehead.__all__)
+def test_a_public_name_loads(name):
+    value = getattr(stylehead, name)
+    assert value is not None
+    if name != "__version__":
+        assert value.__doc__
+        assert value.__module__.startswith("stylehead.")
+
+
+def test_the_names_the_readme_promises_are_public():
+    assert {"animate", "extract_style", "save_style", "load_style", "find_style"} <= set(
+        stylehead.__all__
+    )
+    assert {"Style", "Motion", "Options", "MotionControls", "StyleheadError"} <= set(
+        stylehead.__all__
+    )
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'animat'"):
+        stylehead.animat  # noqa: B018
+
+
+def test_the_version_has_three_numbers_and_is_the_installed_one():
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.?(dev|a|b|rc)\d+)?", stylehead.__version__)
+    shown = CliRunner().invoke(app, ["--version"])
+    assert shown.output.strip() == f"stylehead {stylehead.__version__}"
+
+
+# ---- defaults -------------------------------------------------------------------------------
+
+
+def option(command: str, name: str):
+    (found,) = [one for one in ROOT_COMMAND.commands[command].params if name in one.opts]
+    return found
+
+
+def shown_help(command: str) -> str:
+    """Return a command's help, one option a line, without frames."""
+    runner = CliRunner(env={"COLUMNS": "300", "TERM": "dumb", "NO_COLOR": "1"})
+    shown = runner.invoke(app, [*command.split(), "--help"])
+    assert shown.exit_code == 0, shown.output
+    return re.sub(r"[│╭╮╰╯─ ]+", " ", shown.output)
+
+
+def help_of(command: str, name: str) -> str:
+    """Return the line of help about one option."""
+    (line,) = re.findall(rf"^ (?:\* )?(?:-\w )?{name} .*$", shown_help(command), re.MULTILINE)
+    return line.lower()
+
+
+def test_every_default_has_an_option():
+    assert set(OPTION_OF) == set(DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [("animate", field) for field in OPTION_OF]
+    + [("motion", field) for field in OPTION_OF if field not in ("size", "crop", "face")],
+)
+def test_the_command_line_has_the_default_of_python(command, field):
+    assert option(command, OPTION_OF[field]).default == DEFAULTS[field]
+
+
+@pytest.mark.parametrize("field", list(OPTION_OF))
+def test_help_shows_the_default(field):
+    value, about = DEFAULTS[field], help_of("animate", OPTION_OF[field])
+    if value is None:
+        assert re.search(r"default: [a-z' ]+", about)  # in words: all, the largest
+    elif not isinstance(value, bool):
+        assert f"[default: {getattr(value, 'value', value)}" in about
+
+
+@pytest.mark.parametrize("command", ["animate", "motion"])
+def test_help_names_the_default_style(command):
+    assert f"default: {DEFAULT_STYLE}" in help_of(command, "--style")
+
+
+def commands(group=ROOT_COMMAND, before: str = "") -> list[str]:
+    found: list[str] = []
+    for name, command in group.commands.items():
+        below = getattr(command, "commands", None)
+        found += commands(command, f"{before}{name} ") if below else [f"{before}{name}"]
+    return found
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_and_option_has_help(command):
+    found = ROOT_COMMAND
+    for word in command.split():
+        found = found.commands[word]
+    assert found.help
+    assert all(one.help for one in found.params)
+    assert found.help.splitlines()[0][:60] in shown_help(command)
+
+
+# ---- documents ------------------------------------------------------------------------------
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    fence = re.compile(rf"^```(?:{'|'.join(languages)})\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    return fence.findall(text)
+
+
+def shell_lines(page: Path) -> list[list[str]]:
+    """Return the stylehead commands of a page's shell blocks, as words."""
+    found: list[list[str]] = []
+    for block in blocks(page, "sh", "bash", "shell", "console"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for part in re.split(r"&&|\|\||;|\|", line.removeprefix("$ ")):
+                words = shlex.split(part, comments=True)
+                while words and re.fullmatch(r"\w+=.*", words[0]):
+                    words = words[1:]  # settings of the environment
+                if words[:1] == ["stylehead"]:
+                    found.append(words[1:])
+    return found
+
+
+def wrong(words: list[str]) -> str | None:
+    """Return what the command line would not understand, or None."""
+    command = ROOT_COMMAND
+    expects_value = False
+    for word in words:
+        if expects_value:
+            expects_value = False
+        elif word.startswith("-"):
+            name = word.split("=")[0]
+            known = {spelled: one for one in command.params for spelled in one.opts}
+            if name == "--help":
+                continue
+            if name not in known:
+                return f"{name} is no option of {command.name}"
+            expects_value = "=" not in word and not getattr(known[name], "is_flag", False)
+        elif hasattr(command, "commands"):
+            if word not in command.commands:
+                return f"{word} is no command"
+            command = command.commands[word]
+        elif not any(one.param_type_name == "argument" for one in command.params):
+            return f"{command.name} takes no {word}"
+    return "a value is missing" if expects_value else None
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("animate --image a --audio b -o c", None),
+        ("extract-style clip.mp4 --sheet=x.png", None),
+        ("train motion --work w --run r", None),
+        ("-q demo", None),
+        ("animate --picture a", "--picture is no option of animate"),
+        ("anime", "anime is no command"),
+        ("demo now", "demo takes no now"),
+        ("animate --image", "a value is missing"),
+    ],
+)
+def test_the_check_itself_tells_right_from_wrong(line, problem):
+    assert wrong(line.split()) == problem
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_documents_show_only_commands_that_exist(page):
+    if not page.is_file():
+        pytest.skip(f"{page.name} is not written yet")
+    problems = {" ".join(words): wrong(words) for words in shell_lines(page)}
+    assert not {line: problem for line, problem in problems.items() if problem}
+
+
+def test_the_readme_shows_how_to_start():
+    page = ROOT / "README.md"
+    if not page.is_file():
+        pytest.skip("README.md is not written yet")
+    shown = {words[0] for words in shell_lines(page)}
+    assert {"demo", "animate", "extract-style"} <= shown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_python_in_documents_imports_what_is_there(page):
+    if not page.is_file():
+        pytest.skip(f"{page.name} is not written yet")
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stylehead"):
+                module = importlib.import_module(node.module)
+                for alias in node.names:
+                    assert hasattr(module, alias.name), f"{page.name}: {alias.name}"
+
+
+def test_links_between_documents_lead_somewhere():
+    for page in PAGES:
+        if not page.is_file():
+            continue
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\((?!\w+:)([^)#\s]+)", text):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -1,0 +1,375 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from stylehead import motion as motion_module
+from stylehead import weights
+from stylehead.errors import MediaError
+from stylehead.geometry import angles_from_rotation
+from stylehead.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, mouth_width
+from stylehead.media import SPEECH_RATE
+from stylehead.models.load import load_motion_generator
+from stylehead.motion import apply_style, opening_range, predict_motion, voice_gate
+from stylehead.options import MotionControls
+from tests.unit.synthetic import (
+    Parrot,
+    Recording,
+    gape,
+    make_style,
+    mean_face,
+    performed_motion,
+    syllables,
+)
+
+CPU = torch.device("cpu")
+
+
+STYLE = make_style()
+
+
+def predict(recording, *, net=None, style=STYLE, fps=30, **controls):
+    net = net or Parrot()
+    return predict_motion(
+        recording, net, style, fps=Fraction(fps), controls=MotionControls(**controls)
+    )
+
+
+def said(seconds=6.0, **how):
+    return Recording(syllables(seconds, **how))
+
+
+def bursts(at, seconds, length=0.2):
+    """Return a recording of short buzzes at known moments."""
+    times = np.arange(round(seconds * SPEECH_RATE)) / SPEECH_RATE
+    loud = np.max([np.abs(times - moment) < length / 2 for moment in at], axis=0)
+    return Recording((0.3 * np.sign(np.sin(2 * np.pi * 150 * times)) * loud).astype(np.float32))
+
+
+def opening(motion):
+    return mouth_opening(motion.landmarks + motion.neutral)
+
+
+# ---- the gate -------------------------------------------------------------------------------
+
+
+def level(*, start=100, end=160, frames=300):
+    decibels = np.full(frames, -90.0, np.float32)
+    decibels[start:end] = -5
+    return decibels
+
+
+def test_the_gate_is_shut_in_silence_and_open_in_sound():
+    gate = voice_gate(level())
+    assert gate.shape == (300,)
+    assert gate[:80].max() < 1e-3
+    assert gate[190:].max() < 1e-3
+    assert gate[105:155].min() > 0.99
+
+
+def test_the_gate_opens_before_the_sound_and_shuts_after_it():
+    half = np.flatnonzero(voice_gate(level()) > 0.5)
+    early, late = 100 - half[0], half[-1] - 159
+    assert 1 <= early <= 8
+    assert 2 <= late <= 12
+    assert early < late
+
+
+def test_the_gate_bridges_the_gap_between_two_syllables():
+    decibels = level()
+    decibels[128:133] = -90
+    assert voice_gate(decibels)[110:150].min() > 0.95
+
+
+def test_noise_far_below_the_voice_keeps_the_gate_shut():
+    decibels = np.maximum(level(), -55)
+    assert voice_gate(decibels)[:80].max() < 1e-3
+
+
+class Babbler(Parrot):
+    """A net that moves the mouth whether it hears something or not."""
+
+    def __call__(self, rows, state=None):
+        return super().__call__(0 * rows + rows.max(), state)
+
+
+@pytest.mark.parametrize("net", [Parrot(), Babbler()], ids=["parrot", "babbler"])
+def test_the_mouth_rests_in_a_pause(net):
+    motion = predict(said(8.0, pauses=((3.0, 5.0),)), net=net, fps=60)
+    quiet = opening(motion)[round(3.5 * 60) : round(4.6 * 60)]
+    talking = opening(motion)[60:170]
+    rest = mouth_opening(motion.neutral)
+    assert np.abs(quiet - rest).max() < 0.05 * (talking.max() - rest)
+
+
+def test_a_silent_recording_is_an_error_with_a_remedy():
+    with pytest.raises(MediaError, match=r"voice.wav is silent") as caught:
+        predict(Recording(np.zeros(SPEECH_RATE, np.float32)))
+    assert caught.value.remedy
+
+
+# ---- time -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fps", [25, 30, 60, Fraction(30_000, 1001)])
+@pytest.mark.parametrize("samples", [1_600, 16_000, 16_001, 39_999, 100_800])
+def test_a_motion_is_never_shorter_than_its_sound(samples, fps):
+    recording = Recording(syllables(samples / SPEECH_RATE))
+    motion = predict(recording, fps=fps)
+    assert motion.fps == fps
+    assert len(motion) >= recording.seconds * fps - 1e-6
+    assert len(motion) < recording.seconds * fps + 1
+
+
+@pytest.mark.parametrize("fps", [25, 30, 60])
+def test_the_mouth_opens_with_the_sound(fps):
+    moments = [0.8, 3.3, 9.95, 10.6, 20.4, 23.1]  # two of them beside where chunks meet
+    motion = predict(bursts(moments, 24), fps=fps)
+    times = np.arange(len(motion)) / fps
+    curve = opening(motion) - mouth_opening(motion.neutral)
+    for moment in moments:
+        near = np.abs(times - moment) < 0.4
+        middle = (curve[near] * times[near]).sum() / curve[near].sum()
+        assert middle == pytest.approx(moment, abs=0.02)
+
+
+@pytest.mark.parametrize("delay", [0, 3, 18])
+def test_the_delay_of_the_net_does_not_show(delay):
+    one = predict(bursts([0.8, 2.0], 3), net=Parrot(delay=delay), fps=60)
+    other = predict(bursts([0.8, 2.0], 3), net=Parrot(delay=7), fps=60)
+    np.testing.assert_allclose(one.landmarks[:-2], other.landmarks[:-2], atol=2e-3)
+
+
+@pytest.mark.parametrize("block", [977, 16_001, 10**7])
+def test_the_motion_does_not_depend_on_how_sound_is_read(block):
+    samples = syllables(10.5)
+    one, other = predict(Recording(samples)), predict(Recording(samples, block))
+    np.testing.assert_array_equal(one.landmarks, other.landmarks)
+    np.testing.assert_array_equal(one.rotation, other.rotation)
+    np.testing.assert_array_equal(one.blink, other.blink)
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+def test_the_motion_does_not_depend_on_the_size_of_the_pieces(monkeypatch, fps):
+    whole = predict(said(4.0), fps=fps)
+    monkeypatch.setattr(motion_module, "CHUNK", 23)
+    np.testing.assert_allclose(predict(said(4.0), fps=fps).landmarks, whole.landmarks, atol=1e-3)
+
+
+@pytest.mark.parametrize("fps", [25, 30, 60])
+def test_a_voice_that_speaks_to_the_end_is_not_cut_short(fps):
+    steady = Recording(
+        (0.3 * np.sign(np.sin(np.arange(5 * SPEECH_RATE + 240) / 17))).astype(np.float32)
+    )
+    curve = opening(predict(steady, fps=fps)) - mouth_opening(mean_face())
+    assert curve[-1] > 0.9 * np.median(curve)
+
+
+def test_loudness_of_the_recording_does_not_matter():
+    samples = syllables(4.0)
+    quiet, loud = predict(Recording(0.05 * samples)), predict(Recording(2 * samples))
+    np.testing.assert_allclose(quiet.landmarks, loud.landmarks, atol=2e-3)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 3.0, 10.0, 12.5])
+def test_progress_counts_up_to_what_it_announced(seconds):
+    heard = []
+
+    class Listener:
+        def start(self, stage, total):
+            heard.append(total)
+
+        def advance(self):
+            heard.append("step")
+
+        def say(self, message):
+            pass
+
+    predict_motion(said(seconds), Parrot(), STYLE, fps=Fraction(30), reporter=Listener())
+    assert heard[0] == heard.count("step")
+
+
+# ---- chance and controls --------------------------------------------------------------------
+
+
+def same(one, other, *names):
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def test_the_same_seed_gives_the_same_motion():
+    assert same(predict(said()), predict(said()), "landmarks", "rotation", "translation", "blink")
+
+
+def test_another_seed_moves_the_head_and_not_the_lips():
+    one, other = predict(said(), seed=1), predict(said(), seed=2)
+    assert not same(one, other, "rotation")
+    mouth = list(REGIONS["mouth"])
+    np.testing.assert_array_equal(one.landmarks[:, mouth], other.landmarks[:, mouth])
+
+
+def test_global_chance_is_neither_used_nor_touched():
+    np.random.seed(0)
+    torch.manual_seed(0)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    one = predict(said(2.0))
+    assert (np.random.get_state()[1] == before[0]).all()
+    assert torch.equal(torch.get_rng_state(), before[1])
+    np.random.seed(1)
+    assert same(one, predict(said(2.0)), "landmarks", "rotation", "blink")
+
+
+def test_turning_one_control_leaves_the_others_as_they_were():
+    usual = predict(said(), blinks_per_minute=30.0)
+    still = predict(said(), blinks_per_minute=30.0, pose=0.0)
+    unblinking = predict(said(), blinks_per_minute=0.0)
+    stronger = predict(said(), blinks_per_minute=30.0, expression=1.5)
+    assert same(usual, still, "landmarks", "blink")
+    assert same(usual, unblinking, "landmarks", "rotation", "translation")
+    assert same(usual, stronger, "rotation", "translation", "blink")
+
+
+def test_no_pose_keeps_the_head_still():
+    motion = predict(said(), pose=0.0)
+    assert np.abs(angles_from_rotation(motion.rotation)).max() < 1e-4
+    assert np.abs(motion.translation).max() < 1e-6
+
+
+def test_expression_scales_the_offsets():
+    none, one, half = (predict(said(), expression=factor) for factor in (0.0, 1.0, 0.5))
+    assert np.abs(none.landmarks).max() < 1e-6
+    np.testing.assert_allclose(half.landmarks, one.landmarks / 2, atol=1e-5)
+
+
+def test_no_blinks_keep_the_eyes_open():
+    assert predict(said(20.0), blinks_per_minute=0.0).blink.max() == 0
+    assert predict(said(20.0), blinks_per_minute=30.0).blink.max() > 0.9
+
+
+# ---- style ----------------------------------------------------------------------------------
+
+
+def random_offsets(frames=60 * 30, size=0.012, seed=0):
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(frames + 20, 68, 3))
+    smooth = np.stack([noise[i : i + frames] for i in range(20)]).mean(0)
+    offsets = (size * smooth / smooth.std()).astype(np.float32)
+    offsets[:, (65, 66, 67), 1] += 0.05  # away from shut
+    return offsets
+
+
+def region_spread(landmarks, name):
+    points = list(REGIONS[name])
+    return np.sqrt(np.square(landmarks[:, points].std(0)).mean(0))
+
+
+def styled(style, offsets=None):
+    landmarks = random_offsets() if offsets is None else offsets.copy()
+    apply_style(landmarks, np.ones(len(landmarks), np.float32), Parrot(), style, Fraction(30))
+    return landmarks
+
+
+SPREADS = {
+    "jaw": (0.010, 0.020, 0.008),
+    "brows": (0.006, 0.030, 0.005),
+    "nose": (0.004, 0.006, 0.005),
+    "eyes": (0.012, 0.008, 0.006),
+    "mouth": (0.025, 0.020, 0.010),
+}
+
+
+@pytest.mark.parametrize("name", ["jaw", "brows", "nose", "eyes", "mouth"])
+def test_each_region_moves_as_far_as_the_styles(name):
+    style = make_style(performed_motion(30, spread=SPREADS))
+    found, wanted = (region_spread(x, name) for x in (styled(style), style.motion.landmarks))
+    axes = (0, 2) if name in ("mouth", "jaw") else (0, 1, 2)  # their y follows the opening
+    np.testing.assert_allclose(found[list(axes)], wanted[list(axes)], rtol=0.25)
+
+
+@pytest.mark.parametrize("name", list(SPREADS))
+def test_two_styles_differ_in_the_region_in_which_they_differ(name):
+    wider = {name: tuple(2 * size for size in SPREADS[name])}
+    one, other = (
+        styled(make_style(performed_motion(30, spread=SPREADS | more, opening=0.0)))
+        for more in ({}, wider)
+    )
+    for region in SPREADS:
+        ratio = region_spread(other, region)[0] / region_spread(one, region)[0]
+        assert ratio == pytest.approx(2.0 if region == name else 1.0, rel=0.2)
+
+
+@pytest.mark.parametrize("size", [0.06, 0.12, 0.2])
+def test_the_mouth_opens_as_far_as_the_styles(size):
+    style = make_style(performed_motion(30, opening=size))
+    found = opening_range(predict(said(40.0), style=style).landmarks, mean_face())
+    wanted = opening_range(style.motion.landmarks, style.motion.neutral)
+    assert found == pytest.approx(wanted, rel=0.25)
+
+
+def test_a_still_style_calms_and_a_wild_style_does_not_explode():
+    still = make_style(
+        performed_motion(30, spread=dict.fromkeys(REGIONS, (0, 0, 0)), opening=0.001)
+    )
+    wild = make_style(performed_motion(30, spread=dict.fromkeys(REGIONS, (1, 1, 1)), opening=0.5))
+    before = region_spread(random_offsets(), "brows")
+    assert (region_spread(styled(still), "brows") < 0.5 * before).all()
+    assert (region_spread(styled(wild), "brows") < 6 * before).all()
+
+
+def test_a_short_word_is_not_blown_up_to_a_whole_performance():
+    """Half a second of nearly shut lips says little about how far this voice moves."""
+    little = random_offsets(frames=15, size=0.001)
+    after = styled(make_style(performed_motion(30, spread=SPREADS)), little)
+    assert region_spread(after, "brows")[1] < 0.3 * SPREADS["brows"][1]
+
+
+def test_brows_and_lids_rest_where_the_styles_do():
+    motion = performed_motion(30)
+    motion.landmarks[:, 17:27, 1] -= 0.05
+    found = predict(said(20.0), style=make_style(motion)).landmarks[:, 17:27, 1].mean()
+    usual = predict(said(20.0)).landmarks[:, 17:27, 1].mean()
+    assert found - usual == pytest.approx(-0.05, abs=0.01)
+
+
+def test_a_smiling_style_widens_the_speaking_mouth():
+    motion = performed_motion(30)
+    motion.landmarks[:, (48, 60), 0] -= 0.04
+    motion.landmarks[:, (54, 64), 0] += 0.04
+    smile, usual = predict(said(20.0), style=make_style(motion)), predict(said(20.0))
+    talking = slice(60, 540)
+    gain = mouth_width(smile.landmarks + smile.neutral) - mouth_width(
+        usual.landmarks + usual.neutral
+    )
+    assert gain[talking].mean() == pytest.approx(0.08, abs=0.02)
+
+
+def smallest_gap(motion):
+    height = motion.landmarks[..., 1] + motion.neutral[:, 1]
+    return min(float((height[:, b] - height[:, a]).min()) for a, b in MOUTH_PAIRS)
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+@pytest.mark.parametrize("expression", [1.0, 3.0])
+def test_lips_never_cross(fps, expression):
+    pressing = Parrot(gape(-0.2))
+    style = make_style(performed_motion(30, opening=0.3))
+    motion = predict(said(8.0), net=pressing, style=style, fps=fps, expression=expression)
+    assert smallest_gap(motion) == pytest.approx(0, abs=1e-5)  # they were pressed together
+
+
+def test_lips_that_do_not_cross_are_left_alone():
+    motion = predict(said(8.0))
+    upper = motion.landmarks[:, 61:64, 1]
+    assert np.abs(upper).max() < 1e-3  # this net moves the lower lip alone
+
+
+# ---- the shipped net ------------------------------------------------------------------------
+
+
+def test_the_shipped_net_moves_the_mouth_with_the_voice():
+    net = load_motion_generator(weights.resolve("motion"), CPU)
+    motion = predict(said(8.0, pauses=((3.0, 5.5),)), net=net, fps=60)
+    speed = np.abs(np.diff(opening(motion)))
+    assert np.isfinite(motion.landmarks).all()
+    assert speed[30:170].mean() > 10 * speed[220:310].mean()
+    assert smallest_gap(motion) > -1e-5

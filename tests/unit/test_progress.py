@@ -1,0 +1,59 @@
+import pytest
+
+from stylehead.progress import SILENT, track
+
+
+class Listener:
+    def __init__(self):
+        self.heard = []
+
+    def start(self, stage, total):
+        self.heard.append(("start", stage, total))
+
+    def advance(self):
+        self.heard.append("advance")
+
+    def say(self, message):
+        self.heard.append(("say", message))
+
+
+def test_track_yields_the_items_unchanged():
+    items = [object(), object()]
+    assert list(track(items, "Stage", 2)) == items
+
+
+def test_track_names_the_stage_and_counts_each_item():
+    listener = Listener()
+    list(track("abc", "Rendering", 3, listener))
+    assert listener.heard == [("start", "Rendering", 3), "advance", "advance", "advance"]
+
+
+def test_an_item_counts_only_when_its_consumer_is_done_with_it():
+    listener = Listener()
+    items = track("ab", "Stage", None, listener)
+    next(items)
+    assert listener.heard == [("start", "Stage", None)]
+    next(items)
+    assert listener.heard[1:] == ["advance"]
+
+
+def test_track_is_lazy():
+    listener = Listener()
+    track(iter("ab"), "Stage", 2, listener)
+    assert listener.heard == []
+
+
+def test_track_passes_failures_on():
+    def broken():
+        yield 1
+        raise RuntimeError("spilled")
+
+    with pytest.raises(RuntimeError, match="spilled"):
+        list(track(broken(), "Stage", 2, Listener()))
+
+
+def test_the_silent_reporter_says_nothing(capsys):
+    SILENT.start("Stage", 3)
+    SILENT.advance()
+    SILENT.say("a fact")
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,80 @@
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from stylehead import weights
+from stylehead.errors import WeightsError
+from stylehead.training.register import register
+
+LIST = """\
+# Comment at the top.
+
+[first]
+file = "first.bin"
+bytes = 1
+sha256 = "aa"
+licence = "MIT"
+# A comment inside: bytes = 99
+origin = "somewhere"
+
+[first_second]
+file = "second.bin"
+bytes = 2
+sha256 = "bb"
+licence = "MIT"
+origin = "elsewhere"
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    (tmp_path / "stylehead").mkdir()
+    monkeypatch.setattr(weights, "PACKAGE", tmp_path / "stylehead")
+    (tmp_path / "weights.toml").write_text(LIST)
+    trained = tmp_path / "trained.bin"
+    trained.write_bytes(b"new numbers")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["first", "first_second"])
+def test_only_size_and_hash_of_the_entry_change(checkout, name):
+    wanted = weights.read_manifest()
+    register(name, checkout / "trained.bin")
+    sha256 = hashlib.sha256(b"new numbers").hexdigest()
+    wanted[name] = replace(wanted[name], bytes=len(b"new numbers"), sha256=sha256)
+    assert weights.read_manifest() == wanted
+
+
+def test_comments_and_layout_stay(checkout):
+    register("first", checkout / "trained.bin")
+    before, after = LIST.splitlines(), (checkout / "weights.toml").read_text().splitlines()
+    changed = [a for a, b in zip(before, after, strict=True) if a != b]
+    assert changed == ["bytes = 1", 'sha256 = "aa"']
+
+
+def test_registering_twice_changes_nothing_more(checkout):
+    register("first", checkout / "trained.bin")
+    once = (checkout / "weights.toml").read_text()
+    register("first", checkout / "trained.bin")
+    assert (checkout / "weights.toml").read_text() == once
+
+
+def test_what_was_registered_is_what_weights_asks_for(checkout):
+    register("first", checkout / "trained.bin")
+    entry = weights.read_manifest()["first"]
+    assert entry.sha256 == weights.digest(checkout / "trained.bin")
+    assert entry.bytes == (checkout / "trained.bin").stat().st_size
+
+
+def test_an_entry_that_is_not_listed_is_refused(checkout):
+    with pytest.raises(WeightsError, match="'third'"):
+        register("third", checkout / "trained.bin")
+    assert (checkout / "weights.toml").read_text() == LIST
+
+
+def test_outside_a_checkout_nothing_can_be_registered(checkout):
+    (checkout / "weights.toml").unlink()
+    with pytest.raises(WeightsError, match="not there") as caught:
+        register("first", checkout / "trained.bin")
+    assert "checkout" in caught.value.remedy
