@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stylehead.rig import INNER_LIPS, INNER_LOWER, INNER_UPPER, Rig
 from stylehead.types import Floats, Pixels
 
-TEETH_BELOW_LIP = 0.035  # how far upper incisors reach below the closed lips, interocular: 3 mm
+TEETH_BELOW_LIP = 0.022  # how far upper incisors reach below the closed lips, interocular: 2 mm
 TEETH_HALF_WIDTH = 0.27  # of the visible arch, interocular
 TEETH_EDGES = (0.0, 0.095, 0.165, 0.24)  # between teeth from the middle: 8.5, 6.5, 7 mm
 SMALLEST_GAP = 1.2  # pixels of opening below which nothing is drawn
@@ -89,6 +89,8 @@ class MouthInterior:
         shade = (1 - 0.75 * np.square(x / TEETH_HALF_WIDTH)).clip(0.15, 1)
         for line in TEETH_EDGES:
             shade = shade * (1 - 0.16 * np.exp(-np.square((np.abs(x) - line) / 0.006)))
+        # Little light falls through parted lips.
+        shade *= 0.62 + 0.38 * np.clip((bottom - top) / 0.16, 0, 1)
         colour = colour + teeth[..., None] * (self.enamel * shade[..., None] - colour)
         # Lips throw their shadow inwards: dark along the rim, most of all under the upper lip.
         inner = cv2.GaussianBlur(cover, (0, 0), max(1.0, 0.03 * cover.shape[1]))
