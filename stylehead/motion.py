@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -51,19 +52,8 @@ def predict_motion(
     Memory grows by 1.5 MB a minute, for the motion itself. Raises MediaError for a silent
     recording.
     """
-    if sound.loudness < QUIETEST:
-        raise MediaError(
-            f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
-        )
-    offsets, level = _listen(sound, net, reporter)
-    gate = voice_gate(level)
-    frames = math.ceil(round(sound.seconds * fps, 6))
-    landmarks = np.empty((frames, 68, 3), np.float32)
-    for rows, values in _resampled(offsets, gate, FPS, fps, frames):
-        landmarks[rows] = values
-    del offsets
-    voice = _at_rate(gate, fps, frames)
-    stress = _at_rate(_stress(level), fps, frames)
+    landmarks, voice, stress = hear(sound, net, fps, reporter=reporter)
+    frames = len(landmarks)
     head, blinking, brows = _streams(controls.seed)
     apply_style(landmarks, voice, net, style, fps)
     _hold_style(landmarks, voice, sample_brows(voice, stress, style, fps, brows), style)
@@ -75,6 +65,37 @@ def predict_motion(
     rate = style_blink_rate(style) if rate is None else rate
     blink = sample_blinks(frames, voice, fps, rate, blinking)
     return Motion(landmarks, rotation, translation, blink, fps, neutral)
+
+
+class Heard(NamedTuple):
+    """What the net makes of a recording, before any style."""
+
+    landmarks: Floats
+    """(T, 68, 3) offsets of an average person, head space."""
+    voice: Floats
+    """(T,) 1 where a voice is heard, 0 in silence."""
+    stress: Floats
+    """(T,) stressed syllables, about 0 to 1."""
+
+
+def hear(
+    sound: Sound, net: MotionGenerator, fps: Fraction, *, reporter: Reporter = SILENT
+) -> Heard:
+    """Return the un-styled motion of a recording at a frame rate; silence shuts the mouth.
+
+    Raises MediaError for a silent recording.
+    """
+    if sound.loudness < QUIETEST:
+        raise MediaError(
+            f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
+        )
+    offsets, level = _listen(sound, net, reporter)
+    gate = voice_gate(level)
+    frames = math.ceil(round(sound.seconds * fps, 6))
+    landmarks = np.empty((frames, 68, 3), np.float32)
+    for rows, values in _resampled(offsets, gate, FPS, fps, frames):
+        landmarks[rows] = values
+    return Heard(landmarks, _at_rate(gate, fps, frames), _at_rate(_stress(level), fps, frames))
 
 
 def adjust(motion: Motion, controls: MotionControls) -> Motion:

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 MOUTH_WEIGHT = 3.0  # against 1 for the rest: the lips are what a viewer reads
 POINT_WEIGHTS = {"jaw": 1.0, "brows": 1.0, "nose": 0.5, "eyes": 1.0, "mouth": MOUTH_WEIGHT}
 LARGEST_LAG = 15  # frames at 60 fps: some clips are off by 0.2 s
+LAGS = "sync.json"
 SYNC_LEAST = 0.25  # correlation with a held-out prediction below which a clip has no clear sync
 
 
@@ -335,6 +336,14 @@ def synchronise(
     return measured
 
 
+def read_lags(folder: Path) -> Lags:
+    """Return the lags measured in a run's folder; empty when there are none yet."""
+    path = folder / LAGS
+    if not path.exists():
+        return {}
+    return {name: (best, lag) for name, (best, lag) in json.loads(path.read_text()).items()}
+
+
 def align_speakers(speakers: list[Speaker], measured: Lags) -> list[Speaker]:
     """Shift each clip by its measured lag, and leave out those without clear sync.
 
@@ -365,12 +374,10 @@ def train_motion(
     filters = torch.from_numpy(mel_filters())
     speakers, spread = load_speakers(clips, filters)
     reporter.say(f"{len(speakers)} of {len(clips)} clips have speech and a face throughout")
-    sync = folder / "sync.json"
-    if sync.exists():
-        measured = {name: (r, lag) for name, (r, lag) in json.loads(sync.read_text()).items()}
-    else:
+    measured = read_lags(folder)
+    if not measured:
         measured = synchronise(speakers, spread, config, how, reporter=reporter)
-        sync.write_text(json.dumps(measured, indent=1))
+        (folder / LAGS).write_text(json.dumps(measured, indent=1))
     kept = align_speakers(speakers, measured)
     people = sorted({speaker.person for speaker in kept})
     apart = set(people[3::6])

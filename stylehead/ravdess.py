@@ -1,0 +1,203 @@
+"""The RAVDESS motion benchmark: tracked landmarks against what the model makes of the sound.
+
+RAVDESS (CC BY-NC-SA 4.0) is for benchmarks only, the paper's own rule: nothing is learned from it,
+and no checkpoint is chosen on it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from stylehead import media
+from stylehead.baselines import Baselines
+from stylehead.capture import NEUTRAL_SHARE, SHUT_SHARE
+from stylehead.errors import MediaError
+from stylehead.geometry import align
+from stylehead.landmarks import RIGID, interocular, mouth_opening
+from stylehead.metrics import FRAME_METRICS, style_distance
+from stylehead.models.motion_generator import MotionGenerator
+from stylehead.motion import hear, predict_motion
+from stylehead.progress import SILENT, Reporter, track
+from stylehead.types import Floats, Style
+
+log = logging.getLogger(__name__)
+
+FPS = Fraction(30000, 1001)
+FACE_WIDTH = 128.0
+"""Pixels of the frontal face that LMD is counted in: a quarter of the paper's 512-pixel frame."""
+CONFIDENT = 0.8  # tracker's confidence that a frame needs
+SEEN_LEAST = 0.9  # share of confident frames that a clip needs
+OPEN = 0.03  # interocular of inner-lip gap above the person's shut mouth that counts as open
+PUBLISHED: dict[str, tuple[float, float, float, float, float, float, float]] = {
+    "MakeItTalk": (2.28, 2.78, 0.88, 14.52, 3.00, 0.94, 5.03),
+    "PC-AVS": (3.22, 3.27, 0.86, 36.84, 3.58, 0.93, 7.28),
+    "Live Speech Portraits": (3.29, 5.43, 0.85, 30.65, 5.40, 0.91, 6.89),
+    "AD-NeRF": (2.43, 2.67, 0.85, 13.34, 4.69, 0.92, 5.48),
+    "MetaPortrait": (2.02, 3.42, 0.84, 17.69, 3.73, 0.90, 4.97),
+    "Diffused Heads": (2.13, 2.72, 0.84, 11.23, 3.01, 0.90, 4.66),
+    "the paper": (1.83, 2.65, 0.83, 10.53, 2.84, 0.89, 4.26),
+}
+"""LMD, D-L, D-V, D-A, SLD, SLV, SMD of the paper's Tables 1 and 2."""
+COLUMNS = (*FRAME_METRICS, "SLD", "SLV", "SMD", "opening r", "silence leak", "excess opening")
+"""The last three: correlation of the mouth's opening with the actor's; share of silent frames with
+the mouth open; mean opening in voiced frames beyond the actor's, hundredths of the interocular."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """One clip of the benchmark: how the actor moved, and the sound on disk."""
+
+    name: str
+    actor: str
+    landmarks: Floats
+    """(T, 68, 3) offsets from the actor's neutral, head space."""
+    neutral: Floats
+    """(68, 3)"""
+    sound: Path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """One row of the table: (clips, columns) and its name."""
+
+    name: str
+    values: Floats
+
+    def mean(self) -> Floats:
+        """Return the mean over clips of each column."""
+        return _nan_mean(self.values)
+
+    def interval(self, seed: int = 0) -> Floats:
+        """Return half the width of a 95 % bootstrap interval of each mean."""
+        rng = np.random.default_rng(seed)
+        rows = rng.integers(len(self.values), size=(1000, len(self.values)))
+        means = np.stack([_nan_mean(self.values[row]) for row in rows])
+        low, high = np.percentile(means, [2.5, 97.5], axis=0)
+        return (high - low) / 2
+
+
+def _nan_mean(values: Floats) -> Floats:
+    """Mean over clips of what is a number; NaN where nothing is."""
+    numbers = np.isfinite(values)
+    total = np.where(numbers, values, 0).sum(0)
+    return np.where(numbers.any(0), total / np.maximum(numbers.sum(0), 1), np.nan)
+
+
+def read_recordings(root: Path) -> list[Recording]:
+    """Read landmark files (`landmarks_mm` (T, 68, 3), `confidence`) with their sound beside them.
+
+    Clips the tracker was not sure of are left out, which is logged. Raises MediaError for a folder
+    without any.
+    """
+    found: list[Recording] = []
+    for path in sorted(root.glob("*.npz")):
+        with np.load(path) as arrays:
+            points, sure = arrays["landmarks_mm"], arrays["confidence"] >= CONFIDENT
+        sounds = [path.with_suffix(end) for end in (".flac", ".wav")]
+        sound = next((one for one in sounds if one.exists()), None)
+        if sound is None or sure.mean() < SEEN_LEAST:
+            log.warning("%s left out: %s", path.name, "no sound" if sound is None else "unsure")
+            continue
+        offsets, neutral = frontal_motion(points)
+        found.append(Recording(path.stem, path.stem.split("-")[-1], offsets, neutral, sound))
+    if not found:
+        raise MediaError(
+            f"{root} holds no landmark files with sound.",
+            remedy="Give a folder of NAME.npz with NAME.flac or NAME.wav.",
+        )
+    return found
+
+
+def frontal_motion(points: Floats) -> tuple[Floats, Floats]:
+    """Take head pose off tracked points (T, 68, 3): offsets (T, 68, 3) and neutral (68, 3).
+
+    The neutral face is the mean of the frames with the mouth most shut that are nearest to the
+    clip's median face.
+    """
+    rigid = list(RIGID)
+    neutral = points[0] - points[0][rigid].mean(0)
+    heads = points
+    for _ in range(3):
+        heads = np.stack([align(neutral[rigid], one[rigid]).undo(one) for one in points])
+        opening = mouth_opening(heads)
+        shut = np.flatnonzero(opening <= np.percentile(opening, 100 * SHUT_SHARE))
+        far = np.linalg.norm(heads[shut] - np.median(heads, axis=0), axis=-1).mean(-1)
+        count = max(1, round(NEUTRAL_SHARE * len(points)))
+        neutral = heads[shut[np.argsort(far, kind="stable")[:count]]].mean(0)
+        neutral = neutral - neutral[rigid].mean(0)
+        neutral = neutral / interocular(neutral)
+    heads = np.stack([align(neutral[rigid], one[rigid]).undo(one) for one in points])
+    return (heads - neutral).astype(np.float32), neutral.astype(np.float32)
+
+
+def candidates(
+    recording: Recording, net: MotionGenerator, style: Style, baselines: Baselines
+) -> dict[str, Floats]:
+    """Return name -> offsets (T, 68, 3) of every method for one recording."""
+    sound = media.open_sound(recording.sound)
+    frames = len(recording.landmarks)
+    found = {"ground truth": recording.landmarks}
+    found |= baselines.predict(sound, FPS, frames)
+    found["un-styled generator"] = _fitted(hear(sound, net, FPS).landmarks, frames)
+    styled = predict_motion(sound, net, style, fps=FPS).landmarks
+    found[f"stylehead, style {style.name}"] = _fitted(styled, frames)
+    return found
+
+
+def _fitted(offsets: Floats, frames: int) -> Floats:
+    return offsets[np.arange(frames).clip(max=len(offsets) - 1)]
+
+
+def score(recording: Recording, offsets: Floats, voice: Floats) -> list[float]:
+    """Return the columns of the table for one recording and method; voice (T,) is the gate."""
+    wanted, have = (_pixels(recording.neutral + one) for one in (recording.landmarks, offsets))
+    style = style_distance(wanted, have)
+    real, made = (_opening(recording, one) for one in (recording.landmarks, offsets))
+    moving = made.std() > 1e-6
+    correlation = float(np.corrcoef(real, made)[0, 1]) if moving else float("nan")
+    silent, voiced = voice < 0.05, voice > 0.5
+    leak = float((made[silent] > OPEN).mean()) if silent.any() else float("nan")
+    excess = 100 * float((made - real)[voiced].mean()) if voiced.any() else float("nan")
+    frame = [metric(wanted, have) for metric in FRAME_METRICS.values()]
+    return [*frame, style.sld, style.slv, style.smd, correlation, leak, excess]
+
+
+def _pixels(head: Floats) -> Floats:
+    """Draw frontal head-space points at FACE_WIDTH pixels: (T, 68, 3) in, (T, 68, 2) out."""
+    flat = head[..., :2].astype(np.float64)
+    width = float(np.median(np.ptp(flat[..., 0], axis=-1)))
+    return flat * FACE_WIDTH / width
+
+
+def _opening(recording: Recording, offsets: Floats) -> Floats:
+    return mouth_opening(recording.neutral + offsets) - mouth_opening(recording.neutral)
+
+
+def evaluate(
+    root: Path, net: MotionGenerator, style: Style, *, reporter: Reporter = SILENT
+) -> list[Scores]:
+    """Score every method on every recording of a folder."""
+    baselines = Baselines()
+    rows: dict[str, list[list[float]]] = {}
+    recordings = read_recordings(root)
+    for recording in track(recordings, "RAVDESS", len(recordings), reporter):
+        heard = hear(media.open_sound(recording.sound), net, FPS)
+        voice = _fitted(heard.voice, len(recording.landmarks))
+        for name, offsets in candidates(recording, net, style, baselines).items():
+            rows.setdefault(name, []).append(score(recording, offsets, voice))
+    return [Scores(name, np.array(values)) for name, values in rows.items()]
+
+
+def table(scores: list[Scores]) -> Iterator[tuple[str, ...]]:
+    """Yield one row of text for each method, then the published ones."""
+    for one in scores:
+        pairs = zip(one.mean(), one.interval(), strict=True)
+        yield (one.name, *(f"{mean:.2f} ±{half:.2f}" for mean, half in pairs))
+    for name, values in PUBLISHED.items():
+        yield (f"published: {name}", *(f"{value:.2f}" for value in values), "", "", "")

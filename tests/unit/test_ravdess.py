@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+from stylehead import pipeline, ravdess, weights
+from stylehead.baselines import Baselines
+from stylehead.errors import MediaError
+from stylehead.face_model import FaceModel
+from stylehead.geometry import rotation_from_angles
+from stylehead.landmarks import mouth_opening, to_68
+from stylehead.media import open_sound
+from stylehead.models.load import load_motion_generator
+from stylehead.types import Floats
+
+JAW_OPEN = 25  # place of the score in the tracker's list
+VOICE = weights.PACKAGE / "assets" / "demo_voice.ogg"
+
+
+def talking(frames: int = 90) -> tuple[Floats, Floats]:
+    """Opening in [0, 1] and camera-space points in mm of a head that turns while it talks."""
+    model = FaceModel.embedded()
+    opening = np.maximum(0, np.sin(np.arange(frames) / 4)).astype(np.float32)
+    wide = to_68(model.basis[JAW_OPEN].reshape(478, 3))
+    head = to_68(model.mean) + 0.6 * opening[:, None, None] * wide
+    angles = np.zeros((frames, 3))
+    angles[:, 1] = 10 * np.sin(np.arange(frames) / 20)
+    turned = head @ rotation_from_angles(angles) + np.array([0.2, -0.1, 5])
+    return opening, (90 * turned).astype(np.float32)
+
+
+def write_clip(folder: Path, name: str, *, sure: float = 1.0) -> None:
+    _, points = talking()
+    np.savez(folder / f"{name}.npz", landmarks_mm=points, confidence=np.full(90, sure))
+    voice = np.concatenate(list(open_sound(VOICE).blocks()))[: 3 * 16_000]
+    sf.write(folder / f"{name}.flac", voice, 16_000)
+
+
+def test_head_pose_and_size_are_taken_off() -> None:
+    opening, points = talking()
+    offsets, neutral = ravdess.frontal_motion(points)
+    found = mouth_opening(neutral + offsets) - mouth_opening(neutral)
+    assert np.corrcoef(found, opening)[0, 1] > 0.99
+    forehead = offsets[:, 27]  # the bridge of the nose does not talk
+    assert np.abs(forehead).max() < 0.01
+
+
+def test_a_clip_the_tracker_was_unsure_of_is_left_out(tmp_path: Path) -> None:
+    write_clip(tmp_path, "01-01-01-01-01-07")
+    write_clip(tmp_path, "01-01-01-01-01-08", sure=0.1)
+    assert [one.actor for one in ravdess.read_recordings(tmp_path)] == ["07"]
+
+
+def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="landmark files"):
+        ravdess.read_recordings(tmp_path)
+
+
+def test_ground_truth_scores_nothing_and_a_frozen_face_its_own_speed(tmp_path: Path) -> None:
+    write_clip(tmp_path, "01-01-01-01-01-07")
+    recording = ravdess.read_recordings(tmp_path)[0]
+    voice = np.ones(90, np.float32)
+    same = ravdess.score(recording, recording.landmarks, voice)
+    assert same[:7] == pytest.approx([0] * 7, abs=1e-9)
+    assert same[7] == pytest.approx(1)
+    frozen = ravdess.score(recording, np.zeros_like(recording.landmarks), voice)
+    assert min(frozen[:4]) > 0
+    assert np.isnan(frozen[7])
+
+
+def test_the_whole_table_is_made(tmp_path: Path) -> None:
+    write_clip(tmp_path, "01-01-01-01-01-07")
+    write_clip(tmp_path, "01-01-01-01-01-08")
+    net = load_motion_generator(weights.resolve("motion"), torch.device("cpu"))
+    scores = ravdess.evaluate(tmp_path, net, pipeline.choose_style("plain"))
+    rows = list(ravdess.table(scores))
+    names = [row[0] for row in rows]
+    assert names[0] == "ground truth"
+    assert "stylehead, style plain" in names
+    assert "published: the paper" in names
+    assert {len(row) for row in rows} == {1 + len(ravdess.COLUMNS)}
+
+
+def test_baselines_follow_the_voice_and_the_frozen_face_does_not() -> None:
+    sound = open_sound(VOICE)
+    found = Baselines().predict(sound, Fraction(30), 250)
+    assert not found["frozen face"].any()
+    assert np.ptp(found["mean mouth motion"], axis=0).max() == 0
+    for name in ("loudness -> jaw", "ridge from log-mel"):
+        assert found[name].std(0).max() > 0.005
