@@ -397,12 +397,59 @@ def doctor() -> None:
     console.result("All well.")
 
 
-evaluate_app = typer.Typer(
-    help="Measure against reference recordings.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+evaluate_app = typer.Typer(pretty_exceptions_enable=False)
 app.add_typer(evaluate_app, name="evaluate", rich_help_panel="Measure")
+
+
+@evaluate_app.callback(invoke_without_command=True)
+def evaluate(
+    context: typer.Context,
+    result: Annotated[
+        Path | None, typer.Option("--result", help="Video to judge, or a folder of them.")
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", help="Recording of the same words, or a folder of them."),
+    ] = None,
+    style_video: Annotated[
+        Path | None, typer.Option("--style-video", help="Video whose style was asked for.")
+    ] = None,
+    page: Annotated[Path | None, typer.Option("--html", help="Also write a report page.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Also write the table.")] = None,
+    overwrite: OverwriteOpt = False,
+    json: JsonOpt = False,
+) -> None:
+    """Measure a result against a reference recording or against a style's video.
+
+    [bold]Examples[/]
+
+      stylehead evaluate --result made.mp4 --reference filmed.mp4 --html report.html
+
+      stylehead evaluate --result made.mp4 --style-video singer.mp4
+    """
+    if context.invoked_subcommand:
+        return
+    if result is None or (reference is None) == (style_video is None):
+        raise typer.BadParameter("give --result, and one of --reference and --style-video.")
+    from stylehead import console, measuring
+
+    with console.progress() as reporter:
+        measured = measuring.measure(
+            result,
+            reference,
+            style_video,
+            page=page,
+            csv=csv,
+            overwrite=overwrite,
+            reporter=reporter,
+        )
+    for note in measured.notes:
+        console.say(f"Note: {note}")
+    if json:
+        console.result(measured.as_json())
+        return
+    for row in measured.lines():
+        console.result("\t".join(row))
 
 
 @evaluate_app.command("ravdess")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -74,6 +75,13 @@ def fit_video(pixels: Pixels) -> Pixels:
         return pixels
     height, width = (max(2, round(side * LONGEST_SIDE / longest)) for side in pixels.shape[:2])
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def encode_jpeg(pixels: Pixels) -> bytes:
+    """Return a picture as the bytes of a JPEG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def write_image(path: Path, pixels: Pixels) -> None:

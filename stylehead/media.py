@@ -128,8 +128,13 @@ class Sound:
     sample_rate: int
     """The recording's own rate in Hz."""
     channels: int
-    loudness: float
-    """RMS of the louder half of the used part as mono, full scale 1: voice without its pauses."""
+    energies: Floats
+    """Mean square of each PIECE of the used part as mono, full scale 1."""
+
+    @property
+    def loudness(self) -> float:
+        """RMS of the louder half of the pieces: voice without its pauses."""
+        return loudness(self.energies)
 
     def blocks(self) -> Iterator[Floats]:
         """Yield the used part as mono float32 blocks at SPEECH_RATE, a second or so at a time."""
@@ -165,7 +170,7 @@ def open_sound(path: Path, *, start: float = 0.0, duration: float | None = None)
             f"{path} has only {seconds:.2f} s of sound{whole}.",
             remedy="Give at least 0.1 s of sound.",
         )
-    return Sound(path, start, seconds, rate, channels, loudness(np.concatenate(energies)))
+    return Sound(path, start, seconds, rate, channels, np.concatenate(energies))
 
 
 def piece_energies(samples: Floats) -> Floats:

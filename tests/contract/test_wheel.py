@@ -144,7 +144,7 @@ def test_the_wheel_carries_licence_readme_and_command(wheel):
 
 def test_an_installed_wheel_finds_its_files(wheel, checkout, tmp_path):
     python = new_environment(tmp_path / "venv")
-    offline = ("--no-deps", "--no-index")
+    offline = ("--no-deps", "--no-index", "--ignore-installed")  # one may be visible from outside
     run("-m", "pip", "--python", python, "install", "--quiet", *offline, wheel)
     (package,) = (tmp_path / "venv" / "lib").glob("python*/site-packages/stylehead")
     answers(python, package, listed(checkout), tmp_path)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stylehead import evaluation, measuring, report
+from stylehead.evaluation import Cell, compare, compare_folders, compare_style, mean_rows
+from stylehead.measuring import Measured
+from stylehead.observation import FPS, jitter, lag_of, observe
+from tests.conftest import Command
+
+RATE = float(FPS)
+
+
+def test_the_lag_of_a_shifted_curve_is_its_shift() -> None:
+    curve = np.random.default_rng(1).normal(size=400).cumsum()
+    best, lag = lag_of(curve[6:300], curve[:294])
+    assert best == pytest.approx(1)
+    assert lag == pytest.approx(6 / RATE)
+    assert np.isnan(lag_of(curve[:100], np.zeros(100))[0])
+
+
+def test_jitter_sees_trembling_and_not_slow_motion() -> None:
+    face = np.random.default_rng(2).uniform(100, 300, (1, 68, 2))
+    times = np.arange(150) / RATE
+    slow = face + 5 * np.sin(2 * np.pi * 1.0 * times)[:, None, None]
+    shaking = face + 5 * np.sin(2 * np.pi * 10.0 * times)[:, None, None]
+    assert jitter(shaking) > 20 * jitter(slow)
+    assert jitter(2 * shaking) == pytest.approx(jitter(shaking), rel=1e-6)
+
+
+def test_a_video_is_at_no_distance_from_itself(clip: Path) -> None:
+    found = compare(clip, clip)
+    for name in ("LMD", "D-L", "D-V", "D-A", "SLD", "SLV", "SMD"):
+        assert found.rows["result"][name].value == pytest.approx(0, abs=1e-9)
+        assert found.rows["frozen face"][name].value > 0
+    assert found.rows["result"]["opening r"].value == pytest.approx(1)
+    assert found.rows["result"]["opening lag, s"].value == 0
+    assert found.rows["result"]["D-L"].half is not None
+
+
+def test_a_style_is_compared_by_windows_only(clip: Path) -> None:
+    rows = compare_style(clip, clip).rows
+    assert "LMD" not in rows["result"]
+    assert rows["copied reference"]["SLD"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_a_talking_head_is_measured(clip: Path) -> None:
+    numbers = observe(clip).numbers
+    assert numbers["face found"] == 1
+    assert 0 < numbers["CPBD"] < 1
+    assert numbers["likeness to first frame"] > 0.5
+    assert numbers["mouth opening range"] > 0.02
+    assert numbers["mouth flicker"] > 0
+
+
+def test_folders_are_compared_by_name(clip: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for name in ("one.mp4", "two.mp4"):
+            (tmp_path / folder / name).symlink_to(clip)
+    (tmp_path / "a" / "alone.mp4").symlink_to(clip)
+    each, rows = compare_folders(tmp_path / "a", tmp_path / "b")
+    assert len(each) == 2
+    assert rows["result"]["LMD"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_means_carry_an_interval_over_pairs(clip: Path) -> None:
+    one = compare(clip, clip)
+    other = evaluation.Comparison(
+        "x", {"result": {"LMD": Cell(2.0)}}, one.result, one.reference, [], []
+    )
+    first = evaluation.Comparison(
+        "y", {"result": {"LMD": Cell(0.0)}}, one.result, one.reference, [], []
+    )
+    cell = mean_rows([first, other])["result"]["LMD"]
+    assert cell.value == 1
+    assert cell.half is not None
+    assert cell.half > 0
+
+
+def test_the_page_is_one_file_that_fetches_nothing(clip: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    report.write_report(page, compare(clip, clip), clip, clip)
+    text = page.read_text(encoding="utf-8")
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "<script" not in text
+    assert text.count("<svg") == 4
+    assert text.count("data:image/jpeg;base64,") == 2 * evaluation.WORST
+
+
+def test_json_has_null_where_there_is_no_number() -> None:
+    measured = Measured({"result": {"a": Cell(float("nan")), "b": Cell(1.5, 0.5)}}, ["note"])
+    assert json.loads(measured.as_json()) == {
+        "rows": {
+            "result": {
+                "a": {"value": None, "half_interval": None},
+                "b": {"value": 1.5, "half_interval": 0.5},
+            }
+        },
+        "notes": ["note"],
+    }
+
+
+def test_a_page_for_folders_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(measuring.MediaError, match="is a folder"):
+        measuring.measure(tmp_path, tmp_path, None, page=tmp_path / "x.html")
+
+
+def test_the_command_writes_table_page_and_csv(call: Command, clip: Path, tmp_path: Path) -> None:
+    page, table = tmp_path / "r.html", tmp_path / "r.csv"
+    done = call(
+        "evaluate", "--result", clip, "--reference", clip, "--html", page, "--csv", table, "--json"
+    )
+    assert done.code == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])["rows"]
+    assert rows["result"]["LMD"]["value"] == pytest.approx(0, abs=1e-9)
+    assert page.exists()
+    assert table.read_text().startswith("measure,result,ground truth,frozen face,mean face")
