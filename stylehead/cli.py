@@ -452,29 +452,42 @@ def evaluate(
         console.result("\t".join(row))
 
 
+@evaluate_app.command("motion")
+def evaluate_motion(
+    motion: Annotated[Path, typer.Option("--motion", help="Saved motion (npz).")],
+    landmarks: Annotated[Path, typer.Option("--landmarks", help="Tracked landmarks (npz).")],
+) -> None:
+    """Score a saved motion against tracked landmarks, without any picture."""
+    from stylehead import console, ravdess
+    from stylehead.motion_file import load_motion
+
+    scores = ravdess.judge_motion(load_motion(motion), landmarks)
+    for row in (("row", *ravdess.COLUMNS), *ravdess.table(scores, published=False)):
+        console.result("\t".join(row))
+
+
 @evaluate_app.command("ravdess")
 def evaluate_ravdess(
-    root: Annotated[Path, typer.Option("--root", help="Folder of landmark files with sound.")],
+    root: Annotated[
+        Path, typer.Option("--root", help="RAVDESS as published, or landmark files with sound.")
+    ],
+    actor: Annotated[
+        list[str] | None, typer.Option("--actor", help="Only this actor (01 to 24); repeat it.")
+    ] = None,
+    cache: Annotated[
+        Path, typer.Option("--cache", help="Folder for finished clips; a second run goes on there.")
+    ] = Path("ravdess-scores"),
     style: StyleOpt = None,
     device: DeviceOpt = _defaults.device,
 ) -> None:
-    """Score the motion on RAVDESS landmarks, beside baselines and the paper's published rows."""
-    from stylehead import console, pipeline, ravdess, weights
-    from stylehead.device import choose_device
-    from stylehead.models.load import load_motion_generator
+    """Run the paper's benchmark: on videos (Tables 1 and 2), or on landmark files (motion only)."""
+    from stylehead import console, measuring
 
-    chosen = pipeline.choose_style(style)
-    net = load_motion_generator(weights.resolve("motion"), choose_device(device))
     with console.progress() as reporter:
-        scores = ravdess.evaluate(root, net, chosen, reporter=reporter)
-    columns = ("method", *ravdess.COLUMNS)
-    for row in (columns, *ravdess.table(scores)):
+        rows, note = measuring.ravdess_rows(root, actor, cache, style, device, reporter=reporter)
+    for row in rows:
         console.result("\t".join(row))
-    console.say(
-        "Mean over clips, half of a 95 % interval. Frontal faces, head pose taken off; LMD in "
-        f"pixels of a face {ravdess.FACE_WIDTH:.0f} pixels wide. Published rows used other "
-        "detectors, whole videos and head pose: do not compare them with ours."
-    )
+    console.say(note)
 
 
 WorkOpt = Annotated[Path, typer.Option("--work", help="Folder of tracked clips.")]

@@ -33,6 +33,7 @@ UNITS = {
     "opening while voiced": "interocular",
     "jitter": "% of interocular",
     "mouth flicker": "grey levels",
+    "seam": "grey levels",
 }
 
 
@@ -108,17 +109,16 @@ def compare_folders(
             remedy="Give two folders with files of the same names.",
         )
     each = [compare(*pair, reporter=reporter) for pair in pairs]
-    return each, mean_rows(each)
+    return each, mean_rows([one.rows for one in each])
 
 
-def mean_rows(each: list[Comparison]) -> dict[str, dict[str, Cell]]:
+def mean_rows(each: list[dict[str, dict[str, Cell]]]) -> dict[str, dict[str, Cell]]:
     """Average every number over comparisons, with a bootstrap interval over them."""
     rng = np.random.default_rng(0)
     rows: dict[str, dict[str, Cell]] = {}
-    for row in each[0].rows:
-        names = [name for name in each[0].rows[row] if all(name in one.rows[row] for one in each)]
-        for name in names:
-            values = np.array([one.rows[row][name].value for one in each])
+    for row in each[0]:
+        for name in [name for name in each[0][row] if all(name in one[row] for one in each)]:
+            values = np.array([one[row][name].value for one in each])
             values = values[np.isfinite(values)]
             if not len(values):
                 continue

@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead import evaluation, files, report, weights
+from stylehead import evaluation, files, ravdess, ravdess_videos, report, weights
+from stylehead.device import choose_device
 from stylehead.errors import MediaError
 from stylehead.evaluation import Cell
+from stylehead.models.load import load_motion_generator
+from stylehead.options import Device
+from stylehead.pipeline import choose_style
 from stylehead.progress import SILENT, Reporter
 
 
@@ -86,3 +90,42 @@ def _folders(
     each, rows = evaluation.compare_folders(result, reference, reporter=reporter)
     notes = [f"{len(each)} pairs; intervals are over pairs."]
     return Measured(rows, notes + [note for one in each for note in one.notes])
+
+
+def ravdess_rows(
+    root: Path,
+    actors: list[str] | None,
+    cache: Path,
+    style: str | None,
+    device: Device,
+    *,
+    reporter: Reporter = SILENT,
+) -> tuple[list[tuple[str, ...]], str]:
+    """Return the benchmark's table and what has to be said about it.
+
+    A folder with landmark files is scored motion against motion, one of videos by the paper's
+    protocol.
+    """
+    if any(root.glob("*.npz")):
+        net = load_motion_generator(weights.resolve("motion"), choose_device(device))
+        scores = ravdess.evaluate(root, net, choose_style(style), actors=actors, reporter=reporter)
+        note = (
+            "Mean over clips, half of a 95 % interval. Frontal faces, head pose taken off; LMD in "
+            f"pixels of a face {ravdess.FACE_WIDTH:.0f} pixels wide. Published rows used other "
+            "detectors, whole videos and head pose: do not compare them with ours."
+        )
+        return [("method", *ravdess.COLUMNS), *ravdess.table(scores)], note
+    videos = ravdess_videos.find_videos(root, actors)
+    scored = ravdess_videos.evaluate_folder(videos, cache, reporter=reporter)
+    rows = evaluation.mean_rows(scored)
+    names = ("CPBD", *ravdess.COLUMNS[:7])
+    table = [
+        (row, *(report.shown(cells.get(name)) for name in names)) for row, cells in rows.items()
+    ]
+    for method, values in ravdess.PUBLISHED.items():
+        table.append((f"published: {method}", "", *(f"{value:.2f}" for value in values)))
+    note = (
+        f"{len(scored)} clips. Landmarks by MediaPipe in a 512-pixel frame at 29.97 fps; published "
+        "rows used another detector: compare rows of one run only."
+    )
+    return [("method", *names), *table], note

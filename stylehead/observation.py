@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.ndimage import uniform_filter1d
 
 from stylehead import media, tracking
 from stylehead.capture import capture
@@ -25,6 +26,7 @@ SIDE = 512
 """Pixels of the square frame landmarks are counted in, aspect ignored as by the authors."""
 SHARPNESS_FRAMES = 12  # spread over the video, on which CPBD is taken
 MOUTH_CROP, FACE_CROP = 48, 64  # pixels of the aligned crops that steadiness is measured on
+SEAM_SIDE = 256  # pixels the frame is scaled to before a seam is looked for
 HIGHEST_MOTION = 5.0  # Hz above which landmark motion counts as jitter
 VOICED, QUIET = -30.0, -42.0  # dB under the loud parts
 
@@ -142,18 +144,20 @@ def _sound_measures(opening: Floats, level: Floats) -> dict[str, float]:
 
 
 def _looks(path: Path, track: FaceTrack) -> dict[str, float]:
-    """Return CPBD, flicker of the mouth and likeness to the first frame, in one pass."""
+    """Return CPBD, mouth flicker, likeness to the first frame and seam, in one pass."""
     chosen = set(np.linspace(0, len(track.seconds) - 1, SHARPNESS_FRAMES).astype(int).tolist())
     sharp: list[float] = []
     flicker: list[float] = []
     likeness: list[float] = []
     first, before = None, None
+    seam = SeamMeter()
     for frame in media.read_frames(path):
         row = int(np.argmin(np.abs(track.seconds - frame.seconds)))
+        grey = np.asarray(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        seam.add(grey)
         if not track.found[row]:
             before = None
             continue
-        grey = np.asarray(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY), np.uint8)
         if row in chosen:
             square = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
             sharp.append(cpbd(np.asarray(square, np.float64)))
@@ -169,7 +173,39 @@ def _looks(path: Path, track: FaceTrack) -> dict[str, float]:
         "CPBD": float(np.mean(sharp)) if sharp else float("nan"),
         "mouth flicker": float(np.mean(flicker)) if flicker else float("nan"),
         "likeness to first frame": float(np.percentile(likeness, 5)),
+        "seam": seam.visibility(),
     }
+
+
+class SeamMeter:
+    """Finds the border of a part that was pasted into a still picture.
+
+    Inside it pixels change over time, outside they do not: a visible border is a straight line
+    along which the deviation over time jumps. Unit: grey levels of deviation; lower is better.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._sum = np.zeros((SEAM_SIDE, SEAM_SIDE))
+        self._squares = np.zeros((SEAM_SIDE, SEAM_SIDE))
+
+    def add(self, grey: Pixels) -> None:
+        """Take the next frame (H, W)."""
+        small = cv2.resize(grey, (SEAM_SIDE, SEAM_SIDE), interpolation=cv2.INTER_AREA)
+        self._count += 1
+        self._sum += small
+        self._squares += np.square(small, dtype=np.float64)
+
+    def visibility(self) -> float:
+        """Return the largest mean jump along a line a quarter of the frame long."""
+        mean = self._sum / self._count
+        deviation = np.sqrt(np.maximum(self._squares / self._count - mean**2, 0))
+        length = SEAM_SIDE // 4
+        jumps: list[float] = []
+        for steps in (np.diff(deviation, axis=1).T, np.diff(deviation, axis=0)):
+            runs = uniform_filter1d(steps, length, axis=1)[:, length // 2 : -length // 2]
+            jumps.append(float(np.abs(runs).max()))
+        return max(jumps)
 
 
 def _aligned(grey: Pixels, ends: Floats, size: int) -> Floats:

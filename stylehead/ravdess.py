@@ -23,8 +23,9 @@ from stylehead.landmarks import RIGID, interocular, mouth_opening
 from stylehead.metrics import FRAME_METRICS, style_distance
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.motion import hear, predict_motion
+from stylehead.motion_file import at_rate
 from stylehead.progress import SILENT, Reporter, track
-from stylehead.types import Floats, Style
+from stylehead.types import Floats, Motion, Style
 
 log = logging.getLogger(__name__)
 
@@ -179,13 +180,42 @@ def _opening(recording: Recording, offsets: Floats) -> Floats:
     return mouth_opening(recording.neutral + offsets) - mouth_opening(recording.neutral)
 
 
+def judge_motion(motion: Motion, landmarks: Path) -> list[Scores]:
+    """Score a saved motion against one landmark file, with the trivial rows.
+
+    The motion's offsets are put on the person's own neutral; both are compared at FPS.
+    """
+    with np.load(landmarks) as arrays:
+        if "landmarks_mm" not in arrays:
+            raise MediaError(
+                f"{landmarks} lacks landmarks_mm.", remedy="Give (T, 68, 3) landmarks by that name."
+            )
+        points = arrays["landmarks_mm"]
+    offsets, neutral = frontal_motion(points)
+    recording = Recording(landmarks.stem, "", offsets, neutral, landmarks)
+    made = _fitted(at_rate(motion, FPS).landmarks, len(offsets))
+    rows = {
+        "motion": made,
+        "ground truth": offsets,
+        "frozen face": np.zeros_like(offsets),
+        "mean face": np.repeat(offsets.mean(0, keepdims=True), len(offsets), 0),
+    }
+    voice = np.ones(len(offsets), np.float32)  # nothing is known of the sound
+    return [Scores(name, np.array([score(recording, row, voice)])) for name, row in rows.items()]
+
+
 def evaluate(
-    root: Path, net: MotionGenerator, style: Style, *, reporter: Reporter = SILENT
+    root: Path,
+    net: MotionGenerator,
+    style: Style,
+    *,
+    actors: list[str] | None = None,
+    reporter: Reporter = SILENT,
 ) -> list[Scores]:
-    """Score every method on every recording of a folder."""
+    """Score every method on every recording of a folder, or of some actors."""
     baselines = Baselines()
     rows: dict[str, list[list[float]]] = {}
-    recordings = read_recordings(root)
+    recordings = [one for one in read_recordings(root) if not actors or one.actor in actors]
     for recording in track(recordings, "RAVDESS", len(recordings), reporter):
         heard = hear(media.open_sound(recording.sound), net, FPS)
         voice = _fitted(heard.voice, len(recording.landmarks))
@@ -194,10 +224,14 @@ def evaluate(
     return [Scores(name, np.array(values)) for name, values in rows.items()]
 
 
-def table(scores: list[Scores]) -> Iterator[tuple[str, ...]]:
-    """Yield one row of text for each method, then the published ones."""
+def _shown(mean: float, half: float) -> str:
+    return "" if np.isnan(mean) else f"{mean:.2f} ±{half:.2f}"
+
+
+def table(scores: list[Scores], *, published: bool = True) -> Iterator[tuple[str, ...]]:
+    """Yield one row of text for each method, then the published ones if asked."""
     for one in scores:
         pairs = zip(one.mean(), one.interval(), strict=True)
-        yield (one.name, *(f"{mean:.2f} ±{half:.2f}" for mean, half in pairs))
-    for name, values in PUBLISHED.items():
+        yield (one.name, *(_shown(mean, half) for mean, half in pairs))
+    for name, values in PUBLISHED.items() if published else ():
         yield (f"published: {name}", *(f"{value:.2f}" for value in values), "", "", "")

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylehead import evaluation, measuring, report
+from stylehead import evaluation, measuring, ravdess_videos, report
 from stylehead.evaluation import Cell, compare, compare_folders, compare_style, mean_rows
 from stylehead.measuring import Measured
-from stylehead.observation import FPS, jitter, lag_of, observe
+from stylehead.observation import FPS, SeamMeter, jitter, lag_of, observe
+from stylehead.options import Device
 from tests.conftest import Command
 
 RATE = float(FPS)
@@ -68,15 +69,10 @@ def test_folders_are_compared_by_name(clip: Path, tmp_path: Path) -> None:
     assert rows["result"]["LMD"].value == pytest.approx(0, abs=1e-9)
 
 
-def test_means_carry_an_interval_over_pairs(clip: Path) -> None:
-    one = compare(clip, clip)
-    other = evaluation.Comparison(
-        "x", {"result": {"LMD": Cell(2.0)}}, one.result, one.reference, [], []
-    )
-    first = evaluation.Comparison(
-        "y", {"result": {"LMD": Cell(0.0)}}, one.result, one.reference, [], []
-    )
-    cell = mean_rows([first, other])["result"]["LMD"]
+def test_means_carry_an_interval_over_pairs() -> None:
+    cell = mean_rows([{"result": {"LMD": Cell(0.0)}}, {"result": {"LMD": Cell(2.0)}}])["result"][
+        "LMD"
+    ]
     assert cell.value == 1
     assert cell.half is not None
     assert cell.half > 0
@@ -104,6 +100,41 @@ def test_json_has_null_where_there_is_no_number() -> None:
         },
         "notes": ["note"],
     }
+
+
+def test_a_pasted_part_with_a_hard_border_is_seen() -> None:
+    rng = np.random.default_rng(4)
+    still = rng.uniform(0, 255, (256, 256))
+    hard, smooth = SeamMeter(), SeamMeter()
+    bump = np.exp(-np.square(np.linspace(-2.5, 2.5, 160)))
+    for _ in range(30):
+        change = rng.normal(0, 20)
+        frame = still.copy()
+        frame[48:208, 48:208] += change
+        hard.add(frame.clip(0, 255).astype(np.uint8))
+        frame = still.copy()
+        frame[48:208, 48:208] += change * bump[:, None] * bump
+        smooth.add(frame.clip(0, 255).astype(np.uint8))
+    assert hard.visibility() > 8 * smooth.visibility()
+
+
+def test_the_published_protocol_runs_and_goes_on_where_it_stopped(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "Actor_07"
+    folder.mkdir()
+    (folder / "01-01-01-01-01-01-07.mp4").symlink_to(clip)
+    (folder / "02-01-01-01-01-01-07.mp4").symlink_to(clip)  # picture without sound
+    assert len(ravdess_videos.find_videos(tmp_path, None)) == 1
+    with pytest.raises(measuring.MediaError, match="no RAVDESS videos"):
+        ravdess_videos.find_videos(tmp_path, ["08"])
+    cache = tmp_path / "scores"
+    rows, note = measuring.ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU)
+    assert rows[0][:3] == ("method", "CPBD", "LMD")
+    assert [row[0] for row in rows[1:3]] == ["result", "ground truth"]
+    assert "1 clips" in note
+    monkeypatch.setattr(ravdess_videos, "evaluate_video", None)  # must not be needed again
+    assert measuring.ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU)[0] == rows
 
 
 def test_a_page_for_folders_is_refused(tmp_path: Path) -> None:

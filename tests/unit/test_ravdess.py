@@ -16,7 +16,7 @@ from stylehead.geometry import rotation_from_angles
 from stylehead.landmarks import mouth_opening, to_68
 from stylehead.media import open_sound
 from stylehead.models.load import load_motion_generator
-from stylehead.types import Floats
+from stylehead.types import Floats, Motion
 
 JAW_OPEN = 25  # place of the score in the tracker's list
 VOICE = weights.PACKAGE / "assets" / "demo_voice.ogg"
@@ -93,3 +93,17 @@ def test_baselines_follow_the_voice_and_the_frozen_face_does_not() -> None:
     assert np.ptp(found["mean mouth motion"], axis=0).max() == 0
     for name in ("loudness -> jaw", "ridge from log-mel"):
         assert found[name].std(0).max() > 0.005
+
+
+def test_a_motion_is_judged_against_landmarks(tmp_path: Path) -> None:
+    write_clip(tmp_path, "x")
+    offsets, neutral = ravdess.frontal_motion(talking()[1])
+    eye = np.broadcast_to(np.eye(3, dtype=np.float32), (90, 3, 3)).copy()
+    still, open_ = np.zeros((90, 3), np.float32), np.zeros(90, np.float32)
+    motion = Motion(offsets, eye, still, open_, ravdess.FPS, neutral)
+    rows = {one.name: one.mean() for one in ravdess.judge_motion(motion, tmp_path / "x.npz")}
+    assert rows["motion"][0] == pytest.approx(0, abs=1e-6)
+    assert rows["frozen face"][0] > 0
+    with pytest.raises(MediaError, match="lacks landmarks_mm"):
+        np.savez(tmp_path / "y.npz", other=offsets)
+        ravdess.judge_motion(motion, tmp_path / "y.npz")
