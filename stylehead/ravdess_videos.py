@@ -1,4 +1,4 @@
-"""The paper's protocol on RAVDESS as published: animate each actor's first frame, compare videos."""
+"""The paper's protocol on RAVDESS as published: animate each clip's first frame and compare."""
 
 from __future__ import annotations
 
