@@ -414,6 +414,12 @@ def evaluate(
     style_video: Annotated[
         Path | None, typer.Option("--style-video", help="Video whose style was asked for.")
     ] = None,
+    motion: Annotated[
+        Path | None, typer.Option("--motion", help="Saved motion to judge, without any picture.")
+    ] = None,
+    landmarks: Annotated[
+        Path | None, typer.Option("--landmarks", help="Tracked landmarks for --motion (npz).")
+    ] = None,
     page: Annotated[Path | None, typer.Option("--html", help="Also write a report page.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Also write the table.")] = None,
     overwrite: OverwriteOpt = False,
@@ -426,13 +432,21 @@ def evaluate(
       stylehead evaluate --result made.mp4 --reference filmed.mp4 --html report.html
 
       stylehead evaluate --result made.mp4 --style-video singer.mp4
+
+      stylehead evaluate --motion made.npz --landmarks tracked.npz
     """
     if context.invoked_subcommand:
         return
-    if result is None or (reference is None) == (style_video is None):
-        raise typer.BadParameter("give --result, and one of --reference and --style-video.")
     from stylehead import console, measuring
 
+    if motion and landmarks and not (result or reference or style_video or page):
+        for row in measuring.motion_rows(motion, landmarks):
+            console.result("\t".join(row))
+        return
+    if result is None or (reference is None) == (style_video is None) or motion or landmarks:
+        raise typer.BadParameter(
+            "give --result with --reference or --style-video, or --motion with --landmarks."
+        )
     with console.progress() as reporter:
         measured = measuring.measure(
             result,
@@ -452,20 +466,6 @@ def evaluate(
         console.result("\t".join(row))
 
 
-@evaluate_app.command("motion")
-def evaluate_motion(
-    motion: Annotated[Path, typer.Option("--motion", help="Saved motion (npz).")],
-    landmarks: Annotated[Path, typer.Option("--landmarks", help="Tracked landmarks (npz).")],
-) -> None:
-    """Score a saved motion against tracked landmarks, without any picture."""
-    from stylehead import console, ravdess
-    from stylehead.motion_file import load_motion
-
-    scores = ravdess.judge_motion(load_motion(motion), landmarks)
-    for row in (("row", *ravdess.COLUMNS), *ravdess.table(scores, published=False)):
-        console.result("\t".join(row))
-
-
 @evaluate_app.command("ravdess")
 def evaluate_ravdess(
     root: Annotated[
@@ -474,6 +474,9 @@ def evaluate_ravdess(
     actor: Annotated[
         list[str] | None, typer.Option("--actor", help="Only this actor (01 to 24); repeat it.")
     ] = None,
+    per_actor: Annotated[
+        bool, typer.Option("--per-actor", help="Also a row for each actor.")
+    ] = False,
     cache: Annotated[
         Path, typer.Option("--cache", help="Folder for finished clips; a second run goes on there.")
     ] = Path("ravdess-scores"),
@@ -484,7 +487,9 @@ def evaluate_ravdess(
     from stylehead import console, measuring
 
     with console.progress() as reporter:
-        rows, note = measuring.ravdess_rows(root, actor, cache, style, device, reporter=reporter)
+        rows, note = measuring.ravdess_rows(
+            root, actor, cache, style, device, per_actor=per_actor, reporter=reporter
+        )
     for row in rows:
         console.result("\t".join(row))
     console.say(note)

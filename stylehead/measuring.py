@@ -14,6 +14,7 @@ from stylehead.device import choose_device
 from stylehead.errors import MediaError
 from stylehead.evaluation import Cell
 from stylehead.models.load import load_motion_generator
+from stylehead.motion_file import load_motion
 from stylehead.options import Device
 from stylehead.pipeline import choose_style
 from stylehead.progress import SILENT, Reporter
@@ -92,6 +93,12 @@ def _folders(
     return Measured(rows, notes + [note for one in each for note in one.notes])
 
 
+def motion_rows(motion: Path, landmarks: Path) -> list[tuple[str, ...]]:
+    """Return the table of a saved motion against tracked landmarks."""
+    scores = ravdess.judge_motion(load_motion(motion), landmarks)
+    return [("row", *ravdess.COLUMNS), *ravdess.table(scores)]
+
+
 def ravdess_rows(
     root: Path,
     actors: list[str] | None,
@@ -99,6 +106,7 @@ def ravdess_rows(
     style: str | None,
     device: Device,
     *,
+    per_actor: bool = False,
     reporter: Reporter = SILENT,
 ) -> tuple[list[tuple[str, ...]], str]:
     """Return the benchmark's table and what has to be said about it.
@@ -114,18 +122,33 @@ def ravdess_rows(
             f"pixels of a face {ravdess.FACE_WIDTH:.0f} pixels wide. Published rows used other "
             "detectors, whole videos and head pose: do not compare them with ours."
         )
-        return [("method", *ravdess.COLUMNS), *ravdess.table(scores)], note
+        rows = [*ravdess.table(scores)]
+        if per_actor:
+            rows += ravdess.table(scores[-1].by_actor())
+        return [("method", *ravdess.COLUMNS), *rows, *_published()], note
     videos = ravdess_videos.find_videos(root, actors)
     scored = ravdess_videos.evaluate_folder(videos, cache, reporter=reporter)
-    rows = evaluation.mean_rows(scored)
+    rows = evaluation.mean_rows(list(scored.values()))
+    if per_actor:
+        for one in sorted({ravdess.actor_of(name) for name in scored}):
+            of_actor = [rows for name, rows in scored.items() if ravdess.actor_of(name) == one]
+            rows[f"result, actor {one}"] = evaluation.mean_rows(of_actor)["result"]
     names = ("CPBD", *ravdess.COLUMNS[:7])
     table = [
         (row, *(report.shown(cells.get(name)) for name in names)) for row, cells in rows.items()
     ]
-    for method, values in ravdess.PUBLISHED.items():
-        table.append((f"published: {method}", "", *(f"{value:.2f}" for value in values)))
+    table += [(row[0], "", *row[1:8]) for row in _published()]
     note = (
         f"{len(scored)} clips. Landmarks by MediaPipe in a 512-pixel frame at 29.97 fps; published "
         "rows used another detector: compare rows of one run only."
     )
     return [("method", *names), *table], note
+
+
+def _published() -> list[tuple[str, ...]]:
+    """Return the paper's rows under COLUMNS."""
+    blank = [""] * (len(ravdess.COLUMNS) - 7)
+    return [
+        (f"published: {method}", *(f"{value:.2f}" for value in values), *blank)
+        for method, values in ravdess.PUBLISHED.items()
+    ]

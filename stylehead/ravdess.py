@@ -65,14 +65,24 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """One row of the table: (clips, columns) and its name."""
+    """One row of the table: (clips, columns), its name, and the actor of each clip."""
 
     name: str
     values: Floats
+    actors: tuple[str, ...]
 
     def mean(self) -> Floats:
         """Return the mean over clips of each column."""
         return _nan_mean(self.values)
+
+    def by_actor(self) -> list[Scores]:
+        """Return the row split by actor."""
+        split: list[Scores] = []
+        for actor in sorted(set(self.actors)):
+            rows = [row for row, one in enumerate(self.actors) if one == actor]
+            name = f"{self.name}, actor {actor}"
+            split.append(Scores(name, self.values[rows], (actor,) * len(rows)))
+        return split
 
     def interval(self, seed: int = 0) -> Floats:
         """Return half the width of a 95 % bootstrap interval of each mean."""
@@ -88,6 +98,11 @@ def _nan_mean(values: Floats) -> Floats:
     numbers = np.isfinite(values)
     total = np.where(numbers, values, 0).sum(0)
     return np.where(numbers.any(0), total / np.maximum(numbers.sum(0), 1), np.nan)
+
+
+def actor_of(name: str) -> str:
+    """Return the last field of a RAVDESS file name without its ending: the actor's number."""
+    return name.split("-")[-1]
 
 
 def read_recordings(root: Path) -> list[Recording]:
@@ -106,7 +121,7 @@ def read_recordings(root: Path) -> list[Recording]:
             log.warning("%s left out: %s", path.name, "no sound" if sound is None else "unsure")
             continue
         offsets, neutral = frontal_motion(points)
-        found.append(Recording(path.stem, path.stem.split("-")[-1], offsets, neutral, sound))
+        found.append(Recording(path.stem, actor_of(path.stem), offsets, neutral, sound))
     if not found:
         raise MediaError(
             f"{root} holds no landmark files with sound.",
@@ -201,7 +216,9 @@ def judge_motion(motion: Motion, landmarks: Path) -> list[Scores]:
         "mean face": np.repeat(offsets.mean(0, keepdims=True), len(offsets), 0),
     }
     voice = np.ones(len(offsets), np.float32)  # nothing is known of the sound
-    return [Scores(name, np.array([score(recording, row, voice)])) for name, row in rows.items()]
+    return [
+        Scores(name, np.array([score(recording, row, voice)]), ("",)) for name, row in rows.items()
+    ]
 
 
 def evaluate(
@@ -221,17 +238,16 @@ def evaluate(
         voice = _fitted(heard.voice, len(recording.landmarks))
         for name, offsets in candidates(recording, net, style, baselines).items():
             rows.setdefault(name, []).append(score(recording, offsets, voice))
-    return [Scores(name, np.array(values)) for name, values in rows.items()]
+    actors_seen = tuple(one.actor for one in recordings)
+    return [Scores(name, np.array(values), actors_seen) for name, values in rows.items()]
 
 
 def _shown(mean: float, half: float) -> str:
     return "" if np.isnan(mean) else f"{mean:.2f} ±{half:.2f}"
 
 
-def table(scores: list[Scores], *, published: bool = True) -> Iterator[tuple[str, ...]]:
-    """Yield one row of text for each method, then the published ones if asked."""
+def table(scores: list[Scores]) -> Iterator[tuple[str, ...]]:
+    """Yield one row of text for each of the scores, under COLUMNS."""
     for one in scores:
         pairs = zip(one.mean(), one.interval(), strict=True)
         yield (one.name, *(_shown(mean, half) for mean, half in pairs))
-    for name, values in PUBLISHED.items() if published else ():
-        yield (f"published: {name}", *(f"{value:.2f}" for value in values), "", "", "")

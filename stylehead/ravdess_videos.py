@@ -11,6 +11,7 @@ from stylehead.errors import FaceError, MediaError
 from stylehead.evaluation import Cell, compare
 from stylehead.options import Options
 from stylehead.progress import SILENT, Reporter
+from stylehead.ravdess import actor_of
 from stylehead.style import extract_style
 
 FULL_AUDIO_VIDEO = "01"  # first field of a file name: modality with picture and sound
@@ -22,7 +23,7 @@ def find_videos(root: Path, actors: list[str] | None) -> list[Path]:
         path
         for path in sorted(root.rglob("*.mp4"))
         if path.stem.split("-")[0] == FULL_AUDIO_VIDEO
-        and (not actors or path.stem.split("-")[-1] in actors)
+        and (not actors or actor_of(path.stem) in actors)
     ]
     if not found:
         raise MediaError(
@@ -48,10 +49,10 @@ def evaluate_video(path: Path, *, reporter: Reporter = SILENT) -> dict[str, dict
 
 def evaluate_folder(
     videos: list[Path], cache: Path, *, reporter: Reporter = SILENT
-) -> list[dict[str, dict[str, Cell]]]:
-    """Score videos one by one; each is kept in `cache`, so that a broken run goes on there."""
+) -> dict[str, dict[str, dict[str, Cell]]]:
+    """Score videos by name; each is kept in `cache`, so that a broken run goes on there."""
     files.make_folder(cache)
-    scored: list[dict[str, dict[str, Cell]]] = []
+    scored: dict[str, dict[str, dict[str, Cell]]] = {}
     for number, path in enumerate(videos, 1):
         kept = cache / f"{path.stem}.json"
         if not kept.exists():
@@ -68,10 +69,8 @@ def evaluate_folder(
             with files.atomic(kept) as part:
                 part.write_text(json.dumps(numbers), encoding="utf-8")
         table = json.loads(kept.read_text(encoding="utf-8"))
-        scored.append(
-            {
-                row: {name: Cell(value) for name, value in cells.items()}
-                for row, cells in table.items()
-            }
-        )
+        scored[path.stem] = {
+            row: {name: Cell(value) for name, value in cells.items()}
+            for row, cells in table.items()
+        }
     return scored

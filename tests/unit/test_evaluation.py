@@ -132,6 +132,7 @@ def test_the_published_protocol_runs_and_goes_on_where_it_stopped(
     rows, note = measuring.ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU)
     assert rows[0][:3] == ("method", "CPBD", "LMD")
     assert [row[0] for row in rows[1:3]] == ["result", "ground truth"]
+    assert rows[-1][:4] == ("published: the paper", "", "1.83", "2.65")
     assert "1 clips" in note
     monkeypatch.setattr(ravdess_videos, "evaluate_video", None)  # must not be needed again
     assert measuring.ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU)[0] == rows

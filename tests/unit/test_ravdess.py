@@ -8,7 +8,7 @@ import pytest
 import soundfile as sf
 import torch
 
-from stylehead import pipeline, ravdess, weights
+from stylehead import measuring, pipeline, ravdess, weights
 from stylehead.baselines import Baselines
 from stylehead.errors import MediaError
 from stylehead.face_model import FaceModel
@@ -16,6 +16,7 @@ from stylehead.geometry import rotation_from_angles
 from stylehead.landmarks import mouth_opening, to_68
 from stylehead.media import open_sound
 from stylehead.models.load import load_motion_generator
+from stylehead.options import Device
 from stylehead.types import Floats, Motion
 
 JAW_OPEN = 25  # place of the score in the tracker's list
@@ -81,9 +82,18 @@ def test_the_whole_table_is_made(tmp_path: Path) -> None:
     rows = list(ravdess.table(scores))
     names = [row[0] for row in rows]
     assert names[0] == "ground truth"
-    assert "stylehead, style plain" in names
-    assert "published: the paper" in names
+    assert names[-1] == "stylehead, style plain"
     assert {len(row) for row in rows} == {1 + len(ravdess.COLUMNS)}
+    split = scores[-1].by_actor()
+    assert [one.name for one in split] == [f"{names[-1]}, actor 0{n}" for n in (7, 8)]
+
+
+def test_the_papers_rows_stand_below_ours(tmp_path: Path) -> None:
+    write_clip(tmp_path, "01-01-01-01-01-07")
+    rows, _ = measuring.ravdess_rows(tmp_path, None, tmp_path, None, Device.CPU, per_actor=True)
+    assert {len(row) for row in rows} == {1 + len(ravdess.COLUMNS)}
+    assert rows[-1][:3] == ("published: the paper", "1.83", "2.65")
+    assert "stylehead, style plain, actor 07" in [row[0] for row in rows]
 
 
 def test_baselines_follow_the_voice_and_the_frozen_face_does_not() -> None:
