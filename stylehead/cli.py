@@ -1,4 +1,4 @@
-"""The command line: thin commands; the only importer of typer."""
+"""The command line: thin commands."""
 
 from __future__ import annotations
 
@@ -11,8 +11,33 @@ from typing import Annotated
 
 import typer
 
+from stylehead.cli_evaluate import evaluate_app
+from stylehead.cli_options import (
+    DEFAULTS,
+    LOOKS,
+    SAVED,
+    AudioOpt,
+    BlinkOpt,
+    CropOpt,
+    DeviceOpt,
+    DurationOpt,
+    ExpressionOpt,
+    FaceOpt,
+    FpsOpt,
+    ImageOpt,
+    JsonOpt,
+    OverwriteOpt,
+    PoseOpt,
+    SeedOpt,
+    SizeOpt,
+    StartOpt,
+    StillOpt,
+    StyleOpt,
+    StyleVideoOpt,
+)
+from stylehead.cli_train import train_app
 from stylehead.errors import StyleError, StyleheadError, missing_library
-from stylehead.options import DEFAULT_STYLE, Device, MotionControls, Options
+from stylehead.options import MotionControls, Options
 from stylehead.version import __version__
 
 HELP = """One portrait, one recording, one clip whose style you like: a video.
@@ -22,124 +47,14 @@ HELP = """One portrait, one recording, one clip whose style you like: a video.
   stylehead demo
   stylehead animate --image me.jpg --audio song.mp3 --style-video singer.mp4
 """
-FIRST, LOOKS, MOVES, SAVED = "Picture and sound", "Output", "Motion", "Reuse"
 
 app = typer.Typer(
     help=HELP, rich_markup_mode="rich", no_args_is_help=True, pretty_exceptions_enable=False
 )
-train_app = typer.Typer(
-    help="Make the shipped weight files again.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+app.add_typer(evaluate_app, name="evaluate", rich_help_panel="Measure")
 app.add_typer(train_app, name="train", rich_help_panel="Development")
 
-_defaults = Options()
 DEMO_OUTPUT = Path("stylehead-demo.mp4")
-
-ImageOpt = Annotated[
-    Path,
-    typer.Option("--image", help="Portrait to animate: any still picture.", rich_help_panel=FIRST),
-]
-AudioOpt = Annotated[
-    Path,
-    typer.Option("--audio", help="Recording, or a video's sound track.", rich_help_panel=FIRST),
-]
-StyleVideoOpt = Annotated[
-    Path | None,
-    typer.Option("--style-video", help="Clip to learn the style from.", rich_help_panel=FIRST),
-]
-StyleOpt = Annotated[
-    str | None,
-    typer.Option(
-        "--style",
-        help=f"Style file, or a name from `stylehead styles`. Default: {DEFAULT_STYLE}.",
-        rich_help_panel=FIRST,
-    ),
-]
-FaceOpt = Annotated[
-    int | None,
-    typer.Option(
-        "--face",
-        min=1,
-        help="Which face, from left to right. Default: the largest.",
-        rich_help_panel=FIRST,
-    ),
-]
-StartOpt = Annotated[
-    float,
-    typer.Option(
-        "--start", min=0, max=1e6, help="Seconds of sound to skip.", rich_help_panel=FIRST
-    ),
-]
-DurationOpt = Annotated[
-    float | None,
-    typer.Option(
-        "--duration",
-        min=0.1,
-        max=1e6,
-        help="Seconds of sound to use. Default: all.",
-        rich_help_panel=FIRST,
-    ),
-]
-FpsOpt = Annotated[
-    int, typer.Option("--fps", min=10, max=60, help="Frames a second.", rich_help_panel=LOOKS)
-]
-SizeOpt = Annotated[
-    int,
-    typer.Option(
-        "--size",
-        min=128,
-        max=2048,
-        help="Side of the face crop in pixels, with --crop.",
-        rich_help_panel=LOOKS,
-    ),
-]
-CropOpt = Annotated[
-    bool,
-    typer.Option(
-        "--crop", help="Write the face crop instead of the whole picture.", rich_help_panel=LOOKS
-    ),
-]
-OverwriteOpt = Annotated[
-    bool, typer.Option("--overwrite", help="Replace existing output.", rich_help_panel=LOOKS)
-]
-JsonOpt = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON on stdout.", rich_help_panel=LOOKS)
-]
-DeviceOpt = Annotated[
-    Device, typer.Option("--device", help="Where to compute.", rich_help_panel=LOOKS)
-]
-StillOpt = Annotated[
-    bool,
-    typer.Option("--still", help="No head motion; blinks stay.", rich_help_panel=MOVES),
-]
-ExpressionOpt = Annotated[
-    float,
-    typer.Option(
-        "--expression", min=0, max=3, help="Factor on facial motion.", rich_help_panel=MOVES
-    ),
-]
-PoseOpt = Annotated[
-    float,
-    typer.Option("--pose", min=0, max=3, help="Factor on head motion.", rich_help_panel=MOVES),
-]
-BlinkOpt = Annotated[
-    float | None,
-    typer.Option(
-        "--blink",
-        min=0,
-        max=60,
-        help="Blinks a minute. Default: the style's.",
-        rich_help_panel=MOVES,
-    ),
-]
-SeedOpt = Annotated[
-    int,
-    typer.Option(
-        "--seed", min=0, help="Another seed, other head motion and blinks.", rich_help_panel=MOVES
-    ),
-]
 
 
 def _version(wanted: bool) -> None:
@@ -172,17 +87,17 @@ def animate(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Video to write.", rich_help_panel=LOOKS)
     ] = Path("talking.mp4"),
-    fps: FpsOpt = _defaults.fps,
-    size: SizeOpt = _defaults.size,
-    crop: CropOpt = _defaults.crop,
-    face: FaceOpt = _defaults.face,
-    start: StartOpt = _defaults.start,
-    duration: DurationOpt = _defaults.duration,
+    fps: FpsOpt = DEFAULTS.fps,
+    size: SizeOpt = DEFAULTS.size,
+    crop: CropOpt = DEFAULTS.crop,
+    face: FaceOpt = DEFAULTS.face,
+    start: StartOpt = DEFAULTS.start,
+    duration: DurationOpt = DEFAULTS.duration,
     still: StillOpt = False,
-    expression: ExpressionOpt = _defaults.controls.expression,
-    pose: PoseOpt = _defaults.controls.pose,
-    blink: BlinkOpt = _defaults.controls.blinks_per_minute,
-    seed: SeedOpt = _defaults.controls.seed,
+    expression: ExpressionOpt = DEFAULTS.controls.expression,
+    pose: PoseOpt = DEFAULTS.controls.pose,
+    blink: BlinkOpt = DEFAULTS.controls.blinks_per_minute,
+    seed: SeedOpt = DEFAULTS.controls.seed,
     motion: Annotated[
         Path | None,
         typer.Option("--motion", help="Render this saved motion.", rich_help_panel=SAVED),
@@ -191,8 +106,8 @@ def animate(
         Path | None,
         typer.Option("--save-motion", help="Also write the motion (npz).", rich_help_panel=SAVED),
     ] = None,
-    device: DeviceOpt = _defaults.device,
-    overwrite: OverwriteOpt = _defaults.overwrite,
+    device: DeviceOpt = DEFAULTS.device,
+    overwrite: OverwriteOpt = DEFAULTS.overwrite,
     json: JsonOpt = False,
 ) -> None:
     """Make a portrait speak or sing a recording in somebody's style.
@@ -241,16 +156,16 @@ def motion(
     ],
     style_video: StyleVideoOpt = None,
     style: StyleOpt = None,
-    fps: FpsOpt = _defaults.fps,
-    start: StartOpt = _defaults.start,
-    duration: DurationOpt = _defaults.duration,
+    fps: FpsOpt = DEFAULTS.fps,
+    start: StartOpt = DEFAULTS.start,
+    duration: DurationOpt = DEFAULTS.duration,
     still: StillOpt = False,
-    expression: ExpressionOpt = _defaults.controls.expression,
-    pose: PoseOpt = _defaults.controls.pose,
-    blink: BlinkOpt = _defaults.controls.blinks_per_minute,
-    seed: SeedOpt = _defaults.controls.seed,
-    device: DeviceOpt = _defaults.device,
-    overwrite: OverwriteOpt = _defaults.overwrite,
+    expression: ExpressionOpt = DEFAULTS.controls.expression,
+    pose: PoseOpt = DEFAULTS.controls.pose,
+    blink: BlinkOpt = DEFAULTS.controls.blinks_per_minute,
+    seed: SeedOpt = DEFAULTS.controls.seed,
+    device: DeviceOpt = DEFAULTS.device,
+    overwrite: OverwriteOpt = DEFAULTS.overwrite,
 ) -> None:
     """Make the motion alone: save it, edit it, render it with `animate --motion`."""
     _one_of({"--style-video": style_video, "--style": style})
@@ -395,190 +310,6 @@ def doctor() -> None:
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
     console.result("All well.")
-
-
-evaluate_app = typer.Typer(pretty_exceptions_enable=False)
-app.add_typer(evaluate_app, name="evaluate", rich_help_panel="Measure")
-
-
-@evaluate_app.callback(invoke_without_command=True)
-def evaluate(
-    context: typer.Context,
-    result: Annotated[
-        Path | None, typer.Option("--result", help="Video to judge, or a folder of them.")
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option("--reference", help="Recording of the same words, or a folder of them."),
-    ] = None,
-    style_video: Annotated[
-        Path | None, typer.Option("--style-video", help="Video whose style was asked for.")
-    ] = None,
-    motion: Annotated[
-        Path | None, typer.Option("--motion", help="Saved motion to judge, without any picture.")
-    ] = None,
-    landmarks: Annotated[
-        Path | None, typer.Option("--landmarks", help="Tracked landmarks for --motion (npz).")
-    ] = None,
-    page: Annotated[Path | None, typer.Option("--html", help="Also write a report page.")] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Also write the table.")] = None,
-    overwrite: OverwriteOpt = False,
-    json: JsonOpt = False,
-) -> None:
-    """Measure a result against a reference recording or against a style's video.
-
-    [bold]Examples[/]
-
-      stylehead evaluate --result made.mp4 --reference filmed.mp4 --html report.html
-
-      stylehead evaluate --result made.mp4 --style-video singer.mp4
-
-      stylehead evaluate --motion made.npz --landmarks tracked.npz
-    """
-    if context.invoked_subcommand:
-        return
-    from stylehead import console, measuring
-
-    if motion and landmarks and not (result or reference or style_video or page):
-        for row in measuring.motion_rows(motion, landmarks):
-            console.result("\t".join(row))
-        return
-    if result is None or (reference is None) == (style_video is None) or motion or landmarks:
-        raise typer.BadParameter(
-            "give --result with --reference or --style-video, or --motion with --landmarks."
-        )
-    with console.progress() as reporter:
-        measured = measuring.measure(
-            result,
-            reference,
-            style_video,
-            page=page,
-            csv=csv,
-            overwrite=overwrite,
-            reporter=reporter,
-        )
-    for note in measured.notes:
-        console.say(f"Note: {note}")
-    if json:
-        console.result(measured.as_json())
-        return
-    for row in measured.lines():
-        console.result("\t".join(row))
-
-
-@evaluate_app.command("ravdess")
-def evaluate_ravdess(
-    root: Annotated[
-        Path, typer.Option("--root", help="RAVDESS as published, or landmark files with sound.")
-    ],
-    actor: Annotated[
-        list[str] | None, typer.Option("--actor", help="Only this actor (01 to 24); repeat it.")
-    ] = None,
-    per_actor: Annotated[
-        bool, typer.Option("--per-actor", help="Also a row for each actor.")
-    ] = False,
-    cache: Annotated[
-        Path, typer.Option("--cache", help="Folder for finished clips; a second run goes on there.")
-    ] = Path("ravdess-scores"),
-    style: StyleOpt = None,
-    device: DeviceOpt = _defaults.device,
-) -> None:
-    """Run the paper's benchmark: on videos (Tables 1 and 2), or on landmark files (motion only)."""
-    from stylehead import console, measuring
-
-    with console.progress() as reporter:
-        rows, note = measuring.ravdess_rows(
-            root, actor, cache, style, device, per_actor=per_actor, reporter=reporter
-        )
-    for row in rows:
-        console.result("\t".join(row))
-    console.say(note)
-
-
-WorkOpt = Annotated[Path, typer.Option("--work", help="Folder of tracked clips.")]
-
-
-@train_app.command("prepare")
-def train_prepare(
-    data: Annotated[Path, typer.Option("--data", help="Folder of clips.")], work: WorkOpt
-) -> None:
-    """Track every clip of a folder; clips already tracked are left alone."""
-    from stylehead import console
-    from stylehead.training.data import prepare
-
-    with console.progress() as reporter:
-        console.result(f"{prepare(data, work, reporter=reporter)} clips in {work}")
-
-
-@train_app.command("face-model")
-def train_face_model(work: WorkOpt) -> None:
-    """Learn the generic face from tracked clips and enter it in weights.toml."""
-    from stylehead import console, weights
-    from stylehead.training.data import load_clips
-    from stylehead.training.face_model import fit_face_model
-    from stylehead.training.register import checkout_manifest, register
-
-    checkout_manifest()  # before the work, not after it
-    path = weights.PACKAGE / "assets" / "face_model.safetensors"
-    with console.progress() as reporter:
-        metrics = fit_face_model(load_clips(work), path, reporter=reporter)
-    register("face_model", path)
-    console.result(f"{path} {metrics}")
-
-
-@train_app.command("baselines")
-def train_baselines(
-    work: WorkOpt,
-    run: Annotated[Path, typer.Option("--run", help="Folder of the motion training.")],
-) -> None:
-    """Learn the benchmark's baselines from tracked clips and enter them in weights.toml."""
-    from stylehead import console, weights
-    from stylehead.training.baselines import fit_baselines
-    from stylehead.training.data import load_clips
-    from stylehead.training.register import checkout_manifest, register
-
-    checkout_manifest()
-    path = weights.PACKAGE / "assets" / "baselines.safetensors"
-    metrics = fit_baselines(load_clips(work), run, path)
-    register("baselines", path)
-    console.result(f"{path} {metrics}")
-
-
-@train_app.command("styles")
-def train_styles(
-    data: Annotated[Path, typer.Option("--data", help="Folder of clips.")],
-) -> None:
-    """Learn the built-in styles again from their clips."""
-    from stylehead import console
-    from stylehead.training.styles import make_styles
-
-    with console.progress() as reporter:
-        for path in make_styles(data, reporter=reporter):
-            console.result(str(path))
-
-
-@train_app.command("motion")
-def train_motion(
-    work: WorkOpt,
-    run: Annotated[Path, typer.Option("--run", help="Folder for checkpoints and log; resumes.")],
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Optimiser steps. Default: the recipe's.")
-    ] = None,
-) -> None:
-    """Train the motion generator on tracked clips and enter it in weights.toml."""
-    from stylehead import console, weights
-    from stylehead.training.data import load_clips
-    from stylehead.training.motion import MotionTraining
-    from stylehead.training.motion import train_motion as train
-    from stylehead.training.register import checkout_manifest, register
-
-    checkout_manifest()  # before the work, not after it
-    path = weights.PACKAGE / "assets" / "motion.safetensors"
-    how = MotionTraining() if steps is None else MotionTraining(steps=steps)
-    with console.progress() as reporter:
-        metrics = train(load_clips(work), run, path, how, reporter=reporter)
-    register("motion", path)
-    console.result(f"{path} {metrics}")
 
 
 def _one_of(given: dict[str, object]) -> None:
