@@ -181,6 +181,11 @@ def _add_numbers(
 
 def _notes(made: Observation, real: Observation) -> list[str]:
     notes: list[str] = []
+    if abs(made.rate - real.rate) > 0.1:
+        notes.append(
+            f"Rates differ: {made.rate:.2f} and {real.rate:.2f} frames a second; both are brought "
+            f"to {float(FPS):.2f}."
+        )
     for one in (made, real):
         missing = 1 - one.numbers["face found"]
         if missing > 0:

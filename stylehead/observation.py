@@ -46,6 +46,8 @@ class Observation:
     """(T, 3) pitch, yaw, roll in degrees."""
     level: Floats | None
     """(T,) loudness in dB under the loud parts; None without sound."""
+    rate: float
+    """Frames a second of the video itself."""
     numbers: dict[str, float]
     """Measures of this video alone."""
 
@@ -83,6 +85,7 @@ def observe(path: Path, *, reporter: Reporter = SILENT) -> Observation:
         opening,
         _at(track.seconds, angles, times),
         level,
+        1 / float(np.median(np.diff(track.seconds))),
         kept,
     )
 

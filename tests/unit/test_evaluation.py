@@ -9,8 +9,10 @@ import pytest
 from stylehead import evaluation, measuring, ravdess_videos, report
 from stylehead.evaluation import Cell, compare, compare_folders, compare_style, mean_rows
 from stylehead.measuring import Measured
+from stylehead.media import read_frames
 from stylehead.observation import FPS, SeamMeter, jitter, lag_of, observe
 from stylehead.options import Device
+from tests import media
 from tests.conftest import Command
 
 RATE = float(FPS)
@@ -41,6 +43,16 @@ def test_a_video_is_at_no_distance_from_itself(clip: Path) -> None:
     assert found.rows["result"]["opening r"].value == pytest.approx(1)
     assert found.rows["result"]["opening lag, s"].value == 0
     assert found.rows["result"]["D-L"].half is not None
+
+
+def test_other_lengths_and_rates_are_said(clip: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.mp4"
+    frames = [frame.pixels for frame in read_frames(clip)][:50]
+    media.save_video(other, frames, fps=30)
+    found = compare(clip, other)
+    assert [note.split()[0] for note in found.notes if "differ" in note] == ["Rates", "Lengths"]
+    assert any("has no sound" in note for note in found.notes)
+    assert len(found.reference.landmarks) < len(found.result.landmarks)
 
 
 def test_a_style_is_compared_by_windows_only(clip: Path) -> None:
