@@ -89,12 +89,14 @@ def hear(
         raise MediaError(
             f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
         )
+    # What stays is allocated first: what is freed after it can then go back to the system.
+    frames = math.ceil(round(sound.seconds * fps, 6))
+    landmarks = np.zeros((frames, 68, 3), np.float32)
     offsets, level = _listen(sound, net, reporter)
     gate = voice_gate(level)
-    frames = math.ceil(round(sound.seconds * fps, 6))
-    landmarks = np.empty((frames, 68, 3), np.float32)
     for rows, values in _resampled(offsets, gate, FPS, fps, frames):
         landmarks[rows] = values
+    del offsets
     return Heard(landmarks, _at_rate(gate, fps, frames), _at_rate(_stress(level), fps, frames))
 
 
@@ -230,7 +232,7 @@ def apply_style(
     seconds = float(voiced.sum() / fps)
     share = seconds / (seconds + TRUST)
     usual = to_array(net.predicted_spread)
-    own = landmarks[voiced].std(0) if voiced.any() else usual
+    own = _spread_where(landmarks, voiced) if voiced.any() else usual
     performed = style.motion.landmarks
     for region in REGIONS.values():
         points = list(region)
@@ -247,9 +249,24 @@ def apply_style(
             landmarks[:, list(REGIONS[name]), 1] *= np.float32(np.clip(factor, 0.5, 2.0))
 
 
+def _spread_where(landmarks: Floats, rows: NDArray[np.bool_]) -> Floats:
+    """Return the standard deviation (68, 3) over chosen rows, a piece at a time to spare memory."""
+    total, squares = np.zeros((68, 3)), np.zeros((68, 3))
+    for start in range(0, len(landmarks), CHUNK):
+        piece = landmarks[start : start + CHUNK][rows[start : start + CHUNK]].astype(np.float64)
+        total += piece.sum(0)
+        squares += np.square(piece).sum(0)
+    count = rows.sum()
+    return np.sqrt(np.maximum(squares / count - np.square(total / count), 0))
+
+
 def opening_range(landmarks: Floats, neutral: Floats) -> float:
     """Return the mouth opening's way from its 5th to its 95th percentile."""
-    low, high = np.percentile(mouth_opening(landmarks + neutral), [5, 95])
+    pieces = [
+        mouth_opening(landmarks[start : start + CHUNK] + neutral)
+        for start in range(0, len(landmarks), CHUNK)
+    ]
+    low, high = np.percentile(np.concatenate(pieces), [5, 95])
     return float(high - low)
 
 
