@@ -22,7 +22,7 @@ from stylehead.geometry import align
 from stylehead.landmarks import RIGID, interocular, mouth_opening
 from stylehead.metrics import FRAME_METRICS, style_distance
 from stylehead.models.motion_generator import MotionGenerator
-from stylehead.motion import hear, predict_motion
+from stylehead.motion import Heard, hear, predict_motion
 from stylehead.motion_file import at_rate
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.types import Floats, Motion, Style
@@ -153,14 +153,18 @@ def frontal_motion(points: Floats) -> tuple[Floats, Floats]:
 
 
 def candidates(
-    recording: Recording, net: MotionGenerator, style: Style, baselines: Baselines
+    recording: Recording,
+    sound: media.Sound,
+    heard: Heard,
+    net: MotionGenerator,
+    style: Style,
+    baselines: Baselines,
 ) -> dict[str, Floats]:
     """Return name -> offsets (T, 68, 3) of every method for one recording."""
-    sound = media.open_sound(recording.sound)
     frames = len(recording.landmarks)
     found = {"ground truth": recording.landmarks}
     found |= baselines.predict(sound, FPS, frames)
-    found["un-styled generator"] = _fitted(hear(sound, net, FPS).landmarks, frames)
+    found["un-styled generator"] = _fitted(heard.landmarks, frames)
     styled = predict_motion(sound, net, style, fps=FPS).landmarks
     found[f"stylehead, style {style.name}"] = _fitted(styled, frames)
     return found
@@ -234,9 +238,10 @@ def evaluate(
     rows: dict[str, list[list[float]]] = {}
     recordings = [one for one in read_recordings(root) if not actors or one.actor in actors]
     for recording in track(recordings, "RAVDESS", len(recordings), reporter):
-        heard = hear(media.open_sound(recording.sound), net, FPS)
+        sound = media.open_sound(recording.sound)
+        heard = hear(sound, net, FPS)
         voice = _fitted(heard.voice, len(recording.landmarks))
-        for name, offsets in candidates(recording, net, style, baselines).items():
+        for name, offsets in candidates(recording, sound, heard, net, style, baselines).items():
             rows.setdefault(name, []).append(score(recording, offsets, voice))
     actors_seen = tuple(one.actor for one in recordings)
     return [Scores(name, np.array(values), actors_seen) for name, values in rows.items()]
