@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylehead.errors import DeviceError
 from stylehead.media import SPEECH_RATE
 from stylehead.models.motion_generator import FPS, ROWS_PER_FRAME
 from stylehead.types import Floats
@@ -66,20 +65,60 @@ def mel_chunks(
         yield log_mel(torch.from_numpy(rest), filters, first_row=row)[: whole - row]
 
 
+def windows(
+    blocks: Iterable[Floats], *, body: int, before: int, after: int
+) -> Iterator[tuple[Floats, int]]:
+    """Yield overlapping windows of a stream, and how many samples of each body the stream filled.
+
+    Window i holds samples from body * i - before to body * (i + 1) + after, silence where the
+    stream has none; places are fixed, so that blocks do not matter.
+    """
+    span = before + body + after
+    held, left = np.zeros(before, np.float32), 0
+    for block in blocks:
+        held = np.concatenate([held, block])
+        left += len(block)
+        while len(held) >= span:
+            yield held[:span], body
+            held, left = held[body:], left - body
+    while left > 0:
+        window = np.zeros(span, np.float32)
+        window[: len(held)] = held[:span]
+        yield window, min(left, body)
+        held, left = held[body:], left - body
+
+
 def _span(row: int, rows: int) -> int:
     """Samples from the start of one row to the end of the last of `rows` rows."""
     rate = FPS * ROWS_PER_FRAME
     return (row + rows - 1) * SPEECH_RATE // rate - row * SPEECH_RATE // rate + WINDOW
 
 
-def mel_filters() -> Floats:
-    """Return the (80, 257) filter bank, Slaney scale and normalisation; needs librosa."""
-    try:
-        import librosa
-    except ImportError as error:
-        raise DeviceError(
-            "Training needs librosa.", remedy="Install it with pip install '.[train]'."
-        ) from error
-    return librosa.filters.mel(
-        sr=SPEECH_RATE, n_fft=N_FFT, n_mels=80, fmin=MEL_RANGE[0], fmax=MEL_RANGE[1]
-    ).astype(np.float32)
+def mel_filters(
+    n_fft: int = N_FFT, bands: int = 80, span: tuple[float, float] = MEL_RANGE
+) -> Floats:
+    """Return a (bands, n_fft / 2 + 1) filter bank, Slaney scale and normalisation.
+
+    Triangles between neighbouring band edges, each of unit area in Hz.
+    """
+    low, high = _mel(np.array(span))
+    edges = _hertz(np.linspace(low, high, bands + 2))
+    bins = np.arange(n_fft // 2 + 1) * SPEECH_RATE / n_fft
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    triangles = np.minimum(rising, falling).clip(0, None)
+    return (triangles * (2 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
+
+
+_KNEE = 1000.0  # Hz below which the Slaney scale is linear, 200 / 3 Hz a mel
+_STEP = math.log(6.4) / 27  # of the logarithm of the frequency, a mel above it
+
+
+def _mel(hertz: Floats) -> Floats:
+    above = np.log(np.maximum(hertz, _KNEE) / _KNEE) / _STEP
+    return np.minimum(hertz, _KNEE) * 3 / 200 + above
+
+
+def _hertz(mel: Floats) -> Floats:
+    knee = _KNEE * 3 / 200
+    return np.minimum(mel, knee) * 200 / 3 * np.exp(np.maximum(mel - knee, 0) * _STEP)

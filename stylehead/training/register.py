@@ -15,7 +15,7 @@ def checkout_manifest() -> Path:
     if not manifest.is_file():
         raise WeightsError(
             f"{manifest} is not there.",
-            remedy="Train from a checkout, installed with pip install -e '.[train]'.",
+            remedy="Train from a checkout, installed with pip install -e .",
         )
     return manifest
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.features import log_mel, mel_chunks, mel_filters
+from stylehead.features import MEL_RANGE, log_mel, mel_chunks, mel_filters, windows
 from stylehead.media import SPEECH_RATE
 from tests.unit.synthetic import syllables, wave
 
@@ -113,3 +113,57 @@ def test_filters_cover_speech_and_nothing_else():
     assert (bank >= 0).all()
     assert (bank.max(1) > 0).all()
     assert bank[:, (hertz < 90) | (hertz > 7600)].max() == 0
+
+
+@pytest.mark.parametrize(
+    ("n_fft", "bands", "span"),
+    [
+        (512, 80, MEL_RANGE),
+        (400, 80, (0.0, 8000.0)),
+        (512, 80, (50.0, 8000.0)),
+        (1024, 40, MEL_RANGE),
+    ],
+    ids=["ours", "whisper", "voice", "other"],
+)
+def test_filters_are_librosas(n_fft, bands, span):
+    import librosa
+
+    low, high = span
+    wanted = librosa.filters.mel(sr=SPEECH_RATE, n_fft=n_fft, n_mels=bands, fmin=low, fmax=high)
+    np.testing.assert_allclose(mel_filters(n_fft, bands, span), wanted, rtol=0, atol=1e-7)
+
+
+# ---- overlapping windows --------------------------------------------------------------------
+
+
+def cut(samples, *, block=1000, body=70, before=20, after=30):
+    blocks = [samples[i : i + block] for i in range(0, len(samples), block)]
+    return list(windows(blocks, body=body, before=before, after=after))
+
+
+@pytest.mark.parametrize("count", [1, 69, 70, 71, 99, 100, 101, 120, 140, 350])
+def test_bodies_of_windows_are_the_stream(count):
+    samples = np.arange(1, count + 1, dtype=np.float32)
+    found = [window[20 : 20 + filled] for window, filled in cut(samples)]
+    np.testing.assert_array_equal(np.concatenate(found), samples)
+
+
+@pytest.mark.parametrize("count", [1, 70, 100, 345])
+def test_a_window_holds_what_is_around_its_body_or_silence(count):
+    samples = np.arange(1, count + 1, dtype=np.float32)
+    padded = np.concatenate([np.zeros(20), samples, np.zeros(200)])
+    for number, (window, _) in enumerate(cut(samples)):
+        np.testing.assert_array_equal(window, padded[70 * number :][:120])
+
+
+@pytest.mark.parametrize("block", [1, 7, 70, 121])
+def test_windows_do_not_depend_on_where_blocks_split(block):
+    samples = np.arange(1, 345, dtype=np.float32)
+    one, other = cut(samples), cut(samples, block=block)
+    assert [filled for _, filled in one] == [filled for _, filled in other]
+    for (a, _), (b, _) in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_no_sound_gives_no_windows():
+    assert cut(np.zeros(0, np.float32)) == []
