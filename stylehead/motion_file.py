@@ -27,6 +27,7 @@ def save_motion(motion: Motion, path: Path) -> None:
             rotation=motion.rotation,
             translation=motion.translation,
             blink=motion.blink,
+            gaze=motion.gaze,
             fps=np.array([motion.fps.numerator, motion.fps.denominator]),
         )
 
@@ -43,6 +44,8 @@ def load_motion(path: Path) -> Motion:
                     f"{path} lacks {', '.join(missing)}.", remedy="See docs/motion-file.md."
                 )
             fields: dict[str, Floats] = {name: arrays[name] for name in FIELDS}
+            straight = np.zeros((len(fields["blink"]), 2), np.float32)
+            fields["gaze"] = arrays.get("gaze", straight)
     except (
         OSError,
         ValueError,
@@ -61,7 +64,7 @@ def load_motion(path: Path) -> Motion:
             raise ValueError("fps is not one or two numbers")
         fps = parts[0] if len(parts) == 1 else parts[0] / parts[1]
         fps = fps.limit_denominator(1001)  # 29.97 means 30000/1001
-        names = ("landmarks", "rotation", "translation", "blink", "neutral")
+        names = ("landmarks", "rotation", "translation", "blink", "neutral", "gaze")
         arrays32 = {name: np.asarray(fields[name], np.float32) for name in names}
         bad = [name for name, array in arrays32.items() if not np.isfinite(array).all()]
         if bad or fps <= 0 or len(arrays32["landmarks"]) == 0:
@@ -73,6 +76,7 @@ def load_motion(path: Path) -> Motion:
             arrays32["blink"],
             fps,
             arrays32["neutral"],
+            arrays32["gaze"],
         )
     except (ValueError, TypeError, ArithmeticError) as error:
         raise StyleError(
@@ -101,4 +105,5 @@ def at_rate(motion: Motion, fps: Fraction) -> Motion:
         np.interp(new, old, motion.blink).astype(np.float32),
         fps,
         motion.neutral,
+        np.stack([np.interp(new, old, axis) for axis in motion.gaze.T], 1).astype(np.float32),
     )

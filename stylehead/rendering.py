@@ -77,21 +77,27 @@ def render(scene: Scene, motion: Motion) -> Iterator[Pixels]:
     for start in range(0, len(motion), CHUNK):
         rows = slice(start, start + CHUNK)
         meshes = model.mesh_offsets(motion.landmarks[rows])
-        for offsets, rotation, translation, blink in zip(
+        for offsets, rotation, translation, blink, gaze in zip(
             meshes,
             motion.rotation[rows],
             motion.translation[rows],
             motion.blink[rows],
+            motion.gaze[rows],
             strict=True,
         ):
-            yield _frame(scene, offsets, rotation, translation, float(blink))
+            yield _frame(scene, offsets, rotation, translation, float(blink), gaze)
 
 
 def _frame(
-    scene: Scene, offsets: Floats, rotation: Floats, translation: Floats, blink: float
+    scene: Scene,
+    offsets: Floats,
+    rotation: Floats,
+    translation: Floats,
+    blink: float,
+    gaze: Floats,
 ) -> Pixels:
     rig = scene.rig
-    vertices = rig.pose_vertices(offsets, rotation, translation, blink)
+    vertices = rig.pose_vertices(offsets, rotation, translation, blink, gaze)
     cells = min(rig.size, CELLS)
     displacement = displacement_map(rig.triangles, vertices, rig.source, size=rig.size, cells=cells)
     moved = scene.sampler(displacement)

@@ -88,12 +88,18 @@ SKULL_DEPTH = 0.95  # depth of the head's axis behind the rigid points, head-spa
 DEPTH_REACHED = 0.65  # of the oval's size beyond it, where the surface has curved back to the axis;
 # steeper, a head that looks up would hide its forehead behind its hair
 CHEST = 0.12  # how rigidly what is below the chin follows the head
+SHOULDERS = 0.5  # of the head's shift that shoulders follow (method notes, 3.3)
+EYEBALL = 0.13  # radius of the eyeball, head-space unit: 12 mm
+SIGHT = np.array([0.5, 0.9, 1.0, 1.0, 1.0, 0.9, 0.5], np.float32)
+"""How far points along the middle of an eye's opening follow the eyeball; corners do not."""
+STRAIGHT = np.zeros(2, np.float32)
 CREASE_SHARE, BROW_SKIN_SHARE = 0.5, 0.08  # of the lid's way in a blink: the brow stays
 LOWER_LID_SHARE = 0.12  # of the eye's opening that the lower lid rises; the upper lid does the rest
 OVERLAP = 0.008  # head-space unit by which lids and lips that were open in the picture pass each
 # other when shut, so that no line of eye or teeth is left between them
 NEARER = 0.02  # head-space unit by which the upper one is then in front
 CLOSED_GAP = 0.008  # inner-lip gap of a closed mouth as the tracker sees it, head-space unit
+SEEN = 2 * len(SIGHT)
 OWN_EXPRESSION = 0.9  # of the estimated expression that is taken off; the rest is the person's look
 
 
@@ -109,6 +115,8 @@ class Rig:
     """Head space -> crop pixels, the portrait's own head pose."""
     rigidity: Floats
     """(N,) 1 moves with the head, 0 stays."""
+    carried: Floats
+    """(N,) share of the head's shift, without its turn, that is added: shoulders."""
     triangles: NDArray[np.int64]
     """(M, 3)"""
     size: int
@@ -119,23 +127,32 @@ class Rig:
     """Crop pixels per picture pixel."""
 
     def pose_vertices(
-        self, offsets: Floats, rotation: Floats, translation: Floats, blink: float
+        self,
+        offsets: Floats,
+        rotation: Floats,
+        translation: Floats,
+        blink: float,
+        gaze: Floats = STRAIGHT,
     ) -> Floats:
         """Return all vertices (N, 3) in crop pixels for one frame of motion.
 
-        offsets (478, 3) mesh offsets from neutral in head space. Eq. 1-2 of the paper with explicit
-        keypoints: vertex = (rest + offset) R + tau, blended with the still picture by rigidity.
+        offsets (478, 3) mesh offsets from neutral in head space; gaze (2,) degrees. Eq. 1-2 of the
+        paper with explicit keypoints: vertex = (rest + offset) R + tau, blended with the still
+        picture by rigidity.
         """
         face = self.rest[:FACE] + offsets[:FACE]
         for eye in EYES:
             _close_lids(face, eye, blink)
-        around = self.pose.undo(self.source[FACE:])
-        moved = np.concatenate([face, around]) @ rotation + translation
+        around = self.pose.undo(self.source[FACE:-SEEN])
+        sight = _sight(face, EYEBALL * np.sin(np.radians(gaze)))
+        moved = np.concatenate([face, around, sight]) @ rotation + translation
         # Nearer is larger; the nominal camera is far, so this is a few percent at most.
         moved[:, :2] *= CAMERA_DISTANCE / (CAMERA_DISTANCE + translation[2])
         placed = self.pose.apply(moved)
         still = self.source
-        return (still + self.rigidity[:, None] * (placed - still)).astype(np.float32)
+        vertices = still + self.rigidity[:, None] * (placed - still)
+        vertices[:, :2] += self.carried[:, None] * (self.pose.scale * translation[:2])
+        return vertices.astype(np.float32)
 
 
 def build_rig(portrait: Portrait, *, size: int | None) -> Rig:
@@ -164,16 +181,20 @@ def build_rig(portrait: Portrait, *, size: int | None) -> Rig:
     unit = float(interocular(to_68(rest)))
     pose = pose._replace(scale=pose.scale * unit)
     rest = rest / unit
-    rings, rigidity = _rings(face, pose, size)
+    rings, rigidity, carried = _rings(face, pose, size)
     border = _border(size, face[OVAL, 2].mean())
     source = np.concatenate([face[:FACE], rings, border]).astype(np.float32)
-    weights = np.concatenate([np.ones(FACE), rigidity, np.zeros(len(border))])
-    triangles = np.concatenate([model.triangles, _openings(), _outside(source)])
+    fixed = np.zeros(len(border))
+    weights = np.concatenate([np.ones(FACE), rigidity, fixed, np.ones(SEEN)])
+    shoulders = np.concatenate([np.zeros(FACE), carried, fixed, np.zeros(SEEN)])
+    triangles = np.concatenate([model.triangles, _openings(len(source)), _outside(source)])
+    source = np.concatenate([source, _sight(face, STRAIGHT)]).astype(np.float32)
     return Rig(
         source,
         rest.astype(np.float32),
         pose,
         weights.astype(np.float32),
+        shoulders.astype(np.float32),
         triangles,
         size,
         corner,
@@ -220,8 +241,16 @@ def _close_lids(face: Floats, eye: tuple[NDArray[np.int64], ...], blink: float) 
     face[below_brow] += BROW_SKIN_SHARE * way
 
 
-def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats]:
-    """Return ring vertices (K, 3) in pixels and their rigidity (K,).
+def _sight(face: Floats, shift: Floats) -> Floats:
+    """Return the points (14, 3) in the middle of both eyes' openings, moved with the eyeballs."""
+    points = [(face[eye[0][1:-1]] + face[eye[1][1:-1]]) / 2 for eye in EYES]
+    for row in points:
+        row[:, :2] += SIGHT[:, None] * shift
+    return np.concatenate(points)
+
+
+def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats, Floats]:
+    """Return ring vertices (K, 3) in pixels, their rigidity (K,), and how far they are carried.
 
     Depth runs from the face's outline to the axis of the skull: the silhouette of a turning head
     stays where it is. Rings outside the crop are left out.
@@ -231,7 +260,7 @@ def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats]:
     axis_depth = float(pose.apply(np.array([0, 0, SKULL_DEPTH], np.float32))[2])
     chin = float(face[152, 1])
     height = float(np.ptp(oval[:, 1]))
-    rings, rigidity = [], []
+    rings, rigidity, carried = [], [], []
     for factor, weight in RINGS:
         ring = oval.copy()
         ring[:, :2] = centre + (oval[:, :2] - centre) * factor
@@ -240,13 +269,15 @@ def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats]:
         below = ((ring[:, 1] - chin) / (0.35 * height)).clip(0, 1)
         rings.append(ring)
         rigidity.append(weight * ((1 - below) + CHEST * below))
+        carried.append((SHOULDERS - CHEST) * weight * below)
     points, weights = np.concatenate(rings), np.concatenate(rigidity)
     room = size / 100
     inside = ((points[:, :2] > room) & (points[:, :2] < size - 1 - room)).all(1)
     # Near the crop's edge nothing may move: the edge itself is pinned.
     points, weights = points[inside], weights[inside]
     edge = np.minimum(points[:, :2], size - 1 - points[:, :2]).min(1)
-    return points, weights * (edge / (0.08 * size)).clip(0, 1)
+    free = (edge / (0.08 * size)).clip(0, 1)
+    return points, weights * free, np.concatenate(carried)[inside] * free
 
 
 def _border(size: int, depth: float) -> Floats:
@@ -257,15 +288,21 @@ def _border(size: int, depth: float) -> Floats:
     return np.column_stack([points, np.full(len(points), depth + size)]).astype(np.float32)
 
 
-def _openings() -> NDArray[np.int64]:
-    """Triangles across mouth and eyes, so that the map has no holes there."""
+def _openings(first_sight: int) -> NDArray[np.int64]:
+    """Triangles across mouth and eyes, so that the map has no holes there.
+
+    Eyes have a middle row, the points of `_sight`, the first of which is vertex `first_sight`.
+    """
     strips = [
         (
             np.array((MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1])),
             np.array((MOUTH_CORNERS[0], *INNER_LOWER, MOUTH_CORNERS[1])),
-        ),
-        *((eye[0], eye[1]) for eye in EYES),
+        )
     ]
+    for number, (upper, lower, *_) in enumerate(EYES):
+        row = first_sight + number * len(SIGHT) + np.arange(len(SIGHT))
+        middle = np.array((upper[0], *row, upper[-1]))
+        strips += [(upper, middle), (middle, lower)]
     triangles: list[tuple[int, int, int]] = []
     for upper, lower in strips:
         for i in range(len(upper) - 1):

@@ -129,15 +129,20 @@ class Motion(_ShowsShapes):
     """Frames per second."""
     neutral: Floats
     """(68, 3) the neutral face the offsets belong to, head space."""
+    gaze: Floats = field(default=None)  # pyright: ignore[reportAssignmentType]
+    """(T, 2) turn of the eyes in the head, degrees to image right and down; straight by default."""
 
     def __post_init__(self) -> None:
         """Check every shape against the number of frames."""
         frames = len(self.landmarks)
+        if self.gaze is None:  # pyright: ignore[reportUnnecessaryComparison]
+            object.__setattr__(self, "gaze", np.zeros((frames, 2), np.float32))
         check_shape("landmarks", self.landmarks, (frames, 68, 3))
         check_shape("rotation", self.rotation, (frames, 3, 3))
         check_shape("translation", self.translation, (frames, 3))
         check_shape("blink", self.blink, (frames,))
         check_shape("neutral", self.neutral, (68, 3))
+        check_shape("gaze", self.gaze, (frames, 2))
 
     def __len__(self) -> int:
         """Return the number of frames."""

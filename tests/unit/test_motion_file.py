@@ -40,7 +40,21 @@ def test_a_motion_comes_back_exactly(tmp_path, fps):
 def test_a_file_holds_plain_arrays_under_the_documented_names(tmp_path):
     save_motion(performed_motion(0.5), tmp_path / "m.npz")
     with np.load(tmp_path / "m.npz", allow_pickle=False) as arrays:
-        assert set(arrays) == set(FIELDS) == {*ARRAYS, "fps"}
+        assert set(arrays) == {*FIELDS, "gaze"} == {*ARRAYS, "gaze", "fps"}
+
+
+def test_eyes_look_straight_where_a_file_says_nothing_of_them(tmp_path):
+    back = load_motion(written(tmp_path / "m.npz", gaze=None))
+    np.testing.assert_array_equal(back.gaze, np.zeros((len(back), 2)))
+
+
+def test_gaze_survives_file_and_rate(tmp_path):
+    degrees = np.linspace(-5, 5, 15)[:, None] * [1.0, 0.5]
+    motion = performed_motion(0.5).with_(gaze=degrees.astype(np.float32))
+    save_motion(motion, tmp_path / "m.npz")
+    back = load_motion(tmp_path / "m.npz")
+    np.testing.assert_array_equal(back.gaze, motion.gaze)
+    np.testing.assert_allclose(at_rate(back, Fraction(60)).gaze[::2], degrees, atol=1e-5)
 
 
 def test_a_file_gets_the_name_it_was_given(tmp_path):
@@ -174,7 +188,7 @@ def test_a_rate_that_is_none_is_refused(tmp_path, fps):
 
 
 def test_a_motion_without_frames_is_refused(tmp_path):
-    empty = {name: getattr(performed_motion(0.5), name)[:0] for name in ARRAYS[:4]}
+    empty = {name: getattr(performed_motion(0.5), name)[:0] for name in (*ARRAYS[:4], "gaze")}
     refused(written(tmp_path / "m.npz", **empty), "not a usable motion", "length")
 
 
@@ -232,7 +246,7 @@ def test_rotations_stay_rotations():
 
 def test_a_single_frame_gets_the_asked_for_rate_too():
     still = performed_motion(1.0)
-    still = still.with_(**{name: getattr(still, name)[:1] for name in ARRAYS[:4]})
+    still = still.with_(**{name: getattr(still, name)[:1] for name in (*ARRAYS[:4], "gaze")})
     moved = at_rate(still, Fraction(60))
     assert moved.fps == 60
     np.testing.assert_array_equal(moved.landmarks[0], still.landmarks[0])

@@ -73,6 +73,7 @@ def test_frames_are_the_same_wherever_chunks_meet():
     part = motion.with_(
         landmarks=motion.landmarks[rows], rotation=motion.rotation[rows],
         translation=motion.translation[rows], blink=motion.blink[rows],
+        gaze=motion.gaze[rows],
     )  # fmt: skip
     where = scene(96)
     whole = list(render(where, motion))[rows]

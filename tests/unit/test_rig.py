@@ -7,7 +7,17 @@ from stylehead.face_model import FaceModel
 from stylehead.geometry import rotation_from_angles
 from stylehead.landmarks import MESH_OF_68, to_68
 from stylehead.rasterise import displacement_map
-from stylehead.rig import EYES, FACE, INNER_LOWER, INNER_UPPER, build_rig
+from stylehead.rig import (
+    EYEBALL,
+    EYES,
+    FACE,
+    INNER_LOWER,
+    INNER_UPPER,
+    SEEN,
+    SHOULDERS,
+    SIGHT,
+    build_rig,
+)
 from tests.unit.synthetic import STILL, drawn_portrait, mean_mesh
 
 NOTHING = np.zeros((478, 3), np.float32)
@@ -253,3 +263,47 @@ def test_the_same_portrait_gives_the_same_rig(rig):
     np.testing.assert_array_equal(again.triangles, rig.triangles)
     assert posed(rig).dtype == np.float32
     assert STILL.shape == (3, 3)
+
+
+# ---- eyes and shoulders ---------------------------------------------------------------------
+
+
+def iris(rig, vertices):
+    """The middle of one eye's opening, in interocular distances."""
+    return vertices[-SEEN + len(SIGHT) // 2, :2] / rig.pose.scale
+
+
+def looking(rig, *degrees, **how):
+    still = np.eye(3, dtype=np.float32)
+    gaze = np.array(degrees, np.float32)
+    return rig.pose_vertices(NOTHING, still, NOWHERE, how.get("blink", 0.0), gaze)
+
+
+@pytest.mark.parametrize("degrees", [(6.0, 0.0), (-6.0, 0.0), (0.0, 4.0)])
+def test_the_iris_moves_where_the_eye_looks(rig, degrees):
+    moved = iris(rig, looking(rig, *degrees)) - iris(rig, posed(rig))
+    np.testing.assert_allclose(moved, EYEBALL * np.sin(np.radians(degrees)), atol=0.003)
+
+
+def test_lids_and_corners_stay_where_they_are_when_eyes_move(rig):
+    moved = looking(rig, 8.0, 3.0) - posed(rig)
+    assert np.abs(moved[:-SEEN]).max() < 1e-4
+
+
+def test_a_shut_eye_hides_where_it_looks(rig):
+    shut = looking(rig, 8.0, 0.0, blink=1.0)
+    upper, lower = EYES[0][0][1:-1], EYES[0][1][1:-1]
+    middle = shut[-SEEN : -SEEN + len(SIGHT), 1]
+    assert (np.abs(middle - (shut[upper, 1] + shut[lower, 1]) / 2) < 1).all()
+
+
+def test_shoulders_follow_half_the_heads_shift(rig):
+    shift = np.array([0.2, 0.0, 0.0], np.float32)
+    moved = moves(rig, translation=shift)[:, 0]
+    chin, width = rig.source[152], np.ptp(rig.source[:FACE, 0])
+    below = rig.source[:, 1] - chin[1]
+    near = np.abs(rig.source[:, 0] - chin[0]) < 0.2 * width
+    neck = np.flatnonzero(near & (below > 0.35 * np.ptp(rig.source[:FACE, 1])) & (moved > 0))
+    if len(neck):
+        assert 0.2 * 0.05 < moved[neck].max() <= 0.2 * (SHOULDERS + 0.05)
+    assert moved[152] == pytest.approx(0.2, abs=0.01)
