@@ -1,98 +1,220 @@
-"""stylehead train: make the shipped weight files again."""
+"""stylehead prepare and train: make the shipped weight files again, or others."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stylehead.cli_options import DEFAULTS, DeviceOpt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stylehead.progress import Reporter
+
 train_app = typer.Typer(
-    help="Make the shipped weight files again.",
+    help="Make the shipped weight files again, from a folder that `prepare` filled.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-WorkOpt = Annotated[Path, typer.Option("--work", help="Folder of tracked clips.")]
+DataOpt = Annotated[Path, typer.Option("--data", help="Folder that `stylehead prepare` filled.")]
+RunOpt = Annotated[
+    Path, typer.Option("--run", help="Folder for checkpoints and log; training resumes there.")
+]
+ConfigOpt = Annotated[
+    str, typer.Option("--config", help="TOML file, or the name of a recipe that comes along.")
+]
 
 
-@train_app.command("prepare")
-def train_prepare(
-    data: Annotated[Path, typer.Option("--data", help="Folder of clips.")], work: WorkOpt
+class Role(str, Enum):
+    """What a folder of files is for."""
+
+    CLIPS = "clips"
+    GENERATED = "generated"
+    VOICE = "voice"
+    NOISE = "noise"
+    MUSIC = "music"
+
+
+def prepare(
+    sources: Annotated[list[Path], typer.Argument(help="Folders of clips or of recordings.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of training data.")],
+    role: Annotated[
+        Role,
+        typer.Option(
+            "--as",
+            help="Filmed clips, clips made by other systems, or recordings of voices, noises or "
+            "instrumental music.",
+        ),
+    ] = Role.CLIPS,
 ) -> None:
-    """Track every clip of a folder; clips already tracked are left alone."""
+    """Track clips and read recordings into a folder of training data.
+
+    [bold]Examples[/]
+
+      stylehead prepare clips -o data
+
+      stylehead prepare speech/* singing -o data --as voice
+
+    What is there already is left alone. Clips are checked for sync with the shipped generator.
+    """
     from stylehead import console
-    from stylehead.training.data import prepare
+    from stylehead.training.data import prepare_clips
+    from stylehead.training.sounds import prepare_sounds
+    from stylehead.training.sync import check_sync
 
     with console.progress() as reporter:
-        console.result(f"{prepare(data, work, reporter=reporter)} clips in {work}")
+        for source in sources:
+            if role in (Role.CLIPS, Role.GENERATED):
+                count = prepare_clips(source, output / role.value, reporter=reporter)
+            else:
+                path = output / "sounds" / f"{role.value}_{source.resolve().name}.npz"
+                count = prepare_sounds(source, path, reporter=reporter)
+            console.result(f"{count} files of {source}")
+        if role in (Role.CLIPS, Role.GENERATED):
+            doubtful = check_sync(output / role.value, reporter=reporter)
+            for line in doubtful:
+                console.say(line)
 
 
-@train_app.command("face-model")
-def train_face_model(work: WorkOpt) -> None:
-    """Learn the generic face from tracked clips and enter it in weights.toml."""
+def _train(name: str, work: Callable[[Path, Reporter], dict[str, str]]) -> None:
+    """Run one stage, enter its file in weights.toml and tell its metrics."""
     from stylehead import console, weights
-    from stylehead.training.data import load_clips
-    from stylehead.training.face_model import fit_face_model
     from stylehead.training.register import checkout_manifest, register
 
     checkout_manifest()  # before the work, not after it
-    path = weights.PACKAGE / "assets" / "face_model.safetensors"
+    path = weights.PACKAGE / "assets" / f"{name}.safetensors"
     with console.progress() as reporter:
-        metrics = fit_face_model(load_clips(work), path, reporter=reporter)
-    register("face_model", path)
+        metrics = work(path, reporter)
+    register(name, path)
     console.result(f"{path} {metrics}")
+
+
+@train_app.command("face-model")
+def train_face_model(data: DataOpt) -> None:
+    """Learn the generic face from tracked clips."""
+    from stylehead.training.data import load_clips
+    from stylehead.training.face_model import fit_face_model
+
+    _train(
+        "face_model",
+        lambda path, reporter: fit_face_model(load_clips(data / "clips"), path, reporter=reporter),
+    )
 
 
 @train_app.command("baselines")
-def train_baselines(
-    work: WorkOpt,
-    run: Annotated[Path, typer.Option("--run", help="Folder of the motion training.")],
-) -> None:
-    """Learn the benchmark's baselines from tracked clips and enter them in weights.toml."""
-    from stylehead import console, weights
+def train_baselines(data: DataOpt) -> None:
+    """Learn the benchmark's baselines."""
     from stylehead.training.baselines import fit_baselines
-    from stylehead.training.data import load_clips
-    from stylehead.training.register import checkout_manifest, register
 
-    checkout_manifest()
-    path = weights.PACKAGE / "assets" / "baselines.safetensors"
-    metrics = fit_baselines(load_clips(work), run, path)
-    register("baselines", path)
-    console.result(f"{path} {metrics}")
+    _train("baselines", lambda path, _: fit_baselines(data, path))
 
 
 @train_app.command("styles")
 def train_styles(
-    data: Annotated[Path, typer.Option("--data", help="Folder of clips.")],
+    clips: Annotated[Path, typer.Option("--clips", help="Folder of clips.")],
 ) -> None:
     """Learn the built-in styles again from their clips."""
     from stylehead import console
     from stylehead.training.styles import make_styles
 
     with console.progress() as reporter:
-        for path in make_styles(data, reporter=reporter):
+        for path in make_styles(clips, reporter=reporter):
             console.result(str(path))
+
+
+@train_app.command("voice-filter")
+def train_voice_filter(data: DataOpt, run: RunOpt, config: ConfigOpt = "voice_filter") -> None:
+    """Train the network that tells voices from music and noise."""
+    from stylehead.training.config import read_config
+    from stylehead.training.voice_filter import VoiceFilterTraining
+    from stylehead.training.voice_filter import train_voice_filter as train
+
+    how = read_config(config, VoiceFilterTraining)
+    _train("voice_filter", lambda path, reporter: train(data, run, path, how, reporter=reporter))
+
+
+@train_app.command("encoder")
+def train_encoder(
+    data: DataOpt,
+    run: RunOpt,
+    config: ConfigOpt = "encoder_distilled",
+    device: DeviceOpt = DEFAULTS.device,
+) -> None:
+    """Train the audio encoder: predictive coding, and what Whisper hears (distillation)."""
+    from stylehead import weights
+    from stylehead.device import choose_device
+    from stylehead.training.config import read_config
+    from stylehead.training.encoder import EncoderTraining, motion_focus
+    from stylehead.training.encoder import train_encoder as train
+
+    how = read_config(config, EncoderTraining)
+    taught = weights.PACKAGE / "assets" / "motion_whisper.safetensors"
+    focus = motion_focus(taught) if how.distil and how.focus and taught.exists() else None
+    name = "encoder_distilled" if how.distil else "encoder_apc"
+    _train(
+        name,
+        lambda path, reporter: train(
+            data, run, path, how, focus=focus, device=choose_device(device), reporter=reporter
+        ),
+    )
 
 
 @train_app.command("motion")
 def train_motion(
-    work: WorkOpt,
-    run: Annotated[Path, typer.Option("--run", help="Folder for checkpoints and log; resumes.")],
-    steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="Optimiser steps. Default: the recipe's.")
+    data: DataOpt,
+    run: RunOpt,
+    encoder: Annotated[str, typer.Option("--encoder", help="What it hears with.")] = "whisper",
+    config: Annotated[
+        str | None,
+        typer.Option("--config", help="TOML file. Default: the recipe of the encoder."),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Weights to write. Default: the shipped ones."),
+    ] = None,
+    device: DeviceOpt = DEFAULTS.device,
 ) -> None:
-    """Train the motion generator on tracked clips and enter it in weights.toml."""
-    from stylehead import console, weights
-    from stylehead.training.data import load_clips
-    from stylehead.training.motion import MotionTraining
+    """Train the motion generator on what an encoder hears."""
+    from stylehead import console
+    from stylehead.device import choose_device
+    from stylehead.training.config import read_config
+    from stylehead.training.ears import ears_named
+    from stylehead.training.motion import MotionTraining, shipped_teacher
     from stylehead.training.motion import train_motion as train
-    from stylehead.training.register import checkout_manifest, register
 
-    checkout_manifest()  # before the work, not after it
-    path = weights.PACKAGE / "assets" / "motion.safetensors"
-    how = MotionTraining() if steps is None else MotionTraining(steps=steps)
+    how = read_config(config or f"motion_{encoder}", MotionTraining)
+
+    def work(path: Path, reporter: Reporter) -> dict[str, str]:
+        return train(
+            data,
+            run,
+            path,
+            how,
+            encoder=encoder,
+            ears=ears_named(encoder),
+            teacher=None if encoder.startswith("whisper") else shipped_teacher(),
+            device=choose_device(device),
+            reporter=reporter,
+        )
+
+    if output is None:
+        _train(f"motion_{encoder}", work)
+        return
     with console.progress() as reporter:
-        metrics = train(load_clips(work), run, path, how, reporter=reporter)
-    register("motion", path)
-    console.result(f"{path} {metrics}")
+        metrics = work(output, reporter)
+    console.result(f"{output} {metrics}")
+
+
+@train_app.command("pose")
+def train_pose(data: DataOpt, run: RunOpt, config: ConfigOpt = "pose") -> None:
+    """Train the head-pose generator."""
+    from stylehead.training.config import read_config
+    from stylehead.training.pose import PoseTraining
+    from stylehead.training.pose import train_pose as train
+
+    how = read_config(config, PoseTraining)
+    _train("pose", lambda path, reporter: train(data, run, path, how, reporter=reporter))

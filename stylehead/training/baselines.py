@@ -5,30 +5,43 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors.numpy import save_file
 
 from stylehead.baselines import context
+from stylehead.errors import MediaError
 from stylehead.features import mel_filters
+from stylehead.hearing import MelEars
 from stylehead.models.motion_generator import ROWS_PER_FRAME
-from stylehead.training.data import Clip
-from stylehead.training.motion import align_speakers, load_speakers, read_lags
+from stylehead.training import sounds
+from stylehead.training.data import load_clips
+from stylehead.training.held_out import PEOPLE
+from stylehead.training.motion import LAGS, align_speakers, read_lags
+from stylehead.training.speakers import hear_speakers, load_speakers
 
 RIDGE = 300.0  # against 63,000 frames of rows in [0, 1]; neighbouring rows say nearly the same
 RANK = 24  # of the regression's 204 outputs
 QUIET_SHARE = 10.0  # percentile of the level that counts as no voice
 
 
-def fit_baselines(clips: list[Clip], run: Path, path: Path) -> dict[str, str]:
-    """Fit and write the baselines; `run` is the motion generator's folder, for its lags."""
-    filters = mel_filters()
-    speakers, _ = load_speakers(clips, torch.from_numpy(filters))
-    speakers = align_speakers(speakers, read_lags(run))
+def fit_baselines(data: Path, path: Path) -> dict[str, str]:
+    """Fit and write the baselines on what the motion generator learns from."""
+    speakers, _ = load_speakers(load_clips(data / "clips"))
+    known = [one for one in speakers if one.person not in PEOPLE]
+    nothing = np.zeros(0, np.int16)
+    tapes = sounds.Tapes(nothing, nothing, nothing)
+    heard = align_speakers(hear_speakers(known, MelEars(), tapes, tempi=()), read_lags(data / LAGS))
+    if not heard:
+        raise MediaError(
+            f"{data} holds no clip with clear sync.",
+            remedy="Run stylehead train motion first: it measures the lags.",
+        )
+    takes = [one.takes[0] for one in heard]
     rows = [
-        one.rows.numpy().reshape(-1, ROWS_PER_FRAME, filters.shape[0]).mean(1) for one in speakers
+        take.features.float().numpy().reshape(len(take.features), ROWS_PER_FRAME, -1).mean(1)
+        for take in takes
     ]
     x = np.concatenate([context(each) for each in rows]).astype(np.float64)
-    y = np.concatenate([one.offsets.numpy().reshape(-1, 204) for one in speakers])
+    y = np.concatenate([take.offsets.numpy().reshape(-1, 204) for take in takes])
     level = np.concatenate(rows).mean(1)
     quiet = np.percentile(level, QUIET_SHARE)
     loud = np.maximum(level - quiet, 0)
@@ -38,10 +51,10 @@ def fit_baselines(clips: list[Clip], run: Path, path: Path) -> dict[str, str]:
     slope = np.linalg.solve(gram, centred.T @ (y - y_mean))
     left, sizes, right = np.linalg.svd(slope, full_matrices=False)
     ridge_in = left[:, :RANK] * sizes[:RANK]
-    metrics = {"clips": str(len(speakers)), "frames": str(len(y))}
+    metrics = {"clips": str(len(takes)), "frames": str(len(y))}
     save_file(
         {
-            "filters": filters,
+            "filters": mel_filters(),
             "mean": y_mean.astype(np.float32),
             "quiet": np.array(quiet, np.float32),
             "jaw": (loud @ y / (loud @ loud)).astype(np.float32),

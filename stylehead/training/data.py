@@ -31,7 +31,7 @@ class Clip:
     """(N,) mono at 16 kHz; empty without a sound track."""
 
 
-def prepare(clips: Path, work: Path, *, reporter: Reporter = SILENT) -> int:
+def prepare_clips(clips: Path, work: Path, *, reporter: Reporter = SILENT) -> int:
     """Track every clip of a folder into `work`, skip those already there, return their number.
 
     A table `clips.tsv` beside the folder, if any, names the person of each file in `identity`.
@@ -108,7 +108,5 @@ def load_clips(work: Path) -> list[Clip]:
             )
             clips.append(Clip(path.stem, str(arrays["person"]), found, arrays["audio"]))
     if not clips:
-        raise MediaError(
-            f"{work} holds no tracked clips.", remedy="Run stylehead train prepare first."
-        )
+        raise MediaError(f"{work} holds no tracked clips.", remedy="Run stylehead prepare first.")
     return clips

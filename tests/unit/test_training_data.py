@@ -4,7 +4,7 @@ import pytest
 from stylehead import tracking
 from stylehead.errors import FaceError, MediaError
 from stylehead.training import data
-from stylehead.training.data import Clip, load_clips, prepare, read_people, save_clip
+from stylehead.training.data import Clip, load_clips, prepare_clips, read_people, save_clip
 from tests.unit.synthetic import face_track, mean_mesh, without_face
 
 
@@ -81,7 +81,7 @@ def test_clips_are_read_in_name_order(tmp_path):
 
 
 def test_every_clip_of_a_folder_is_prepared(clips, tracker, tmp_path):
-    assert prepare(clips, tmp_path / "work") == 3
+    assert prepare_clips(clips, tmp_path / "work") == 3
     found = load_clips(tmp_path / "work")
     assert [clip.name for clip in found] == ["a.MOV", "b.mp4", "c.webm"]
     assert [clip.person for clip in found] == ["a", "b", "c"]
@@ -89,17 +89,17 @@ def test_every_clip_of_a_folder_is_prepared(clips, tracker, tmp_path):
 
 
 def test_clips_already_prepared_are_left_alone(clips, tracker, tmp_path):
-    prepare(clips, tmp_path / "work")
+    prepare_clips(clips, tmp_path / "work")
     (clips / "d.mp4").touch()
     tracker.clear()
-    assert prepare(clips, tmp_path / "work") == 4
+    assert prepare_clips(clips, tmp_path / "work") == 4
     assert tracker == ["d.mp4"]
 
 
 def test_a_clip_without_a_face_is_left_out_and_told(clips, tracker, tmp_path):
     (clips / "bad.mp4").touch()
     listener = Listener()
-    assert prepare(clips, tmp_path / "work", reporter=listener) == 3
+    assert prepare_clips(clips, tmp_path / "work", reporter=listener) == 3
     assert listener.total == 4
     assert len(listener.said) == 1
     assert "bad.mp4" in listener.said[0]
@@ -107,7 +107,7 @@ def test_a_clip_without_a_face_is_left_out_and_told(clips, tracker, tmp_path):
 
 
 def test_sound_is_kept_as_sixteen_bit_and_clipped(clips, tracker, tmp_path):
-    prepare(clips, tmp_path / "work")
+    prepare_clips(clips, tmp_path / "work")
     samples = load_clips(tmp_path / "work")[0].samples
     assert samples.dtype == np.int16
     assert len(samples) == 1600
@@ -117,7 +117,7 @@ def test_sound_is_kept_as_sixteen_bit_and_clipped(clips, tracker, tmp_path):
 
 def test_a_clip_without_sound_still_teaches_the_face(clips, tracker, tmp_path):
     (clips / "mute.mp4").touch()
-    prepare(clips, tmp_path / "work")
+    prepare_clips(clips, tmp_path / "work")
     mute = {clip.name: clip for clip in load_clips(tmp_path / "work")}["mute.mp4"]
     assert len(mute.samples) == 0
     assert mute.track.found.all()
@@ -126,7 +126,7 @@ def test_a_clip_without_sound_still_teaches_the_face(clips, tracker, tmp_path):
 def test_a_table_beside_the_folder_names_people(clips, tracker, tmp_path):
     (tmp_path / "clips.tsv").write_text("file\tidentity\turl\nb.mp4\tBea\t-\nc.webm\tBea\t-\n")
     assert read_people(clips) == {"b.mp4": "Bea", "c.webm": "Bea"}
-    prepare(clips, tmp_path / "work")
+    prepare_clips(clips, tmp_path / "work")
     assert [clip.person for clip in load_clips(tmp_path / "work")] == ["a", "Bea", "Bea"]
 
 
@@ -136,5 +136,11 @@ def test_without_a_table_nobody_is_named(clips):
 
 def test_a_folder_that_is_none_is_an_error_with_a_remedy(tmp_path):
     with pytest.raises(MediaError, match="nowhere") as caught:
-        prepare(tmp_path / "nowhere", tmp_path / "work")
+        prepare_clips(tmp_path / "nowhere", tmp_path / "work")
     assert caught.value.remedy
+
+
+def test_a_folder_without_tracked_clips_says_what_to_run(tmp_path):
+    with pytest.raises(MediaError, match="no tracked clips") as caught:
+        load_clips(tmp_path)
+    assert "stylehead prepare" in caught.value.remedy
