@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -22,6 +23,9 @@ import numpy as np
 import torch
 
 from stylehead import demo_media, images, media, pipeline, rendering, tracking
+from stylehead.motion import predict_motion
+from stylehead.motion_models import load_motion_models
+from stylehead.options import Encoder
 
 FPS = 25
 
@@ -67,7 +71,8 @@ def rendering_rate(image: Path, audio: Path) -> float:
     style = pipeline.choose_style(None)
     sound = media.open_sound(audio)
     controls = pipeline.Options().controls
-    motion = pipeline.make_motion(sound, style, pipeline.Fraction(FPS), device, controls)
+    models = load_motion_models(Encoder.AUTO, device)
+    motion = predict_motion(sound, models, style, fps=Fraction(FPS), controls=controls)
     frames = rendering.render(scene, motion)
     next(frames)
     began = time.perf_counter()

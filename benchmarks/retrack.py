@@ -18,8 +18,10 @@ import torch
 from stylehead import demo_media, images, media, pipeline, rendering, tracking
 from stylehead.face_model import FaceModel
 from stylehead.landmarks import mouth_opening, to_68
+from stylehead.motion import predict_motion
 from stylehead.motion_file import at_rate, load_motion
-from stylehead.options import MotionControls
+from stylehead.motion_models import load_motion_models
+from stylehead.options import Encoder
 from stylehead.types import Floats, Motion
 
 FPS = Fraction(25)
@@ -65,7 +67,8 @@ def main() -> None:
         with demo_media.files() as (_, voice):
             sound = media.open_sound(asked.audio or voice)
             style = pipeline.choose_style(asked.style)
-            motion = pipeline.make_motion(sound, style, FPS, device, MotionControls())
+            models = load_motion_models(Encoder.AUTO, device)
+            motion = predict_motion(sound, models, style, fps=FPS)
     print(f"{'portrait':24} {'error %':>8} {'p95 %':>8} {'opening r':>10} {'found':>6}")
     for path in asked.portraits:
         portrait = tracking.find_portrait(images.read_image(path), name=str(path))

@@ -23,6 +23,7 @@ from stylehead.cli_options import (
     CropOpt,
     DeviceOpt,
     DurationOpt,
+    EncoderOpt,
     ExpressionOpt,
     FaceOpt,
     FpsOpt,
@@ -37,7 +38,7 @@ from stylehead.cli_options import (
     StyleOpt,
     StyleVideoOpt,
 )
-from stylehead.cli_train import train_app
+from stylehead.cli_train import prepare, train_app
 from stylehead.errors import StyleError, StyleheadError, missing_library
 from stylehead.options import MotionControls, Options
 from stylehead.version import __version__
@@ -54,6 +55,7 @@ app = typer.Typer(
     help=HELP, rich_markup_mode="rich", no_args_is_help=True, pretty_exceptions_enable=False
 )
 app.add_typer(evaluate_app, name="evaluate", rich_help_panel="Measure")
+app.command("prepare", rich_help_panel="Development")(prepare)
 app.add_typer(train_app, name="train", rich_help_panel="Development")
 
 DEMO_OUTPUT = Path("stylehead-demo.mp4")
@@ -109,6 +111,7 @@ def animate(
         typer.Option("--save-motion", help="Also write the motion (npz).", rich_help_panel=SAVED),
     ] = None,
     device: DeviceOpt = DEFAULTS.device,
+    encoder: EncoderOpt = DEFAULTS.encoder,
     overwrite: OverwriteOpt = DEFAULTS.overwrite,
     json: JsonOpt = False,
 ) -> None:
@@ -142,6 +145,7 @@ def animate(
                 start,
                 duration,
                 device,
+                encoder,
                 overwrite,
                 MotionControls(expression, 0.0 if still else pose, blink, seed),
             ),
@@ -167,6 +171,7 @@ def motion(
     blink: BlinkOpt = DEFAULTS.controls.blinks_per_minute,
     seed: SeedOpt = DEFAULTS.controls.seed,
     device: DeviceOpt = DEFAULTS.device,
+    encoder: EncoderOpt = DEFAULTS.encoder,
     overwrite: OverwriteOpt = DEFAULTS.overwrite,
 ) -> None:
     """Make the motion alone: save it, edit it, render it with `animate --motion`."""
@@ -175,7 +180,13 @@ def motion(
 
     controls = MotionControls(expression, 0.0 if still else pose, blink, seed)
     options = Options(
-        fps, start=start, duration=duration, device=device, overwrite=overwrite, controls=controls
+        fps,
+        start=start,
+        duration=duration,
+        device=device,
+        encoder=encoder,
+        overwrite=overwrite,
+        controls=controls,
     )
     with console.progress() as reporter:
         pipeline.write_motion(

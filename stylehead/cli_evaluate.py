@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stylehead.cli_options import DEFAULTS, DeviceOpt, JsonOpt, OverwriteOpt, StyleOpt
+from stylehead.cli_options import DEFAULTS, DeviceOpt, EncoderOpt, JsonOpt, OverwriteOpt, StyleOpt
 
 evaluate_app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -93,13 +93,14 @@ def evaluate_ravdess(
     ] = Path("ravdess-scores"),
     style: StyleOpt = None,
     device: DeviceOpt = DEFAULTS.device,
+    encoder: EncoderOpt = DEFAULTS.encoder,
 ) -> None:
     """Run the paper's benchmark: on videos (Tables 1 and 2), or on landmark files (motion only)."""
     from stylehead import console, measuring
 
     with console.progress() as reporter:
         rows, note = measuring.ravdess_rows(
-            root, actor, cache, style, device, per_actor=per_actor, reporter=reporter
+            root, actor, cache, style, device, encoder, per_actor=per_actor, reporter=reporter
         )
     for row in rows:
         console.result("\t".join(row))

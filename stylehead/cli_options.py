@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stylehead.options import DEFAULT_STYLE, Device, Options
+from stylehead.options import DEFAULT_STYLE, Device, Encoder, Options
 
 FIRST, LOOKS, MOVES, SAVED = "Picture and sound", "Output", "Motion", "Reuse"
 DEFAULTS = Options()
@@ -84,6 +84,14 @@ JsonOpt = Annotated[
 ]
 DeviceOpt = Annotated[
     Device, typer.Option("--device", help="Where to compute.", rich_help_panel=LOOKS)
+]
+EncoderOpt = Annotated[
+    Encoder,
+    typer.Option(
+        "--encoder",
+        help="What listens: auto is whisper, fetched once, or else the built-in distilled one.",
+        rich_help_panel=MOVES,
+    ),
 ]
 StillOpt = Annotated[
     bool,

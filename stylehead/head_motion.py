@@ -1,28 +1,35 @@
-"""Head motion: a random process with a style's ranges, tempo and correlations, led by the voice."""
+"""Head motion: drawn from the pose generator, at a style's ranges and tempo."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 import numpy as np
+import torch
+from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
+from stylehead.device import to_array
 from stylehead.geometry import angles_from_rotation, rotation_from_angles
+from stylehead.models.pose_generator import AXES, PoseGenerator
+from stylehead.models.pose_generator import FPS as POSES
 from stylehead.types import Floats, Style
-from stylehead.walk import damped_walk, tempo_of
+from stylehead.walk import tempo_of
 
 LARGEST_RANGE = np.array([20.0, 26.0, 16.0, 0.35, 0.25, 0.4])
 """Degrees and interocular, 5th to 95th percentile; a clip of somebody walking is not followed."""
 NORMAL_RANGE = 3.29  # the same of a normal distribution of unit spread
-QUIET = 0.45  # of the process's drive that is left in pauses
-NOD = 0.5  # spreads of pitch that a fully stressed syllable adds, downwards
+TEMPERATURE = 0.5  # of the drawn poses' spread: measured tempi are nearest to those asked for
+LONGEST_SMOOTHING = 1.5  # seconds of Gaussian with which a head is slowed to a style's tempo
+WARM_UP = 4.0  # seconds drawn before the first frame, so that it starts like any other
 FADE = 0.5  # seconds at both ends in which the head leaves and reaches its rest
 RANGE_FROM = 4.0  # seconds from which the sample's own range is brought to the style's
 
 
 def sample_head(
-    voice: Floats,
-    stress: Floats,
+    net: PoseGenerator,
+    prosody: Floats,
+    frames: int,
     style: Style,
     fps: Fraction,
     gain: float,
@@ -30,16 +37,18 @@ def sample_head(
 ) -> tuple[Floats, Floats]:
     """Return head rotation (T, 3, 3) and translation (T, 3) for a voice.
 
-    Pitch, yaw, roll and the three shifts walk with the style's tempo and correlations, less in
-    pauses; stress nods. Ranges are the style's, up to LARGEST_RANGE.
+    Pitch, yaw, roll and the three shifts are drawn pose by pose from what the pose generator
+    expects after the poses before, hearing the voice, prosody (P, 80), at the style's tempo. Ranges
+    are the style's, up to LARGEST_RANGE; the head leaves its rest at the start and is back at
+    the end.
     """
-    frames, step = len(voice), 1 / float(fps)
-    ranges, tempo, mixing = _style_process(style)
-    drive = QUIET + (1 - QUIET) * gaussian_filter1d(voice, 0.3 / step)
-    path = damped_walk(drive, tempo, mixing, step, rng)
-    path[:, 0] += NOD * gaussian_filter1d(stress, 0.05 / step)
-    path = 2.5 * np.tanh(path / 2.5)  # no sudden looks far aside
-    reached = np.full(6, NORMAL_RANGE)
+    ranges, tempo = style_range(style)
+    drawn = draw_poses(net, prosody, tempo, rng)
+    step = 1 / float(fps)
+    seconds = np.arange(len(drawn)) / POSES
+    times = np.arange(frames) * step
+    path = CubicSpline(seconds, drawn, axis=0)(times.clip(max=seconds[-1]))
+    reached = np.full(AXES, NORMAL_RANGE)
     if frames * step >= RANGE_FROM:
         path -= path.mean(0)
         low, high = np.percentile(path, [5, 95], axis=0)
@@ -50,17 +59,43 @@ def sample_head(
     return rotation_from_angles(path[:, :3]), path[:, 3:].astype(np.float32)
 
 
-def _style_process(style: Style) -> tuple[Floats, Floats, Floats]:
-    """Return ranges (6,), tempo in rad/s (6,) and the mixing (6, 6) of correlated noise."""
+def draw_poses(
+    net: PoseGenerator, prosody: Floats, tempo: Floats, rng: np.random.Generator
+) -> Floats:
+    """Return poses (P + 1, 6) at POSES a second in units of their usual spread."""
+    lead = round(WARM_UP * POSES)
+    ahead = net.config.ahead
+    rows = np.concatenate([prosody[:1].repeat(lead, 0), prosody, prosody[-1:].repeat(ahead + 1, 0)])
+    noise = rng.standard_normal((len(rows) - ahead, 2 * AXES)).astype(np.float32)
+    heard, style = torch.from_numpy(rows[ahead:]), torch.from_numpy(np.log(tempo))
+    axes = net.sample(heard, style.float(), torch.from_numpy(noise), temperature=TEMPERATURE)
+    path = to_array(axes)[lead:]
+    slowed = [_slowed(axis, wanted) for axis, wanted in zip(path.T, tempo, strict=True)]
+    return 2.5 * np.tanh(np.stack(slowed, 1) / 2.5)  # no sudden looks far aside
+
+
+def _slowed(axis: Floats, tempo: float) -> Floats:
+    """Smooth one axis (P,) until it is no quicker than a tempo in rad/s.
+
+    The generator has seen few slow heads; without this it would fidget for them.
+    """
+    if _tempo(axis) <= tempo:
+        return axis
+    low, high = 0.0, min(LONGEST_SMOOTHING * POSES, len(axis) / 6)
+    for _ in range(10):  # halving: the tempo falls with the smoothing
+        middle = (low + high) / 2
+        quick = _tempo(gaussian_filter1d(axis, middle)) > tempo
+        low, high = (middle, high) if quick else (low, middle)
+    return gaussian_filter1d(axis, high)
+
+
+def _tempo(axis: Floats) -> float:
+    return float(tempo_of(axis[:, None], 1 / POSES)[0])
+
+
+def style_range(style: Style) -> tuple[Floats, Floats]:
+    """Return ranges (6,) and tempo in rad/s (6,) of a style's head."""
     motion = style.motion
     path = np.column_stack([angles_from_rotation(motion.rotation), motion.translation])
     low, high = np.percentile(path, [5, 95], axis=0)
-    tempo = tempo_of(path, 1 / float(motion.fps))
-    spread = path - path.mean(0)
-    spread = spread / np.maximum(spread.std(0), 1e-6)
-    # A tenth of independence keeps the matrix invertible for clips in which axes move as one.
-    correlation = 0.9 * (spread.T @ spread) / len(spread) + 0.1 * np.eye(6)
-    np.fill_diagonal(correlation, 1.0)
-    sizes, vectors = np.linalg.eigh(correlation)
-    mixing = vectors * np.sqrt(sizes.clip(1e-6, None))
-    return np.minimum(high - low, LARGEST_RANGE), tempo, mixing
+    return np.minimum(high - low, LARGEST_RANGE), tempo_of(path, 1 / float(motion.fps))

@@ -13,9 +13,9 @@ from stylehead import evaluation, files, ravdess, ravdess_videos, report, weight
 from stylehead.device import choose_device
 from stylehead.errors import MediaError
 from stylehead.evaluation import Cell
-from stylehead.models.load import load_motion_generator
 from stylehead.motion_file import load_motion
-from stylehead.options import Device
+from stylehead.motion_models import load_motion_models
+from stylehead.options import Device, Encoder, Options
 from stylehead.pipeline import choose_style
 from stylehead.progress import SILENT, Reporter
 
@@ -105,6 +105,7 @@ def ravdess_rows(
     cache: Path,
     style: str | None,
     device: Device,
+    encoder: Encoder,
     *,
     per_actor: bool = False,
     reporter: Reporter = SILENT,
@@ -115,8 +116,10 @@ def ravdess_rows(
     protocol.
     """
     if any(root.glob("*.npz")):
-        net = load_motion_generator(weights.resolve("motion"), choose_device(device))
-        scores = ravdess.evaluate(root, net, choose_style(style), actors=actors, reporter=reporter)
+        models = load_motion_models(encoder, choose_device(device), reporter=reporter)
+        scores = ravdess.evaluate(
+            root, models, choose_style(style), actors=actors, reporter=reporter
+        )
         note = (
             "Mean over clips, half of a 95 % interval. Frontal faces, head pose taken off; LMD in "
             f"pixels of a face {ravdess.FACE_WIDTH:.0f} pixels wide. Published rows used other "
@@ -127,7 +130,8 @@ def ravdess_rows(
             rows += ravdess.table(scores[-1].by_actor())
         return [("method", *ravdess.COLUMNS), *rows, *_published()], note
     videos = ravdess_videos.find_videos(root, actors)
-    scored = ravdess_videos.evaluate_folder(videos, cache, reporter=reporter)
+    options = Options(device=device, encoder=encoder, overwrite=True)
+    scored = ravdess_videos.evaluate_folder(videos, cache, options, reporter=reporter)
     rows = evaluation.mean_rows(list(scored.values()))
     if per_actor:
         for one in sorted({ravdess.actor_of(name) for name in scored}):

@@ -17,30 +17,35 @@ from stylehead.brows import sample_brows
 from stylehead.device import to_array
 from stylehead.errors import MediaError
 from stylehead.face_model import FaceModel
-from stylehead.features import FLOOR, LOUDNESS, mel_chunks
+from stylehead.features import FLOOR, LOUDNESS, log_mel, mel_filters
+from stylehead.gaze import sample_gaze
 from stylehead.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.head_motion import sample_head
+from stylehead.hearing import CHUNK
 from stylehead.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, to_68
-from stylehead.media import Sound
+from stylehead.media import SPEECH_RATE, Sound
+from stylehead.models import pose_generator
 from stylehead.models.motion_generator import FPS, ROWS_PER_FRAME, MotionGenerator
+from stylehead.motion_models import MotionModels
 from stylehead.options import MotionControls
 from stylehead.progress import SILENT, Reporter
 from stylehead.types import Floats, Motion, Style
 
-CHUNK = 600  # frames predicted at once: 10 s
 SILENT_LEVEL, VOICED_LEVEL = -42.0, -30.0  # dB under the loud parts: gate shut, gate open
+UNLIKELY, LIKELY = 0.3, 0.7  # probabilities of a voice: gate shut, gate open
 ATTACK, RELEASE = 4, 7  # frames at 60 fps by which the gate opens early and shuts late
 GATE_SMOOTHING = 2.5  # frames at 60 fps
 SMOOTHING = 1.2  # frames at 60 fps of Gaussian, on what the net says
 TRUST = 5.0  # seconds of voiced sound at which its own spread counts as much as the training's
 QUIETEST = 10 ** (-60 / 20)  # loudness below which a recording counts as silent
 STRETCH = (0.2, 4.0)  # least and most a region is scaled to reach the style's spread
+REST = 0.12  # seconds at both ends in which the face leaves and reaches its rest
 HELD_POSE = 0.1  # interocular; most a style's mean may move brows, eyes or mouth corners
 
 
 def predict_motion(
     sound: Sound,
-    net: MotionGenerator,
+    models: MotionModels,
     style: Style,
     *,
     fps: Fraction,
@@ -52,19 +57,23 @@ def predict_motion(
     Memory grows by 1.5 MB a minute, for the motion itself. Raises MediaError for a silent
     recording.
     """
-    landmarks, voice, stress = hear(sound, net, fps, reporter=reporter)
+    landmarks, voice, stress, prosody = hear(sound, models, fps, reporter=reporter)
     frames = len(landmarks)
-    head, blinking, brows = _streams(controls.seed)
-    apply_style(landmarks, voice, net, style, fps)
+    head, blinking, brows, eyes = _streams(controls.seed)
+    apply_style(landmarks, voice, models.generator, style, fps)
     _hold_style(landmarks, voice, sample_brows(voice, stress, style, fps, brows), style)
     landmarks *= controls.expression
     neutral = to_68(FaceModel.embedded().mean)
     _keep_lips_apart(landmarks, neutral)
-    rotation, translation = sample_head(voice, stress, style, fps, controls.pose, head)
+    _from_rest(landmarks, fps)
+    rotation, translation = sample_head(
+        models.pose, prosody, frames, style, fps, controls.pose, head
+    )
     rate = controls.blinks_per_minute
     rate = style_blink_rate(style) if rate is None else rate
     blink = sample_blinks(frames, voice, fps, rate, blinking)
-    return Motion(landmarks, rotation, translation, blink, fps, neutral)
+    gaze = sample_gaze(rotation, blink, fps, eyes)
+    return Motion(landmarks, rotation, translation, blink, fps, neutral, gaze)
 
 
 class Heard(NamedTuple):
@@ -76,10 +85,12 @@ class Heard(NamedTuple):
     """(T,) 1 where a voice is heard, 0 in silence."""
     stress: Floats
     """(T,) stressed syllables, about 0 to 1."""
+    prosody: Floats
+    """(P, 80) mean log-mel row of the voice at each pose, at the pose generator's rate."""
 
 
 def hear(
-    sound: Sound, net: MotionGenerator, fps: Fraction, *, reporter: Reporter = SILENT
+    sound: Sound, models: MotionModels, fps: Fraction, *, reporter: Reporter = SILENT
 ) -> Heard:
     """Return the un-styled motion of a recording at a frame rate; silence shuts the mouth.
 
@@ -92,12 +103,11 @@ def hear(
     # What stays is allocated first: what is freed after it can then go back to the system.
     frames = math.ceil(round(sound.seconds * fps, 6))
     landmarks = np.zeros((frames, 68, 3), np.float32)
-    offsets, level = _listen(sound, net, reporter)
-    gate = voice_gate(level)
+    offsets, gate, stress, prosody = _listen(sound, models, reporter)
     for rows, values in _resampled(offsets, gate, FPS, fps, frames):
         landmarks[rows] = values
     del offsets
-    return Heard(landmarks, _at_rate(gate, fps, frames), _at_rate(_stress(level), fps, frames))
+    return Heard(landmarks, _at_rate(gate, fps, frames), _at_rate(stress, fps, frames), prosody)
 
 
 def adjust(motion: Motion, controls: MotionControls) -> Motion:
@@ -120,61 +130,92 @@ def adjust(motion: Motion, controls: MotionControls) -> Motion:
 
 
 def _streams(seed: int) -> tuple[np.random.Generator, ...]:
-    """Return chance for head, blinks and brows: turning one control leaves the others alone."""
-    return tuple(np.random.default_rng([seed, part]) for part in range(3))
+    """Return chance for head, blinks, brows and eyes: one control leaves the others alone."""
+    return tuple(np.random.default_rng([seed, part]) for part in range(4))
+
+
+class _Voiced:
+    """Passes a recording's voice on, block by block, and notes when it was there and how loud."""
+
+    def __init__(self, sound: Sound, models: MotionModels, reporter: Reporter) -> None:
+        self._sound, self._models, self._reporter = sound, models, reporter
+        self._filters = torch.from_numpy(mel_filters())
+        self._gain = np.float32(LOUDNESS / sound.loudness)
+        self._level: list[Floats] = []
+        self._activity: list[Floats] = []
+        self._prosody: list[Floats] = []
+
+    def blocks(self) -> Iterator[Floats]:
+        """Yield the voice, 10 s at a time."""
+        loud = (block * self._gain for block in self._sound.blocks())
+        for samples, activity in self._models.voice.separate(loud):
+            frames = len(activity)
+            padded = np.zeros(frames * SPEECH_RATE // FPS + 2 * SPEECH_RATE // FPS, np.float32)
+            padded[: len(samples)] = samples
+            rows = log_mel(torch.from_numpy(padded), self._filters)[: frames * ROWS_PER_FRAME]
+            magnitude = torch.exp((1 - rows) * math.log(FLOOR)).mean(1)
+            self._level.append(to_array(magnitude.unflatten(0, (-1, ROWS_PER_FRAME)).mean(1)))
+            self._activity.append(activity)
+            per_pose = FPS // pose_generator.FPS * ROWS_PER_FRAME
+            missing = -len(rows) % per_pose
+            rows = torch.cat([rows, rows[-1:].expand(missing, -1)])
+            self._prosody.append(to_array(rows.unflatten(0, (-1, per_pose)).mean(1)))
+            self._reporter.advance()
+            yield samples
+
+    def noted(self) -> tuple[Floats, Floats, Floats]:
+        """Return level in dB and activity, both (T,) at 60 fps, and the prosody (P, 80)."""
+        level = 20 * np.log10(np.concatenate(self._level) + 1e-9)
+        level -= np.percentile(level, 95)
+        return level, np.concatenate(self._activity), np.concatenate(self._prosody)
 
 
 @torch.inference_mode()
 def _listen(
-    sound: Sound, net: MotionGenerator, reporter: Reporter
-) -> tuple[NDArray[np.float16], Floats]:
-    """Run the net over the recording: offsets (T, 68, 3) and level in dB (T,), at 60 fps."""
-    total = math.ceil(sound.seconds * FPS) + 1
+    sound: Sound, models: MotionModels, reporter: Reporter
+) -> tuple[NDArray[np.float16], Floats, Floats, Floats]:
+    """Run the networks over the recording: offsets (T, 68, 3), gate and stress (T,), at 60 fps."""
+    total = math.ceil(round(sound.seconds * FPS, 6)) + 1
     offsets = np.zeros((total, 68, 3), np.float16)
-    level = np.full(total, -100.0, np.float32)
-    delay = net.config.delay
-    state, done, heard = None, 0, 0
+    net = models.generator
+    delay, device = net.config.delay, net.spread.device
+    state, done, skipped = None, 0, delay
     reporter.start("Listening", math.ceil((total - 1) / CHUNK))
-    chunks = mel_chunks(
-        sound.blocks(), net.filters.cpu(), gain=LOUDNESS / sound.loudness, frames=CHUNK
-    )
-    for rows in _then_tail(chunks, delay):
-        device = net.filters.device
-        predicted, state = net(rows[None].to(device), state)
+    voiced = _Voiced(sound, models, reporter)
+    for features in _then_tail(models.ears.listen(voiced.blocks()), delay):
+        predicted, state = net(features[None].to(device), state)
         ready = to_array(predicted[0])
-        if heard == 0:  # steps before the net has heard `delay` frames belong to no frame
-            ready = ready[delay:]
+        early = min(skipped, len(ready))  # what the net says before it has heard `delay` frames
+        ready, skipped = ready[early:], skipped - early
         count = min(len(ready), total - done)
         offsets[done : done + count] = ready[:count]
         done += count
-        magnitude = torch.exp((1 - rows) * math.log(FLOOR)).mean(1)
-        loud = to_array(magnitude.unflatten(0, (-1, ROWS_PER_FRAME)).mean(1))
-        count = min(len(loud), total - heard)
-        level[heard : heard + count] = 20 * np.log10(loud[:count] + 1e-9)
-        heard += count
-        reporter.advance()
     offsets[done:] = offsets[done - 1]  # for interpolation beyond the last frame
-    level -= np.percentile(level, 95)
-    return offsets, level
+    level, activity, prosody = voiced.noted()
+    heard = ((activity - UNLIKELY) / (LIKELY - UNLIKELY)).clip(0, 1)
+    gate = voice_gate(level, heard)
+    return offsets, np.append(gate, gate[-1]), _stress(level) * heard, prosody
 
 
 def _then_tail(chunks: Iterator[torch.Tensor], delay: int) -> Iterator[torch.Tensor]:
-    """Yield the chunks, the last one followed by `delay` frames of its last row."""
+    """Yield the chunks, the last one followed by `delay` repeats of its last row."""
     held = None
-    for rows in chunks:
+    for features in chunks:
         if held is not None:
             yield held
-        held = rows
+        held = features
     if held is not None:
-        yield torch.cat([held, held[-1:].expand(delay * ROWS_PER_FRAME, -1)])
+        yield torch.cat([held, held[-1:].expand(delay, -1)])
 
 
-def voice_gate(level: Floats) -> Floats:
+def voice_gate(level: Floats, heard: Floats) -> Floats:
     """Return how much the mouth may move, 0 to 1, from the level in dB at 60 fps.
+
+    heard (T,) in [0, 1] says where that level is a voice's.
 
     Opens a little before the sound, as lips do, and shuts a little after it.
     """
-    gate = ((level - SILENT_LEVEL) / (VOICED_LEVEL - SILENT_LEVEL)).clip(0, 1)
+    gate = ((level - SILENT_LEVEL) / (VOICED_LEVEL - SILENT_LEVEL)).clip(0, 1) * heard
     shift = (RELEASE - ATTACK) // 2
     gate = maximum_filter1d(gate, ATTACK + RELEASE + 1, origin=shift)
     return gaussian_filter1d(gate, GATE_SMOOTHING).astype(np.float32)
@@ -286,6 +327,15 @@ def _hold_style(landmarks: Floats, voice: Floats, brows: Floats, style: Style) -
         landmarks[:, points] += (mean - own)[points]
     mouth = list(REGIONS["mouth"])
     landmarks[:, mouth, 0] += voice[:, None] * (mean - own)[mouth, 0]
+
+
+def _from_rest(landmarks: Floats, fps: Fraction) -> None:
+    """Let the face leave the portrait's own rest at the start and reach it at the end; in place."""
+    frames = len(landmarks)
+    from_ends = np.minimum(np.arange(frames), np.arange(frames)[::-1])
+    reach = min(REST, frames / float(fps) / 4) * float(fps)
+    ramp = (from_ends[from_ends < reach] / reach).astype(np.float32)
+    landmarks[from_ends < reach] *= (ramp * ramp * (3 - 2 * ramp))[:, None, None]
 
 
 def _keep_lips_apart(landmarks: Floats, neutral: Floats) -> None:

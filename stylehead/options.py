@@ -14,6 +14,19 @@ class Device(str, Enum):
     CUDA = "cuda"
 
 
+class Encoder(str, Enum):
+    """What the motion generator hears with."""
+
+    AUTO = "auto"
+    """Whisper, or the distilled encoder where Whisper cannot be fetched."""
+    WHISPER = "whisper"
+    """Whisper-tiny's audio encoder, 75 MB, fetched once."""
+    DISTILLED = "distilled"
+    """The paper's encoder that also learned what Whisper hears; comes along."""
+    APC = "apc"
+    """The paper's encoder: autoregressive predictive coding alone; comes along."""
+
+
 @dataclass(frozen=True, slots=True)
 class MotionControls:
     """What may be turned about a motion; 1 is as the style has it."""
@@ -43,6 +56,7 @@ class Options:
     duration: float | None = None
     """Seconds of the sound to use; None takes all."""
     device: Device = Device.AUTO
+    encoder: Encoder = Encoder.AUTO
     overwrite: bool = False
     controls: MotionControls = field(default_factory=MotionControls)
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from stylehead import files, images, media, rendering, tracking, weights
 from stylehead.device import choose_device
-from stylehead.models.load import load_motion_generator
 from stylehead.motion import adjust, predict_motion
 from stylehead.motion_file import at_rate, load_motion, save_motion
-from stylehead.options import DEFAULT_STYLE, MotionControls, Options
+from stylehead.motion_models import load_motion_models
+from stylehead.options import DEFAULT_STYLE, Options
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.references import Retrieval
 from stylehead.sheet import draw_sheet
@@ -86,11 +86,16 @@ def animate(
         chosen = learn_style(Path(style_video), Path(style_video).stem, reporter=reporter)[0]
     clock.lap("style")
     fps = Fraction(options.fps)
+    heard_by = "saved motion"
     if moves:
         moves = adjust(_lasting(at_rate(moves, fps), sound.seconds), options.controls)
     else:
         assert chosen is not None  # without a motion there is always a style
-        moves = make_motion(sound, chosen, fps, device, options.controls, reporter=reporter)
+        models = load_motion_models(options.encoder, device, reporter=reporter)
+        heard_by = models.encoder
+        moves = predict_motion(
+            sound, models, chosen, fps=fps, controls=options.controls, reporter=reporter
+        )
     if save_motion_to:
         save_motion(moves, save_motion_to)
     clock.lap("motion")
@@ -106,7 +111,7 @@ def animate(
         frames,
         fps=fps,
         sound=sound,
-        metadata=_metadata(image, style_name, chosen, options.controls.seed),
+        metadata=_metadata(image, style_name, chosen, heard_by, options.controls.seed),
     )
     clock.lap("rendering")
     return Result(
@@ -141,7 +146,10 @@ def write_motion(
     else:
         chosen = choose_style(style)
     fps = Fraction(options.fps)
-    moves = make_motion(sound, chosen, fps, device, options.controls, reporter=reporter)
+    models = load_motion_models(options.encoder, device, reporter=reporter)
+    moves = predict_motion(
+        sound, models, chosen, fps=fps, controls=options.controls, reporter=reporter
+    )
     save_motion(moves, output)
     return moves
 
@@ -232,20 +240,6 @@ def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrai
     return portrait
 
 
-def make_motion(
-    sound: media.Sound,
-    style: Style,
-    fps: Fraction,
-    device: torch.device,
-    controls: MotionControls,
-    *,
-    reporter: Reporter = SILENT,
-) -> Motion:
-    """Predict the motion of a sound in a style with the shipped motion generator."""
-    net = load_motion_generator(weights.resolve("motion"), device)
-    return predict_motion(sound, net, style, fps=fps, controls=controls, reporter=reporter)
-
-
 def _lasting(motion: Motion, seconds: float) -> Motion:
     """Hold a motion's last frame until the sound ends; a longer one is cut there."""
     frames = math.ceil(round(seconds * motion.fps, 6))
@@ -258,6 +252,7 @@ def _rows(motion: Motion, rows: NDArray[np.intp]) -> Motion:
         rotation=motion.rotation[rows],
         translation=motion.translation[rows],
         blink=motion.blink[rows],
+        gaze=motion.gaze[rows],
     )
 
 
@@ -285,7 +280,9 @@ def _estimate(
     )
 
 
-def _metadata(image: Path, name: str, style: Style | None, seed: int) -> dict[str, str]:
+def _metadata(
+    image: Path, name: str, style: Style | None, encoder: str, seed: int
+) -> dict[str, str]:
     """Return what the video says about itself."""
     source = style.provenance.get("source_sha256", "") if style else ""
     used = {key: entry.sha256[:16] for key, entry in weights.read_manifest().items()}
@@ -296,6 +293,7 @@ def _metadata(image: Path, name: str, style: Style | None, seed: int) -> dict[st
         "software": f"stylehead {__version__}",
         "stylehead_weights": json.dumps(used),
         "stylehead_style": json.dumps({"name": name, "source_sha256": source}),
+        "stylehead_encoder": encoder,
         "stylehead_seed": str(seed),
     }
 

@@ -21,9 +21,9 @@ from stylehead.errors import MediaError
 from stylehead.geometry import align
 from stylehead.landmarks import RIGID, interocular, mouth_opening
 from stylehead.metrics import FRAME_METRICS, style_distance
-from stylehead.models.motion_generator import MotionGenerator
 from stylehead.motion import Heard, hear, predict_motion
 from stylehead.motion_file import at_rate
+from stylehead.motion_models import MotionModels
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.types import Floats, Motion, Style
 
@@ -156,7 +156,7 @@ def candidates(
     recording: Recording,
     sound: media.Sound,
     heard: Heard,
-    net: MotionGenerator,
+    models: MotionModels,
     style: Style,
     baselines: Baselines,
 ) -> dict[str, Floats]:
@@ -165,7 +165,7 @@ def candidates(
     found = {"ground truth": recording.landmarks}
     found |= baselines.predict(sound, FPS, frames)
     found["un-styled generator"] = _fitted(heard.landmarks, frames)
-    styled = predict_motion(sound, net, style, fps=FPS).landmarks
+    styled = predict_motion(sound, models, style, fps=FPS).landmarks
     found[f"stylehead, style {style.name}"] = _fitted(styled, frames)
     return found
 
@@ -227,7 +227,7 @@ def judge_motion(motion: Motion, landmarks: Path) -> list[Scores]:
 
 def evaluate(
     root: Path,
-    net: MotionGenerator,
+    models: MotionModels,
     style: Style,
     *,
     actors: list[str] | None = None,
@@ -239,9 +239,9 @@ def evaluate(
     recordings = [one for one in read_recordings(root) if not actors or one.actor in actors]
     for recording in track(recordings, "RAVDESS", len(recordings), reporter):
         sound = media.open_sound(recording.sound)
-        heard = hear(sound, net, FPS)
+        heard = hear(sound, models, FPS)
         voice = _fitted(heard.voice, len(recording.landmarks))
-        for name, offsets in candidates(recording, sound, heard, net, style, baselines).items():
+        for name, offsets in candidates(recording, sound, heard, models, style, baselines).items():
             rows.setdefault(name, []).append(score(recording, offsets, voice))
     actors_seen = tuple(one.actor for one in recordings)
     return [Scores(name, np.array(values), actors_seen) for name, values in rows.items()]

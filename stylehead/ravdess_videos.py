@@ -33,7 +33,9 @@ def find_videos(root: Path, actors: list[str] | None) -> list[Path]:
     return found
 
 
-def evaluate_video(path: Path, *, reporter: Reporter = SILENT) -> dict[str, dict[str, Cell]]:
+def evaluate_video(
+    path: Path, options: Options, *, reporter: Reporter = SILENT
+) -> dict[str, dict[str, Cell]]:
     """Animate a clip's first frame with its sound, in the style of the clip itself, and compare.
 
     The style reference is the clip of the same name, as in the authors' scripts.
@@ -42,23 +44,25 @@ def evaluate_video(path: Path, *, reporter: Reporter = SILENT) -> dict[str, dict
     with tempfile.TemporaryDirectory() as folder:
         portrait, made = Path(folder) / "portrait.png", Path(folder) / path.name
         images.write_image(portrait, next(media.read_frames(path)).pixels)
-        options = Options(overwrite=True)
         pipeline.animate(portrait, path, made, style=style, options=options, reporter=reporter)
         return compare(made, path, reporter=reporter).rows
 
 
 def evaluate_folder(
-    videos: list[Path], cache: Path, *, reporter: Reporter = SILENT
+    videos: list[Path], cache: Path, options: Options, *, reporter: Reporter = SILENT
 ) -> dict[str, dict[str, dict[str, Cell]]]:
-    """Score videos by name; each is kept in `cache`, so that a broken run goes on there."""
+    """Score videos by name; each is kept in `cache`, so that a broken run goes on there.
+
+    Each encoder has its own file there.
+    """
     files.make_folder(cache)
     scored: dict[str, dict[str, dict[str, Cell]]] = {}
     for number, path in enumerate(videos, 1):
-        kept = cache / f"{path.stem}.json"
+        kept = cache / f"{path.stem}-{options.encoder.value}.json"
         if not kept.exists():
             reporter.say(f"{path.name} ({number} of {len(videos)})")
             try:
-                rows = evaluate_video(path, reporter=reporter)
+                rows = evaluate_video(path, options, reporter=reporter)
             except FaceError as error:
                 reporter.say(f"Left out: {error}")
                 continue

@@ -1,4 +1,4 @@
-"""A smooth random walk with a tempo: what head and brows do that the sound does not tell."""
+"""A smooth random walk with a tempo: what brows do that the sound does not tell."""
 
 from __future__ import annotations
 

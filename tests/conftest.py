@@ -48,8 +48,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = Path(before) if before else tmp_path_factory.mktemp("home")
     os.environ["STYLEHEAD_HOME"] = str(folder)
     # The one moment with a network. Tests that need no model file must also run without one.
-    with contextlib.suppress(WeightsError):
-        weights.resolve("face_landmarker")
+    for name, entry in weights.read_manifest().items():
+        with contextlib.suppress(WeightsError):
+            if not entry.embedded:
+                weights.resolve(name)
     yield folder
     if before is None:
         del os.environ["STYLEHEAD_HOME"]

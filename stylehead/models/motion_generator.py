@@ -1,4 +1,4 @@
-"""The motion generator: log-mel rows -> landmark offsets, streaming."""
+"""The motion generator: what an encoder hears -> landmark offsets, streaming."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ FPS = 60
 ROWS_PER_FRAME = 2
 """Mel rows per frame: 120 Hz (paper, Implementation)."""
 
+State = tuple[Tensor, Tensor]
+"""Hidden and cell state of the LSTM: what it remembers of the sound so far."""
+
 
 @dataclass(frozen=True, slots=True)
 class MotionConfig:
-    """Shape of the motion generator."""
+    """Shape of the motion generator, and whose features it was trained on."""
 
-    mels: int = 80  # paper, Implementation
-    hidden: int = 160  # LSP has 256; our quarter of an hour overfits that within 750 steps
+    encoder: str = "whisper"
+    features: int = 384
+    hidden: int = 160  # LSP has 256; our twenty minutes overfit that
     layers: int = 2
     components: int = 32  # principal components of 204 offsets: nearly all of their weighted energy
     delay: int = 18  # frames of sound heard ahead: 300 ms (method notes, 3.1)
@@ -26,14 +30,16 @@ class MotionConfig:
 
 
 class MotionGenerator(nn.Module):
-    """Two frames' mel rows side by side -> GRU -> weights of principal landmark offsets.
+    """Features of a frame -> LSTM -> weights of principal landmark offsets.
 
     The output at step t belongs to frame t - delay, so the net hears 300 ms ahead and still
-    streams (paper 3.1 by way of Live Speech Portraits, which uses an LSTM).
+    streams (paper 3.1 by way of Live Speech Portraits).
     """
 
-    filters: Tensor
-    """(80, 257) mel filter bank the rows are made with."""
+    mean: Tensor
+    """(F,) of the encoder's features over the training clips."""
+    scale: Tensor
+    """(F,) their spread."""
     components: Tensor
     """(K, 204) principal offsets, in units of their standard deviation."""
     spread: Tensor
@@ -46,32 +52,36 @@ class MotionGenerator(nn.Module):
         self.config = config
         width = config.hidden
         self.front = nn.Sequential(
-            nn.Linear(ROWS_PER_FRAME * config.mels, width),
+            nn.Dropout(config.dropout / 2),
+            nn.Linear(config.features, width),
             nn.LayerNorm(width),
-            nn.LeakyReLU(0.2),
+            nn.GELU(),
             nn.Dropout(config.dropout),
-            nn.Linear(width, width),
         )
         between = config.dropout if config.layers > 1 else 0.0
-        self.memory = nn.GRU(width, width, config.layers, batch_first=True, dropout=between)
+        self.memory = nn.LSTM(width, width, config.layers, batch_first=True, dropout=between)
         self.head = nn.Sequential(
             nn.Dropout(config.dropout),
             nn.Linear(width, width),
-            nn.LeakyReLU(0.2),
+            nn.GELU(),
             nn.Linear(width, config.components),
         )
-        self.register_buffer("filters", torch.zeros(config.mels, 257))
+        self.register_buffer("mean", torch.zeros(config.features))
+        self.register_buffer("scale", torch.ones(config.features))
         self.register_buffer("components", torch.zeros(config.components, 204))
         self.register_buffer("spread", torch.ones(68, 3))
         self.register_buffer("predicted_spread", torch.ones(68, 3))
 
-    def forward(self, rows: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def standardised(self, features: Tensor) -> Tensor:
+        """Return features about their usual mean, in units of their usual spread."""
+        return (features - self.mean) / self.scale
+
+    def forward(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Return offsets of the frames `delay` earlier, and the state to go on with.
 
-        rows (B, 2 T, 80) in [0, 1]; offsets (B, T, 68, 3) in units of an average person.
+        features (B, T, F) of one encoder at 60 Hz; offsets (B, T, 68, 3) in units of an average
+        person.
         """
-        batch, count, mels = rows.shape
-        pairs = rows.reshape(batch, count // ROWS_PER_FRAME, ROWS_PER_FRAME * mels)
-        hidden, after = self.memory(self.front(pairs * 2 - 1), state)
+        hidden, after = self.memory(self.front(self.standardised(features)), state)
         offsets = self.head(hidden) @ self.components
         return offsets.unflatten(-1, (68, 3)), after

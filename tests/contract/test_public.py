@@ -30,6 +30,7 @@ OPTION_OF = {
     "start": "--start",
     "duration": "--duration",
     "device": "--device",
+    "encoder": "--encoder",
     "overwrite": "--overwrite",
     "expression": "--expression",
     "pose": "--pose",
@@ -196,7 +197,7 @@ def wrong(words: list[str]) -> str | None:
     [
         ("animate --image a --audio b -o c", None),
         ("extract-style clip.mp4 --sheet=x.png", None),
-        ("train motion --work w --run r", None),
+        ("train motion --data d --run r --encoder apc", None),
         ("-q demo", None),
         ("animate --picture a", "--picture is no option of animate"),
         ("anime", "anime is no command"),

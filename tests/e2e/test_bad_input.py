@@ -567,9 +567,10 @@ def test_a_cover_picture_in_a_song_changes_nothing(call: Command, tmp_path: Path
 
 @pytest.fixture(scope="module")
 def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An hour of sound at 8 kHz: 40 s of speech-like noise, then 20 s of silence, sixty times."""
+    """An hour of sound at 8 kHz: 40 s of speech, then 20 s of silence, sixty times."""
     path = tmp_path_factory.mktemp("hour") / "hour.flac"
-    minute = np.concatenate([media.bursts(40, 8_000), np.zeros(20 * 8_000, np.float32)])
+    minute = np.resize(media.voice(rate=8_000), 40 * 8_000)
+    minute = np.concatenate([minute, np.zeros(20 * 8_000, np.float32)])
     with soundfile.SoundFile(path, "w", 8_000, 1) as file:
         for _ in range(60):
             file.write(minute)
@@ -1182,7 +1183,7 @@ def test_a_damaged_style_file_is_refused_in_one_line(
     elif kind == "cut":
         path.write_bytes(content[: len(content) // 2])
     elif kind == "other":  # the right container with other things in it
-        shutil.copy(weights.resolve("motion"), path)
+        shutil.copy(weights.resolve("motion_distilled"), path)
     elif kind == "empty":
         path.touch()
     else:
@@ -1251,6 +1252,7 @@ def test_a_style_file_with_numbers_that_are_none_is_refused(
         ("--duration", "0"),
         ("--start", "-1"),
         ("--device", "tpu"),
+        ("--encoder", "ears"),
         ("--pose", "-1"),
         ("--loudly",),
     ],
@@ -1301,12 +1303,14 @@ def test_a_damaged_model_file_of_the_package_is_refused(
     for folder in (weights.PACKAGE, weights.PACKAGE.parent):
         if (folder / "weights.toml").is_file():
             shutil.copy(folder / "weights.toml", package)
-    damaged = package / "assets" / "motion.safetensors"
+    damaged = package / "assets" / "motion_distilled.safetensors"
     content = bytearray(damaged.read_bytes())
     content[-100:] = bytes(100)
     damaged.write_bytes(content)
     monkeypatch.setattr(weights, "PACKAGE", package)
-    refused(animate(), damaged, "missing or damaged", "Install stylehead again")
+    refused(
+        animate("--encoder", "distilled"), damaged, "missing or damaged", "Install stylehead again"
+    )
     assert not output.exists()
 
 

@@ -74,9 +74,12 @@ def test_help_comes_within_half_a_second() -> None:
     assert statistics.median(taken) < 0.5, taken
 
 
-@pytest.mark.parametrize("name", ["animate", "motion", "extract-style", "styles", "demo", "doctor"])
+@pytest.mark.parametrize(
+    "name",
+    ["animate", "motion", "extract-style", "styles", "demo", "doctor", "prepare", "train motion"],
+)
 def test_every_command_has_help(call: Command, name: str) -> None:
-    outcome = call(name, "--help")
+    outcome = call(*name.split(), "--help")
     assert outcome.code == 0
     assert f"stylehead {name}" in outcome.stdout
     assert outcome.stderr == ""
@@ -307,7 +310,7 @@ def test_pose_is_a_factor_on_the_head_alone(moved: Callable[..., Motion]) -> Non
 def test_blink_is_the_number_of_blinks_a_minute(
     moved: Callable[..., Motion], tmp_path: Path
 ) -> None:
-    minute = media.save_sound(tmp_path / "minute.wav", media.bursts(60))
+    minute = media.save_sound(tmp_path / "minute.wav", np.resize(media.voice(), 60 * 16_000))
     counts = {}
     for rate in (0, 10, 40):
         motion = moved("--blink", rate, audio=minute)
@@ -361,6 +364,54 @@ def test_motion_and_animate_make_the_same_motion(
     for name in ("landmarks", "rotation", "translation", "blink", "neutral"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     assert one.fps == other.fps == 10
+
+
+# ---- what listens ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoder", ["whisper", "distilled", "apc"])
+def test_the_video_says_what_listened(animate: Command, output: Path, encoder: str) -> None:
+    assert animate("--encoder", encoder).code == 0
+    assert tags(output)["stylehead_encoder"] == encoder
+
+
+def test_a_video_of_a_saved_motion_says_that_nothing_listened(
+    animate: Command, clip: Path, output: Path
+) -> None:
+    assert animate("--motion", clip.with_suffix(".npz")).code == 0
+    assert tags(output)["stylehead_encoder"] == "saved motion"
+
+
+@pytest.mark.parametrize("encoder", ["whisper", "distilled", "apc"])
+def test_every_encoder_moves_the_mouth_while_somebody_speaks(
+    moved: Callable[..., Motion], tmp_path: Path, encoder: str
+) -> None:
+    samples = np.concatenate([media.voice(3), np.zeros(3 * 16_000, np.float32)])
+    audio = media.save_sound(tmp_path / "paused.wav", samples)
+    motion = moved("--encoder", encoder, "--fps", 30, audio=audio)
+    curve = mouth_opening(motion.landmarks + motion.neutral)
+    assert curve[:85].std() > 10 * curve[110:].std()
+
+
+def test_where_whisper_cannot_be_had_the_built_in_encoder_listens_and_it_is_said(
+    animate: Command, home: Path, tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = {
+        name: replace(entry, url=None, package=None)
+        for name, entry in weights.read_manifest().items()
+    }
+    monkeypatch.setattr(weights, "read_manifest", lambda path=None: entries)
+    folder = tmp_path / "elsewhere" / "weights"
+    folder.mkdir(parents=True)
+    (folder / "face_landmarker.task").symlink_to(home / "weights" / "face_landmarker.task")
+    monkeypatch.setenv("STYLEHEAD_HOME", str(folder.parent))
+    outcome = animate()
+    assert outcome.code == 0
+    assert outcome.stdout == f"{output}\n"
+    assert "built-in encoder" in outcome.stderr
+    assert tags(output)["stylehead_encoder"] == "distilled"
+    with av.open(str(output)) as container:
+        assert container.streams.video[0].frames == 10
 
 
 # ---- saved motions --------------------------------------------------------------------------

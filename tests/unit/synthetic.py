@@ -11,14 +11,17 @@ import numpy as np
 import torch
 
 from stylehead.face_model import FaceModel
-from stylehead.features import mel_filters
 from stylehead.geometry import rotation_from_angles
+from stylehead.hearing import MelEars
 from stylehead.landmarks import REGIONS, to_68
 from stylehead.media import SPEECH_RATE, loudness, piece_energies
-from stylehead.models.motion_generator import MotionConfig
+from stylehead.models.motion_generator import FPS, MotionConfig
+from stylehead.models.pose_generator import PoseConfig, PoseGenerator
+from stylehead.motion_models import MotionModels
 from stylehead.rig import EYES, INNER_LOWER, INNER_UPPER
 from stylehead.style import style_statistics
 from stylehead.types import TEMPLATES, Face, FaceTrack, Motion, Portrait, Style, StyleReference
+from stylehead.voice import Voice
 
 STILL = np.eye(3, dtype=np.float32)
 
@@ -140,20 +143,50 @@ class Recording:
 
 
 class Parrot:
-    """A net that opens the mouth by the loudness it hears, and is late as real ones are."""
+    """A net that opens the mouth by the loudness it hears, and is late as real ones are.
+
+    It hears with MelEars.
+    """
 
     def __init__(self, shape=None, delay=7):
-        self.config = MotionConfig(delay=delay)
-        self.filters = torch.from_numpy(mel_filters())
+        self.config = MotionConfig(encoder="log-mel", features=MelEars.width, delay=delay)
         self.spread = self.predicted_spread = torch.full((68, 3), 0.02)
         self.shape = torch.from_numpy(gape(0.2) if shape is None else shape)
 
-    def __call__(self, rows, state=None):
-        loud = rows.unflatten(1, (-1, 2)).mean((2, 3))
+    def __call__(self, features, state=None):
+        loud = features.mean(2)
         state = torch.zeros(1, self.config.delay) if state is None else state
         queue = torch.cat([state, loud], 1)
         now, later = queue[:, : loud.shape[1]], queue[:, loud.shape[1] :]
         return now[..., None, None] * self.shape, later
+
+
+class EveryVoice:
+    """A voice listener that takes all sound for a voice, 10 s at a time."""
+
+    def activity(self, seconds):
+        return np.ones_like(seconds)
+
+    def separate(self, blocks):
+        samples, length = np.concatenate(list(blocks)), 10 * SPEECH_RATE
+        for start in range(0, len(samples), length):
+            piece = samples[start : start + length]
+            frames = np.arange(-(-len(piece) * FPS // SPEECH_RATE))
+            seconds = start / SPEECH_RATE + frames / FPS
+            yield Voice(piece, self.activity(seconds).astype(np.float32))
+
+
+@cache
+def tiny_pose(seed: int = 0) -> PoseGenerator:
+    """Return an untrained pose generator that is quick to draw from."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return PoseGenerator(PoseConfig(width=4, skip=4, layers=2, blocks=1)).eval()
+
+
+def motion_models(net=None, *, voice=None, ears=None) -> MotionModels:
+    """Return networks that need no weights: a parrot that hears everything, and a nervous head."""
+    return MotionModels(voice or EveryVoice(), ears or MelEars(), net or Parrot(), tiny_pose())
 
 
 def gape(size):

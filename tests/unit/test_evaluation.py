@@ -11,7 +11,7 @@ from stylehead.evaluation import Cell, compare, compare_folders, compare_style, 
 from stylehead.measuring import Measured
 from stylehead.media import read_frames
 from stylehead.observation import FPS, SeamMeter, jitter, lag_of, observe
-from stylehead.options import Device
+from stylehead.options import Device, Encoder
 from tests import media
 from tests.conftest import Command
 
@@ -141,13 +141,18 @@ def test_the_published_protocol_runs_and_goes_on_where_it_stopped(
     with pytest.raises(measuring.MediaError, match="no RAVDESS videos"):
         ravdess_videos.find_videos(tmp_path, ["08"])
     cache = tmp_path / "scores"
-    rows, note = measuring.ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU)
+    rows, note = measuring.ravdess_rows(
+        tmp_path, ["07"], cache, None, Device.CPU, Encoder.DISTILLED
+    )
     assert rows[0][:3] == ("method", "CPBD", "LMD")
     assert [row[0] for row in rows[1:3]] == ["result", "ground truth"]
     assert rows[-1][:4] == ("published: the paper", "", "1.83", "2.65")
     assert "1 clips" in note
     monkeypatch.setattr(ravdess_videos, "evaluate_video", None)  # must not be needed again
-    assert measuring.ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU)[0] == rows
+    assert (
+        measuring.ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU, Encoder.DISTILLED)[0]
+        == rows
+    )
 
 
 def test_a_page_for_folders_is_refused(tmp_path: Path) -> None:

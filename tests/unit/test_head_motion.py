@@ -1,20 +1,46 @@
+import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
+from stylehead import weights
 from stylehead.geometry import angles_from_rotation
 from stylehead.head_motion import sample_head
+from stylehead.models.load import load_pose_generator
+from stylehead.models.pose_generator import FPS as POSES
+from stylehead.models.pose_generator import PoseConfig
 from stylehead.style import span
 from tests.unit.synthetic import make_style, performed_motion
 
 
-def sample(style, *, seconds=120.0, fps=30, gain=1.0, seed=0, voice=None, stress=None):
-    frames = round(seconds * fps)
-    voice = np.ones(frames, np.float32) if voice is None else voice
-    stress = np.zeros(frames, np.float32) if stress is None else stress
+class Swing:
+    """A pose generator that swings at the tempo it is asked for, less far than others do.
+
+    Chance says where each axis is in its swing. Keeps what it was asked last.
+    """
+
+    def __init__(self, size=0.4):
+        self.config, self.size = PoseConfig(), size
+
+    def sample(self, heard, style, noise, *, temperature):
+        self.heard, self.style, self.noise = heard, style, noise
+        seconds = torch.arange(len(heard))[:, None] / POSES
+        return self.size * math.sqrt(2) * torch.sin(seconds * style.exp() + 3 * noise[0, :6])
+
+
+def babble(seconds):
+    """Return log-mel rows of poses, each of them another."""
+    poses = math.ceil(seconds * POSES)
+    return np.linspace(0.1, 0.9, poses * 80, dtype=np.float32).reshape(poses, 80)
+
+
+def sample(style, *, net=None, seconds=120.0, fps=30, gain=1.0, seed=0, prosody=None):
+    prosody = babble(seconds) if prosody is None else prosody
     rng = np.random.default_rng(seed)
-    return sample_head(voice, stress, style, Fraction(fps), gain, rng)
+    frames = round(seconds * fps)
+    return sample_head(net or Swing(), prosody, frames, style, Fraction(fps), gain, rng)
 
 
 def nodding(degrees=(3.0, 5.0, 2.0), **more):
@@ -96,31 +122,67 @@ def test_there_is_no_jump():
     assert (np.abs(np.diff(curve, axis=0)).max(0) < 0.1 * np.ptp(curve, axis=0)).all()
 
 
-def test_stress_nods():
-    stress = np.zeros(600, np.float32)
-    stress[300:310] = 1
-    change = angles(nodding(), seconds=20, stress=stress) - angles(nodding(), seconds=20)
-    assert change[305, 0] > 0.3  # + looks down
-    assert change[305, 0] > 3 * abs(change[150, 0])
+@pytest.mark.parametrize("size", [0.1, 1.0, 3.0])
+def test_how_far_the_net_moves_does_not_matter(size):
+    style = nodding()
+    one, other = (sample(style, net=Swing(each), seconds=20)[1] for each in (0.3, size))
+    reached = [np.percentile(np.abs(each), 90, axis=0) for each in (one, other)]
+    np.testing.assert_allclose(reached[0], reached[1], rtol=0.25)
 
 
-def test_pauses_are_calmer():
-    voice = np.ones(120 * 30, np.float32)
-    voice[60 * 30 :] = 0
-    speed = np.abs(np.diff(angles(nodding(), voice=voice), axis=0)).mean(1)
-    assert speed[63 * 30 : -60].mean() < 0.75 * speed[60 : 57 * 30].mean()
+def test_a_short_motion_is_not_blown_up_to_the_styles_range():
+    """In two seconds the net hardly moved, and two seconds say little about how far it would."""
+    moved = sample(nodding(shift=0.04), net=Swing(0.01), seconds=2)[1]
+    assert np.abs(moved).max() < 0.04 / 20
 
 
-def test_angles_that_go_together_in_the_style_go_together():
-    motion = performed_motion(60)
-    from stylehead.geometry import rotation_from_angles
+# ---- what the net is asked ------------------------------------------------------------------
 
-    swing = np.sqrt(2) * np.sin(2 * np.pi * 0.4 * np.arange(len(motion)) / 30)
-    turned = rotation_from_angles(np.column_stack([2 * swing, 4 * swing, -2 * swing]))
-    curve = angles(make_style(motion.with_(rotation=turned)), seconds=200)
-    linked = np.corrcoef(curve.T)
-    assert linked[0, 1] > 0.5
-    assert linked[1, 2] < -0.5
+
+def test_each_pose_hears_what_comes_after_it():
+    net, prosody = Swing(), babble(3.0)
+    sample(nodding(), net=net, seconds=3.0, prosody=prosody)
+    lead = len(net.heard) - len(prosody) - 1
+    ahead = net.config.ahead
+    np.testing.assert_array_equal(net.heard[lead : -ahead - 1], prosody[ahead:])
+    assert (net.heard[-ahead - 1 :] == torch.from_numpy(prosody[-1])).all()
+    assert (net.heard[: lead - ahead] == torch.from_numpy(prosody[0])).all()
+
+
+def test_poses_are_drawn_for_a_while_before_the_first_that_is_shown():
+    net = Swing()
+    sample(nodding(), net=net, seconds=3.0)
+    assert len(net.heard) == len(net.noise) == 3 * POSES + 1 + 4 * POSES
+
+
+def test_the_net_is_told_the_logarithm_of_the_styles_tempo():
+    net = Swing()
+    sample(nodding(hertz=0.4), net=net, seconds=3.0)
+    np.testing.assert_allclose(net.style, np.log(2 * np.pi * 0.4), atol=0.05)
+
+
+def test_the_shipped_pose_generator_is_quicker_in_a_quicker_style():
+    net = load_pose_generator(weights.resolve("pose"))
+    curves = [angles(nodding(hertz=hertz), net=net)[30:-30].T for hertz in (0.2, 0.8)]
+    slow, fast = ([tempo(curve, 30) for curve in each] for each in curves)
+    assert np.mean(fast) > 1.5 * np.mean(slow)
+
+
+@pytest.mark.parametrize("hertz", [0.15, 0.2, 0.3])
+def test_the_shipped_pose_generator_is_slowed_to_a_slow_style(hertz):
+    net = load_pose_generator(weights.resolve("pose"))
+    found = [tempo(curve, 30) for curve in angles(nodding(hertz=hertz), net=net)[30:-30].T]
+    np.testing.assert_allclose(found, 2 * np.pi * hertz, rtol=0.25)
+
+
+def test_the_shipped_pose_generator_ranges_as_the_style_does():
+    net, style = load_pose_generator(weights.resolve("pose")), nodding((2.0, 4.0, 1.5))
+    found = [span(column) for column in angles(style, net=net).T]
+    wanted = [span(column) for column in angles_from_rotation(style.motion.rotation).T]
+    np.testing.assert_allclose(found, wanted, rtol=0.25)
+
+
+# ---- chance ---------------------------------------------------------------------------------
 
 
 def test_a_seed_is_a_performance():

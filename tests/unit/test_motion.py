@@ -4,21 +4,26 @@ import numpy as np
 import pytest
 import torch
 
+from stylehead import hearing
 from stylehead import motion as motion_module
-from stylehead import weights
 from stylehead.errors import MediaError
 from stylehead.geometry import angles_from_rotation
+from stylehead.hearing import MelEars
 from stylehead.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, mouth_width
 from stylehead.media import SPEECH_RATE
-from stylehead.models.load import load_motion_generator
 from stylehead.motion import apply_style, opening_range, predict_motion, voice_gate
-from stylehead.options import MotionControls
+from stylehead.motion_models import load_motion_models
+from stylehead.options import Encoder, MotionControls
+from stylehead.voice import Voice
+from tests import media
 from tests.unit.synthetic import (
+    EveryVoice,
     Parrot,
     Recording,
     gape,
     make_style,
     mean_face,
+    motion_models,
     performed_motion,
     syllables,
 )
@@ -29,10 +34,10 @@ CPU = torch.device("cpu")
 STYLE = make_style()
 
 
-def predict(recording, *, net=None, style=STYLE, fps=30, **controls):
-    net = net or Parrot()
+def predict(recording, *, net=None, voice=None, style=STYLE, fps=30, **controls):
+    models = motion_models(net, voice=voice)
     return predict_motion(
-        recording, net, style, fps=Fraction(fps), controls=MotionControls(**controls)
+        recording, models, style, fps=Fraction(fps), controls=MotionControls(**controls)
     )
 
 
@@ -60,8 +65,12 @@ def level(*, start=100, end=160, frames=300):
     return decibels
 
 
+def gate_of(decibels, heard=None):
+    return voice_gate(decibels, np.ones_like(decibels) if heard is None else heard)
+
+
 def test_the_gate_is_shut_in_silence_and_open_in_sound():
-    gate = voice_gate(level())
+    gate = gate_of(level())
     assert gate.shape == (300,)
     assert gate[:80].max() < 1e-3
     assert gate[190:].max() < 1e-3
@@ -69,7 +78,7 @@ def test_the_gate_is_shut_in_silence_and_open_in_sound():
 
 
 def test_the_gate_opens_before_the_sound_and_shuts_after_it():
-    half = np.flatnonzero(voice_gate(level()) > 0.5)
+    half = np.flatnonzero(gate_of(level()) > 0.5)
     early, late = 100 - half[0], half[-1] - 159
     assert 1 <= early <= 8
     assert 2 <= late <= 12
@@ -79,19 +88,31 @@ def test_the_gate_opens_before_the_sound_and_shuts_after_it():
 def test_the_gate_bridges_the_gap_between_two_syllables():
     decibels = level()
     decibels[128:133] = -90
-    assert voice_gate(decibels)[110:150].min() > 0.95
+    assert gate_of(decibels)[110:150].min() > 0.95
 
 
 def test_noise_far_below_the_voice_keeps_the_gate_shut():
     decibels = np.maximum(level(), -55)
-    assert voice_gate(decibels)[:80].max() < 1e-3
+    assert gate_of(decibels)[:80].max() < 1e-3
+
+
+def test_loud_sound_that_is_no_voice_keeps_the_gate_shut():
+    heard = np.ones(300, np.float32)
+    heard[130:] = 0
+    gate = gate_of(level(), heard)
+    assert gate[105:125].min() > 0.99
+    assert gate[150:].max() < 1e-3
+
+
+def test_a_voice_that_is_half_heard_opens_the_gate_half():
+    assert gate_of(level(), np.full(300, 0.5, np.float32))[130] == pytest.approx(0.5, abs=1e-3)
 
 
 class Babbler(Parrot):
     """A net that moves the mouth whether it hears something or not."""
 
-    def __call__(self, rows, state=None):
-        return super().__call__(0 * rows + rows.max(), state)
+    def __call__(self, features, state=None):
+        return super().__call__(0 * features + features.max(), state)
 
 
 @pytest.mark.parametrize("net", [Parrot(), Babbler()], ids=["parrot", "babbler"])
@@ -101,6 +122,42 @@ def test_the_mouth_rests_in_a_pause(net):
     talking = opening(motion)[60:170]
     rest = mouth_opening(motion.neutral)
     assert np.abs(quiet - rest).max() < 0.05 * (talking.max() - rest)
+
+
+class Doubtful(EveryVoice):
+    """A voice listener that hears music from the third second on: something, but no voice."""
+
+    def __init__(self, doubt):
+        self.doubt = doubt
+
+    def activity(self, seconds):
+        return np.where(seconds < 3, 1.0, self.doubt)
+
+
+@pytest.mark.parametrize("doubt", [0.0, 0.25])
+def test_the_mouth_rests_while_no_voice_is_heard(doubt):
+    motion = predict(said(12.0), voice=Doubtful(doubt), fps=60)
+    rest = mouth_opening(motion.neutral)
+    curve = opening(motion) - rest
+    assert np.abs(curve[round(3.3 * 60) :]).max() < 0.05 * curve[60:170].max()
+
+
+def test_a_voice_that_is_likely_is_followed_as_a_sure_one():
+    sure, likely = (predict(said(4.0), voice=Doubtful(share)) for share in (1.0, 0.75))
+    np.testing.assert_array_equal(sure.landmarks, likely.landmarks)
+
+
+class Whisperer(EveryVoice):
+    """A voice listener that finds no voice at all in what it hears."""
+
+    def separate(self, blocks):
+        for samples, activity in super().separate(blocks):
+            yield Voice(0 * samples, activity)
+
+
+def test_what_the_voice_listener_takes_out_is_not_heard():
+    motion = predict(said(4.0), voice=Whisperer())
+    np.testing.assert_allclose(opening(motion), mouth_opening(motion.neutral), atol=1e-3)
 
 
 def test_a_silent_recording_is_an_error_with_a_remedy():
@@ -153,17 +210,28 @@ def test_the_motion_does_not_depend_on_how_sound_is_read(block):
 @pytest.mark.parametrize("fps", [25, 60])
 def test_the_motion_does_not_depend_on_the_size_of_the_pieces(monkeypatch, fps):
     whole = predict(said(4.0), fps=fps)
-    monkeypatch.setattr(motion_module, "CHUNK", 23)
+    for module in (motion_module, hearing):
+        monkeypatch.setattr(module, "CHUNK", 23)
     np.testing.assert_allclose(predict(said(4.0), fps=fps).landmarks, whole.landmarks, atol=1e-3)
 
 
 @pytest.mark.parametrize("fps", [25, 30, 60])
 def test_a_voice_that_speaks_to_the_end_is_not_cut_short(fps):
+    """Up to the last eighth of a second, in which the face goes back to its rest."""
     steady = Recording(
         (0.3 * np.sign(np.sin(np.arange(5 * SPEECH_RATE + 240) / 17))).astype(np.float32)
     )
     curve = opening(predict(steady, fps=fps)) - mouth_opening(mean_face())
-    assert curve[-1] > 0.9 * np.median(curve)
+    assert curve[: -round(0.14 * fps)][-1] > 0.9 * np.median(curve)
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+@pytest.mark.parametrize("seconds", [0.2, 3.0])
+def test_a_face_starts_and_ends_at_the_portraits_own_rest(seconds, fps):
+    motion = predict(said(seconds), fps=fps)
+    for row in (0, -1):
+        assert np.abs(motion.landmarks[row]).max() < 1e-6
+        np.testing.assert_allclose(motion.rotation[row], np.eye(3), atol=1e-6)
 
 
 def test_loudness_of_the_recording_does_not_matter():
@@ -172,8 +240,30 @@ def test_loudness_of_the_recording_does_not_matter():
     np.testing.assert_allclose(quiet.landmarks, loud.landmarks, atol=2e-3)
 
 
+class HesitantEars(MelEars):
+    """Ears that need what follows a frame, as Whisper's do, and so keep two back until then."""
+
+    def listen(self, blocks):
+        held = torch.zeros(0, self.width)
+        for features in super().listen(blocks):
+            held = torch.cat([held, features])
+            yield held[:-2]
+            held = held[-2:]
+        yield held
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 10.0, 12.5])
+def test_the_motion_does_not_depend_on_how_ears_cut_it(seconds):
+    one, other = (
+        predict_motion(said(seconds), motion_models(ears=ears), STYLE, fps=Fraction(30))
+        for ears in (MelEars(), HesitantEars())
+    )
+    np.testing.assert_array_equal(one.landmarks, other.landmarks)
+
+
+@pytest.mark.parametrize("ears", [MelEars(), HesitantEars()], ids=["plain", "hesitant"])
 @pytest.mark.parametrize("seconds", [0.1, 3.0, 10.0, 12.5])
-def test_progress_counts_up_to_what_it_announced(seconds):
+def test_progress_counts_up_to_what_it_announced(seconds, ears):
     heard = []
 
     class Listener:
@@ -186,7 +276,8 @@ def test_progress_counts_up_to_what_it_announced(seconds):
         def say(self, message):
             pass
 
-    predict_motion(said(seconds), Parrot(), STYLE, fps=Fraction(30), reporter=Listener())
+    models = motion_models(ears=ears)
+    predict_motion(said(seconds), models, STYLE, fps=Fraction(30), reporter=Listener())
     assert heard[0] == heard.count("step")
 
 
@@ -363,13 +454,21 @@ def test_lips_that_do_not_cross_are_left_alone():
     assert np.abs(upper).max() < 1e-3  # this net moves the lower lip alone
 
 
-# ---- the shipped net ------------------------------------------------------------------------
+# ---- the shipped nets -----------------------------------------------------------------------
 
 
-def test_the_shipped_net_moves_the_mouth_with_the_voice():
-    net = load_motion_generator(weights.resolve("motion"), CPU)
-    motion = predict(said(8.0, pauses=((3.0, 5.5),)), net=net, fps=60)
+def spoken_and_paused():
+    """Return three seconds of a real voice, two and a half of silence, and the voice again."""
+    voice = media.voice(3)
+    return Recording(np.concatenate([voice, np.zeros(5 * SPEECH_RATE // 2, np.float32), voice]))
+
+
+@pytest.mark.parametrize("encoder", ["whisper", "distilled", "apc"])
+def test_the_shipped_nets_move_the_mouth_with_the_voice(encoder):
+    models = load_motion_models(Encoder(encoder), CPU)
+    motion = predict_motion(spoken_and_paused(), models, STYLE, fps=Fraction(60))
     speed = np.abs(np.diff(opening(motion)))
+    assert models.encoder == encoder
     assert np.isfinite(motion.landmarks).all()
     assert speed[30:170].mean() > 10 * speed[220:310].mean()
     assert smallest_gap(motion) > -1e-5

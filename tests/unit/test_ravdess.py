@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-import torch
 
 from stylehead import measuring, pipeline, ravdess, weights
 from stylehead.baselines import Baselines
@@ -15,9 +14,9 @@ from stylehead.face_model import FaceModel
 from stylehead.geometry import rotation_from_angles
 from stylehead.landmarks import mouth_opening, to_68
 from stylehead.media import open_sound
-from stylehead.models.load import load_motion_generator
-from stylehead.options import Device
+from stylehead.options import Device, Encoder
 from stylehead.types import Floats, Motion
+from tests.unit.synthetic import motion_models
 
 JAW_OPEN = 25  # place of the score in the tracker's list
 VOICE = weights.PACKAGE / "assets" / "demo_voice.ogg"
@@ -77,8 +76,7 @@ def test_ground_truth_scores_nothing_and_a_frozen_face_its_own_speed(tmp_path: P
 def test_the_whole_table_is_made(tmp_path: Path) -> None:
     write_clip(tmp_path, "01-01-01-01-01-07")
     write_clip(tmp_path, "01-01-01-01-01-08")
-    net = load_motion_generator(weights.resolve("motion"), torch.device("cpu"))
-    scores = ravdess.evaluate(tmp_path, net, pipeline.choose_style("plain"))
+    scores = ravdess.evaluate(tmp_path, motion_models(), pipeline.choose_style("plain"))
     rows = list(ravdess.table(scores))
     names = [row[0] for row in rows]
     assert names[0] == "ground truth"
@@ -90,7 +88,9 @@ def test_the_whole_table_is_made(tmp_path: Path) -> None:
 
 def test_the_papers_rows_stand_below_ours(tmp_path: Path) -> None:
     write_clip(tmp_path, "01-01-01-01-01-07")
-    rows, _ = measuring.ravdess_rows(tmp_path, None, tmp_path, None, Device.CPU, per_actor=True)
+    rows, _ = measuring.ravdess_rows(
+        tmp_path, None, tmp_path, None, Device.CPU, Encoder.DISTILLED, per_actor=True
+    )
     assert {len(row) for row in rows} == {1 + len(ravdess.COLUMNS)}
     assert rows[-1][:3] == ("published: the paper", "1.83", "2.65")
     assert "stylehead, style plain, actor 07" in [row[0] for row in rows]

@@ -92,7 +92,11 @@ def manifest(url=None, *, sha256=SHA256, **more):
 
 def test_the_manifest_is_found_and_complete():
     entries = read_manifest()
-    assert {"face_landmarker", "face_model", "motion"} <= set(entries)
+    assert {"face_landmarker", "face_model", "voice_filter", "pose", "whisper_tiny_en"} <= set(
+        entries
+    )
+    for encoder in ("whisper", "distilled", "apc"):
+        assert f"motion_{encoder}" in entries
     for name, entry in entries.items():
         assert entry.name == name
         assert entry.licence

@@ -1,0 +1,296 @@
+"""Lips against sound: every way of hearing, judged by people no stage was trained on.
+
+    python benchmarks/motion.py --data DATA [--runs RUNS] [--noise FOLDER] [--music FOLDER]
+
+DATA is what `stylehead prepare` made of the clips; sync is as `stylehead train motion` measured
+it. RUNS holds motion_NAME.safetensors of encoders that are not shipped. Prints tables: held-out
+people (mean over people, half of a 95 % bootstrap interval), leaks in silence, noise and music,
+closed lips in /p b m/, and speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+import wave
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from first_model import load_first_model
+from scipy.ndimage import gaussian_filter1d
+
+from stylehead import media, pipeline, weights
+from stylehead.baselines import Baselines
+from stylehead.face_model import FaceModel
+from stylehead.hearing import MelEars
+from stylehead.landmarks import mouth_opening, to_68
+from stylehead.media import SPEECH_RATE, Sound
+from stylehead.metrics import FRAME_METRICS
+from stylehead.models.load import load_motion_generator
+from stylehead.motion import hear, predict_motion
+from stylehead.motion_models import MotionModels, load_motion_models
+from stylehead.options import Encoder
+from stylehead.ravdess import FACE_WIDTH, OPEN
+from stylehead.training.data import load_clips
+from stylehead.training.ears import NAMES, ears_named
+from stylehead.training.held_out import PEOPLE
+from stylehead.training.motion import LAGS, LARGEST_LAG, SYNC_LEAST, read_lags
+from stylehead.training.speakers import Speaker, load_speakers
+from stylehead.training.spoken import BILABIALS, synthesise
+from stylehead.types import Floats
+
+FPS = Fraction(60)
+NEAR = 6  # frames either way in which the best lag is sought: 0.1 s
+COLUMNS = ("opening r", "lag, ms", *FRAME_METRICS, "articulation", "silence leak %")
+VOICES = ("slt", "kal")
+"""Synthesised voices that no training heard."""
+SENTENCES = (
+    "Peter may bring a bumble bee to the pub.",
+    "Many small boats pass below the palm trees.",
+    "A bump on the map may be a mountain.",
+    "Please put my number above the empty box.",
+    "The summer camp began with a big problem.",
+    "Mama baked apple bread for Papa.",
+)
+NEUTRAL = to_68(FaceModel.embedded().mean)
+
+
+def main() -> None:
+    """Print the tables that the given folders allow."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path)
+    parser.add_argument("--noise", type=Path, help="folder of recorded noises")
+    parser.add_argument("--music", type=Path, help="folder of instrumental music")
+    parser.add_argument("--encoder", action="append", choices=NAMES, help="only these")
+    asked = parser.parse_args()
+    usual = load_motion_models(Encoder.AUTO, torch.device("cpu"))
+    print(f"default: {usual.encoder}")
+    heard_by: dict[str, MotionModels] = {}
+    for name in asked.encoder or NAMES:
+        places = [weights.PACKAGE / "assets", *([asked.runs] if asked.runs else [])]
+        found = [one / f"motion_{name}.safetensors" for one in places]
+        path = next((one for one in found if one.is_file()), None)
+        if path is None:
+            print(f"no weights for {name}")
+            continue
+        generator = load_motion_generator(path)
+        heard_by[name] = replace(usual, ears=ears_named(name), generator=generator)
+    held_out_table(asked.data, usual, heard_by)
+    leak_table(asked.data, usual, asked.noise, asked.music)
+    closure_table(heard_by)
+    speed_table(usual)
+
+
+# ---- held-out people ------------------------------------------------------------------------
+
+
+def held_out_table(data: Path, usual: MotionModels, heard_by: dict[str, MotionModels]) -> None:
+    """Print the mean of each column over held-out people, one row for each method."""
+    lags = read_lags(data / LAGS)
+    speakers, _ = load_speakers(load_clips(data / "clips"))
+    rows: dict[str, dict[str, list[list[float]]]] = {}
+    baselines, first = Baselines(), load_first_model()
+    judged = 0
+    for speaker in speakers:
+        if speaker.person not in PEOPLE:
+            continue
+        best, lag = lags[speaker.name]
+        if best < SYNC_LEAST or abs(lag) == LARGEST_LAG:
+            print(f"left out, no clear sync: {speaker.name} ({best:.2f} at {lag} frames)")
+            continue
+        judged += 1
+        with sound_of(speaker.samples) as sound:
+            voice = hear(sound, usual, FPS).voice
+            found = baselines.predict(sound, FPS, len(speaker.offsets))
+            if first:
+                features = torch.cat(list(MelEars().listen([speaker.samples])))
+                offsets = gaussian_filter1d(first(features).numpy(), 1.2, axis=0)
+                found["first model"] = offsets[: len(voice)] * voice[: len(offsets), None, None]
+            for name, models in heard_by.items():
+                found[name] = hear(sound, models, FPS).landmarks
+        found["ground truth"] = shifted(speaker, -lag)
+        for name, offsets in found.items():
+            values = judge(speaker, lag, offsets, voice)
+            rows.setdefault(name, {}).setdefault(speaker.person, []).append(values)
+    print(f"\n{judged} clips of {len(next(iter(rows.values())))} people")
+    print("\t".join(("method", *COLUMNS)))
+    for name, people in rows.items():
+        means = np.array([np.nanmean(clips, axis=0) for clips in people.values()])
+        print("\t".join((name, *(shown(means[:, i]) for i in range(len(COLUMNS))))))
+
+
+def shifted(speaker: Speaker, lag: int) -> Floats:
+    """Return a speaker's offsets, moved to be `lag` frames later than filmed."""
+    rows = (np.arange(len(speaker.offsets)) - lag).clip(0, len(speaker.offsets) - 1)
+    return speaker.offsets[rows]
+
+
+def judge(speaker: Speaker, lag: int, offsets: Floats, voice: Floats) -> list[float]:
+    """Return COLUMNS for one clip and method, the picture moved by its measured lag."""
+    wanted = shifted(speaker, -lag)
+    length = min(len(wanted), len(offsets), len(voice)) - abs(lag)
+    first = max(0, -lag)
+    rows = slice(first, first + length)
+    wanted, offsets, voice = wanted[rows], offsets[rows], voice[rows]
+    real, made = opening(wanted), opening(offsets)
+    best, at = best_lag(real, made)
+    pixels = [(NEUTRAL + one)[..., :2].astype(np.float64) for one in (wanted, offsets)]
+    scale = FACE_WIDTH / float(np.ptp(NEUTRAL[:, 0]))
+    frame = [metric(pixels[0] * scale, pixels[1] * scale) for metric in FRAME_METRICS.values()]
+    silent = voice < 0.05
+    leak = 100 * float((made[silent] > OPEN).mean()) if silent.sum() > 6 else float("nan")
+    return [best, at, *frame, float(made.std() / real.std()), leak]
+
+
+def opening(offsets: Floats) -> Floats:
+    """Return how far the mouth is open beyond the neutral face's: (T,), interocular."""
+    return mouth_opening(NEUTRAL + offsets) - mouth_opening(NEUTRAL)
+
+
+def best_lag(real: Floats, made: Floats) -> tuple[float, float]:
+    """Return the best correlation within NEAR frames and its lag in milliseconds."""
+    if made.std() < 1e-6:
+        return float("nan"), float("nan")
+    scores: dict[int, float] = {}
+    for lag in range(-NEAR, NEAR + 1):
+        a, b = (real[lag:], made[: len(made) - lag]) if lag >= 0 else (real[:lag], made[-lag:])
+        scores[lag] = float(np.corrcoef(a, b)[0, 1])
+    best = max(scores, key=lambda lag: scores[lag])
+    return scores[best], 1000 * abs(best) / float(FPS)
+
+
+def shown(values: Floats) -> str:
+    """Return mean and half of a 95 % bootstrap interval over people."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return ""
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(len(values), size=(2000, len(values)))].mean(1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return f"{values.mean():.2f} ±{(high - low) / 2:.2f}"
+
+
+# ---- leaks ----------------------------------------------------------------------------------
+
+
+def leak_table(data: Path, usual: MotionModels, noise: Path | None, music: Path | None) -> None:
+    """Print the share of frames with the mouth open where there is no voice."""
+    print("\nmouth open without a voice, % of frames (worst file)")
+    speakers, _ = load_speakers(load_clips(data / "clips"))
+    spoken = [one.samples[: 8 * SPEECH_RATE] for one in speakers if one.person in PEOPLE]
+    silence = np.zeros(10 * SPEECH_RATE, np.float32)
+    among = [np.concatenate([one, silence, one]) for one in spoken[:8]]
+    rows = [slice(round((len(one) / SPEECH_RATE + 0.5) * 60), None) for one in spoken]
+    rows = [slice(row.start, row.start + 9 * 60) for row in rows]
+    report("digital silence in speech", usual, among, rows)
+    pauses = [room for one in speakers if one.person in PEOPLE for room in room_tone(one.samples)]
+    report("recorded rooms: pauses of held-out clips", usual, pauses)
+    for name, folder in (("recorded noises", noise), ("instrumental music", music)):
+        if folder:
+            files = sorted(
+                one for one in folder.iterdir() if one.suffix in (".ogg", ".wav", ".mp3")
+            )
+            sounds = [media.open_sound(one, duration=30.0) for one in files]
+            report(name, usual, [np.concatenate(list(one.blocks())) for one in sounds])
+
+
+def room_tone(samples: Floats) -> list[Floats]:
+    """Return 6 s of a clip's own pauses, one after the other and over again, or nothing."""
+    pieces = samples[: len(samples) // 800 * 800].reshape(-1, 800)
+    level = 10 * np.log10(np.square(pieces).mean(1) + 1e-12)
+    quiet = level < np.percentile(level, 95) - 38
+    inner = quiet & np.roll(quiet, 1) & np.roll(quiet, -1)
+    if inner.sum() < 10:
+        return []
+    tone = pieces[inner].ravel()
+    return [np.tile(tone, -(-6 * SPEECH_RATE // len(tone)))[: 6 * SPEECH_RATE]]
+
+
+def report(
+    name: str, models: MotionModels, sounds: list[Floats], rows: list[slice] | None = None
+) -> None:
+    """Print the mean leak over sounds, and the worst."""
+    leaks: list[float] = []
+    for number, samples in enumerate(sounds):
+        if np.abs(samples).max() < 1e-4:
+            continue
+        with sound_of(samples) as sound:
+            made = opening(hear(sound, models, FPS).landmarks)
+        leaks.append(100 * float((made[rows[number] if rows else slice(None)] > OPEN).mean()))
+    if leaks:
+        print(f"{name}\t{len(leaks)} sounds\t{np.mean(leaks):.2f}\t({max(leaks):.1f})")
+
+
+# ---- closed lips ----------------------------------------------------------------------------
+
+
+def closure_table(heard_by: dict[str, MotionModels]) -> None:
+    """Print in how many /p b m/ of synthesised speech the lips come together."""
+    print("\nlips closed in /p b m/: gap under 10 % of the clip's range")
+    with tempfile.TemporaryDirectory() as folder:
+        spoken = []
+        for voice in VOICES:
+            for number, sentence in enumerate(SENTENCES):
+                path = Path(folder) / f"{voice}{number}.wav"
+                spoken.append((path, synthesise(sentence, voice, path)))
+        for name, models in heard_by.items():
+            shut: list[bool] = []
+            for path, phones in spoken:
+                gap = opening(hear(media.open_sound(path), models, FPS).landmarks)
+                low, high = gap.min(), gap.max()
+                for phone in phones:
+                    if phone.name in BILABIALS:
+                        inside = gap[
+                            int((phone.start - 0.02) * 60) : int((phone.end + 0.02) * 60) + 1
+                        ]
+                        shut.append(bool((inside.min() - low) < 0.1 * (high - low)))
+            print(f"{name}\t{np.mean(shut):.0%} of {len(shut)}")
+
+
+# ---- speed ----------------------------------------------------------------------------------
+
+
+def speed_table(usual: MotionModels) -> None:
+    """Print seconds from sound to motion for a minute of speech, in a process warmed up."""
+    style = pipeline.choose_style(None)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "voice.wav"
+        synthesise(" ".join(SENTENCES * 4), VOICES[0], path)
+        voice = np.concatenate(list(media.open_sound(path).blocks()))
+    for seconds in (5, 60):
+        samples = np.resize(voice, seconds * SPEECH_RATE)
+        with sound_of(samples) as sound:
+            began = time.perf_counter()
+            predict_motion(sound, usual, style, fps=FPS)
+            took = time.perf_counter() - began
+    print(f"\n60 s of speech to motion at 60 fps: {took:.1f} s")
+
+
+class sound_of:  # noqa: N801 (used like a function)
+    """Samples as a recording on disk, for the time of a with block."""
+
+    def __init__(self, samples: Floats) -> None:
+        self._samples = samples
+
+    def __enter__(self) -> Sound:
+        self._folder = tempfile.TemporaryDirectory()
+        path = Path(self._folder.name) / "sound.wav"
+        peak = max(1.0, float(np.abs(self._samples).max()))
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(SPEECH_RATE)
+            file.writeframes((self._samples / peak * 32767).astype(np.int16).tobytes())
+        return media.open_sound(path)
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The pose generator: head pose as an autoregressive Gaussian process that hears the voice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+AXES = 6
+"""Pitch, yaw, roll and the three shifts, each about its mean and in units of its own spread."""
+STATE = 2 * AXES
+"""The axes and their steps since the frame before (paper 3.2)."""
+FPS = 15
+"""Poses a second: a quarter of the paper's, which quarters the receptive field that is needed."""
+LEAST_SPREAD = 0.03
+"""Floor of the Gaussian's spread (Live Speech Portraits)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoseConfig:
+    """Shape of the pose generator; with 2 blocks of dilations to 16 it looks 4.2 s back."""
+
+    heard: int = 80
+    """Features of the sound at each pose: its mean log-mel row."""
+    style: int = AXES
+    """Numbers of the style: how fast each axis moves for its range."""
+    width: int = 64  # LSP has 128 for one person's hour
+    skip: int = 64
+    layers: int = 5
+    blocks: int = 2
+    dropout: float = 0.5  # of whole history channels (LSP)
+    ahead: int = 4  # poses of sound heard ahead: 0.27 s (LSP: 0.25 s)
+
+    @property
+    def dilations(self) -> list[int]:
+        """Poses between the two taps of each layer."""
+        return [2**layer for _ in range(self.blocks) for layer in range(self.layers)]
+
+    @property
+    def receptive(self) -> int:
+        """Poses that the next one depends on."""
+        return sum(self.dilations) + 1
+
+
+class PoseGenerator(nn.Module):
+    """A WaveNet over past poses, conditioned on sound and style: mean and spread of the next."""
+
+    def __init__(self, config: PoseConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.hear = nn.Sequential(
+            nn.Linear(config.heard + config.style, width),
+            nn.LeakyReLU(0.2),
+            nn.Linear(width, width),
+        )
+        self.front = nn.Sequential(nn.Linear(STATE, width), nn.LeakyReLU(0.2))
+        self.taps = nn.ModuleList(nn.Linear(2 * width, 2 * width) for _ in config.dilations)
+        self.conditions = nn.ModuleList(nn.Linear(width, 2 * width) for _ in config.dilations)
+        self.onward = nn.ModuleList(nn.Linear(width, width) for _ in config.dilations)
+        self.skips = nn.ModuleList(nn.Linear(width, config.skip) for _ in config.dilations)
+        self.end = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(config.skip, 2 * STATE))
+
+    def forward(self, states: Tensor, heard: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log precision (B, T, 12) of the state after each of those given.
+
+        states (B, T, 12), heard (B, T, 80) the sound at the state that is to come, style (B, 6).
+        """
+        condition = self.hear(torch.cat([heard, style[:, None].expand(-1, len(heard[0]), -1)], -1))
+        # Whole channels, and not made up for by a factor: the net must not lean on the last pose
+        # alone, and seeing all of it later only makes it surer.
+        if self.training:
+            keep = torch.rand(states.shape[0], 1, STATE, device=states.device)
+            states = states * (keep > self.config.dropout)
+        hidden = self.front(states)
+        skip = torch.zeros((), device=states.device)
+        for layer, dilation in enumerate(self.config.dilations):
+            before = F.pad(hidden, (0, 0, dilation, 0))[:, : hidden.shape[1]]
+            hidden, skip = self._layer(layer, hidden, before, condition, skip)
+        return self._shaped(skip)
+
+    def _layer(
+        self, layer: int, hidden: Tensor, before: Tensor, condition: Tensor, skip: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Gated unit of one dilation: the hidden states now and a dilation ago."""
+        both = self.taps[layer](torch.cat([before, hidden], -1)) + self.conditions[layer](condition)
+        filtered, gate = both.chunk(2, -1)
+        out = torch.tanh(filtered) * torch.sigmoid(gate)
+        return hidden + self.onward[layer](out), skip + self.skips[layer](out)
+
+    def _shaped(self, skip: Tensor) -> tuple[Tensor, Tensor]:
+        mean, precision = self.end(skip).chunk(2, -1)
+        return mean, precision.clamp(max=-torch.tensor(LEAST_SPREAD).log())
+
+    @torch.inference_mode()
+    def sample(self, heard: Tensor, style: Tensor, noise: Tensor, *, temperature: float) -> Tensor:
+        """Return axes (T, 6) drawn pose by pose: noise (T, 12) standard normal, heard (T, 80).
+
+        Each layer keeps a queue as long as its dilation, so that a pose costs one step of every
+        layer and not the whole receptive field. Only the axes are drawn; their steps follow.
+        """
+        count = len(heard)
+        condition = self.hear(torch.cat([heard, style.expand(count, -1)], -1))
+        added = [layer(condition) for layer in self.conditions]
+        width = self.config.width
+        queues = [torch.zeros(d, width) for d in self.config.dilations]
+        state, out = torch.zeros(STATE), torch.zeros(count, AXES)
+        for t in range(count):
+            hidden, skip = self.front(state), torch.zeros(self.config.skip)
+            for layer, dilation in enumerate(self.config.dilations):
+                place = t % dilation
+                before = queues[layer][place].clone()
+                queues[layer][place] = hidden
+                both = self.taps[layer](torch.cat([before, hidden])) + added[layer][t]
+                filtered, gate = both.chunk(2)
+                unit = torch.tanh(filtered) * torch.sigmoid(gate)
+                hidden, skip = hidden + self.onward[layer](unit), skip + self.skips[layer](unit)
+            mean, precision = self._shaped(skip)
+            drawn = mean + temperature * torch.exp(-precision) * noise[t]
+            axes = drawn[:AXES].clamp(-3.5, 3.5)
+            state = torch.cat([axes, axes - out[t - 1] if t else torch.zeros(AXES)])
+            out[t] = axes
+        return out
+
+
+def pose_loss(mean: Tensor, precision: Tensor, target: Tensor) -> Tensor:
+    """Return the mean negative log likelihood of states under their Gaussians (method notes, 3.2).
+
+    All (B, T, 12); precision is -ln of the spread.
+    """
+    distance = (target - mean) * precision.exp()
+    return (0.5 * torch.log(torch.tensor(2 * torch.pi)) - precision + distance.square() / 2).mean()

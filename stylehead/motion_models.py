@@ -1,0 +1,70 @@
+"""The networks between sound and motion, loaded together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from stylehead import weights
+from stylehead.errors import WeightsError
+from stylehead.hearing import Ears, EncoderEars, WhisperEars
+from stylehead.models.load import (
+    load_audio_encoder,
+    load_motion_generator,
+    load_pose_generator,
+    load_voice_filter,
+    load_whisper,
+)
+from stylehead.models.motion_generator import MotionGenerator
+from stylehead.models.pose_generator import PoseGenerator
+from stylehead.options import Encoder
+from stylehead.progress import SILENT, Reporter
+from stylehead.voice import VoiceListener
+
+
+@dataclass(frozen=True, slots=True)
+class MotionModels:
+    """Everything that turns sound into motion."""
+
+    voice: VoiceListener
+    ears: Ears
+    generator: MotionGenerator
+    """Trained on what these ears give."""
+    pose: PoseGenerator
+
+    @property
+    def encoder(self) -> str:
+        """Name of the encoder, as in `Encoder`."""
+        return self.generator.config.encoder
+
+
+def load_motion_models(
+    encoder: Encoder, device: torch.device, *, reporter: Reporter = SILENT
+) -> MotionModels:
+    """Load the networks of one encoder.
+
+    AUTO takes Whisper, fetched at first use; where it cannot be had, the distilled encoder that
+    comes along, which is said.
+    """
+    if encoder is Encoder.AUTO:
+        try:
+            weights.resolve("whisper_tiny_en", reporter=reporter)
+            encoder = Encoder.WHISPER
+        except WeightsError as failure:
+            reporter.say(f"{failure} The built-in encoder is used instead: lips follow less well.")
+            encoder = Encoder.DISTILLED
+    return MotionModels(
+        VoiceListener(load_voice_filter(weights.resolve("voice_filter"), device)),
+        load_ears(encoder, device, reporter=reporter),
+        load_motion_generator(weights.resolve(f"motion_{encoder.value}"), device),
+        load_pose_generator(weights.resolve("pose")),
+    )
+
+
+def load_ears(encoder: Encoder, device: torch.device, *, reporter: Reporter = SILENT) -> Ears:
+    """Load one way of hearing."""
+    if encoder is Encoder.WHISPER:
+        path = weights.resolve("whisper_tiny_en", reporter=reporter)
+        return WhisperEars(load_whisper(path, device))
+    return EncoderEars(*load_audio_encoder(weights.resolve(f"encoder_{encoder.value}"), device))
