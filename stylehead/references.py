@@ -20,7 +20,15 @@ TARGETS: dict[str, dict[str, tuple[float, float]]] = {
     "O": {"opening": (2.5, 2), "roundness": (1.5, 1), "jaw": (1.5, 1)},
 }
 # Template -> percentiles of the opening a frame must lie between.
-OPENING_BOUNDS = {"M": (0.0, 10.0), "R": (30.0, 70.0), "O": (90.0, 100.0)}
+OPENING_BOUNDS = {
+    "none": (
+        0.0,
+        60.0,
+    ),  # barely parted; the method notes leave it open, but a held vowel is still too
+    "M": (0.0, 10.0),
+    "R": (30.0, 70.0),
+    "O": (90.0, 100.0),
+}
 EXTREME = 1.5  # robust z-score from which a target asks for much of something, not for just so much
 ORDER = ("O", "M", "R", "none")  # the most demanding template chooses first
 FEWEST = 5  # frames below which a condition is relaxed or dropped

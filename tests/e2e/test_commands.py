@@ -455,7 +455,7 @@ def test_a_saved_motion_is_held_or_cut_to_the_sound_and_brought_to_the_frame_rat
     part = tmp_path / "part.npz"
     cut = {
         name: getattr(motion, name)[rows]
-        for name in ("landmarks", "rotation", "translation", "blink")
+        for name in ("landmarks", "rotation", "translation", "blink", "gaze")
     }
     save_motion(motion.with_(**cut), part)
     assert animate("--motion", part, "--fps", 20).code == 0
