@@ -25,6 +25,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from stylehead import media, pipeline, weights
 from stylehead.baselines import Baselines
+from stylehead.errors import MediaError
 from stylehead.face_model import FaceModel
 from stylehead.hearing import MelEars
 from stylehead.landmarks import mouth_opening, to_68
@@ -120,8 +121,16 @@ def held_out_table(data: Path, usual: MotionModels, heard_by: dict[str, MotionMo
     print(f"\n{judged} clips of {len(next(iter(rows.values())))} people")
     print("\t".join(("method", *COLUMNS)))
     for name, people in rows.items():
-        means = np.array([np.nanmean(clips, axis=0) for clips in people.values()])
+        means = np.array([mean_of(clips) for clips in people.values()])
         print("\t".join((name, *(shown(means[:, i]) for i in range(len(COLUMNS))))))
+
+
+def mean_of(clips: list[list[float]]) -> Floats:
+    """Return the mean of each column over a person's clips; NaN where no clip has a number."""
+    values = np.array(clips)
+    known = np.isfinite(values)
+    total = np.where(known, values, 0.0).sum(0)
+    return np.where(known.any(0), total / np.maximum(known.sum(0), 1), np.nan)
 
 
 def shifted(speaker: Speaker, lag: int) -> Floats:
@@ -192,11 +201,22 @@ def leak_table(data: Path, usual: MotionModels, noise: Path | None, music: Path 
     report("recorded rooms: pauses of held-out clips", usual, pauses)
     for name, folder in (("recorded noises", noise), ("instrumental music", music)):
         if folder:
-            files = sorted(
-                one for one in folder.iterdir() if one.suffix in (".ogg", ".wav", ".mp3")
+            report(
+                name,
+                usual,
+                [found for one in sorted(folder.iterdir()) for found in first_30_s(one)],
             )
-            sounds = [media.open_sound(one, duration=30.0) for one in files]
-            report(name, usual, [np.concatenate(list(one.blocks())) for one in sounds])
+
+
+def first_30_s(path: Path) -> list[Floats]:
+    """Return the beginning of a sound file of a second or more; nothing for other files."""
+    if path.suffix not in (".ogg", ".wav", ".mp3", ".flac"):
+        return []
+    try:
+        sound = media.open_sound(path, duration=30.0)
+    except MediaError:
+        return []
+    return [np.concatenate(list(sound.blocks()))] if sound.seconds >= 1 else []
 
 
 def room_tone(samples: Floats) -> list[Floats]:
@@ -217,8 +237,10 @@ def report(
     """Print the mean leak over sounds, and the worst."""
     leaks: list[float] = []
     for number, samples in enumerate(sounds):
-        if np.abs(samples).max() < 1e-4:
+        loud = float(np.sqrt(np.square(samples).mean()))
+        if loud < 1e-6:
             continue
+        samples = samples * np.float32(max(1.0, 0.02 / loud))  # a quiet room, turned up
         with sound_of(samples) as sound:
             made = opening(hear(sound, models, FPS).landmarks)
         leaks.append(100 * float((made[rows[number] if rows else slice(None)] > OPEN).mean()))
