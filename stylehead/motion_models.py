@@ -10,6 +10,7 @@ from stylehead import weights
 from stylehead.errors import WeightsError
 from stylehead.hearing import Ears, EncoderEars, WhisperEars
 from stylehead.models.load import (
+    CPU,
     load_audio_encoder,
     load_motion_generator,
     load_pose_generator,
@@ -48,23 +49,36 @@ def load_motion_models(
     comes along, which is said.
     """
     if encoder is Encoder.AUTO:
+        encoder = Encoder.WHISPER
         try:
-            weights.resolve("whisper_tiny_en", reporter=reporter)
-            encoder = Encoder.WHISPER
+            ears = load_ears(encoder, device, reporter=reporter)
         except WeightsError as failure:
             reporter.say(f"{failure} The built-in encoder is used instead: lips follow less well.")
             encoder = Encoder.DISTILLED
+            ears = load_ears(encoder, device)
+    else:
+        ears = load_ears(encoder, device, reporter=reporter)
     return MotionModels(
         VoiceListener(load_voice_filter(weights.resolve("voice_filter"), device)),
-        load_ears(encoder, device, reporter=reporter),
+        ears,
         load_motion_generator(weights.resolve(f"motion_{encoder.value}"), device),
         load_pose_generator(weights.resolve("pose")),
     )
 
 
-def load_ears(encoder: Encoder, device: torch.device, *, reporter: Reporter = SILENT) -> Ears:
-    """Load one way of hearing."""
+def load_ears(
+    encoder: Encoder,
+    device: torch.device = CPU,
+    *,
+    projected: bool = False,
+    reporter: Reporter = SILENT,
+) -> Ears:
+    """Load one way of hearing; training asks here too, so that both hear the same.
+
+    `projected` puts the manifold projection behind one of the paper's encoders.
+    """
     if encoder is Encoder.WHISPER:
         path = weights.resolve("whisper_tiny_en", reporter=reporter)
         return WhisperEars(load_whisper(path, device))
-    return EncoderEars(*load_audio_encoder(weights.resolve(f"encoder_{encoder.value}"), device))
+    net, manifold = load_audio_encoder(weights.resolve(f"encoder_{encoder.value}"), device)
+    return EncoderEars(net, manifold if projected else None)

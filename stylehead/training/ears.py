@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from stylehead import weights
 from stylehead.errors import WeightsError
-from stylehead.hearing import CHUNK, Ears, EncoderEars, MelEars, WhisperEars
+from stylehead.hearing import CHUNK, Ears, MelEars
 from stylehead.media import SPEECH_RATE
-from stylehead.models.load import load_audio_encoder, load_whisper
 from stylehead.models.motion_generator import FPS
+from stylehead.motion_models import load_ears
+from stylehead.options import Encoder
 from stylehead.types import Floats
 
 NAMES = (
@@ -30,22 +29,14 @@ NAMES = (
 
 
 def ears_named(name: str) -> Ears:
-    """Build one way of hearing; encoders are read from this checkout's own files."""
-    if name == "log-mel":
-        return MelEars()
-    if name.startswith("whisper"):
-        ears = WhisperEars(load_whisper(weights.resolve("whisper_tiny_en")))
-        return PitchEars(ears) if name == "whisper-pitch" else ears
-    kind, _, projected = name.partition("-")
+    """Build one way of hearing; the product's own loader, where it knows it."""
     if name not in NAMES:
         raise WeightsError(f"There is no encoder {name}.", remedy=f"Use: {', '.join(NAMES)}.")
-    path = weights.PACKAGE / "assets" / f"encoder_{kind}.safetensors"
-    net, manifold = load_audio_encoder(path)
-    if not projected:
-        return EncoderEars(net)
-    if manifold is None:
-        raise WeightsError(f"{path} holds no manifold.", remedy="Train the encoder again.")
-    return EncoderEars(net, replace(manifold, blend=0.5))
+    if name == "log-mel":
+        return MelEars()
+    kind, _, more = name.partition("-")
+    ears = load_ears(Encoder(kind), projected=more == "projected")
+    return PitchEars(ears) if more == "pitch" else ears
 
 
 class PitchEars:

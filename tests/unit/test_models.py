@@ -11,8 +11,10 @@ from stylehead.hearing import WhisperEars
 from stylehead.models.load import load_motion_generator
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.models.whisper import WhisperEncoder
-from stylehead.motion_models import load_motion_models
+from stylehead.motion_models import load_ears, load_motion_models
 from stylehead.options import Encoder
+from stylehead.training.ears import ears_named
+from tests.unit.synthetic import syllables
 
 CONFIG = MotionConfig("log-mel", features=6, hidden=12, layers=2, components=5, delay=4)
 CPU = torch.device("cpu")
@@ -180,3 +182,14 @@ def test_where_whisper_cannot_be_had_the_built_in_encoder_listens_and_it_is_said
 def test_whisper_that_was_asked_for_and_cannot_be_had_is_an_error():
     with pytest.raises(WeightsError, match="could not be fetched"):
         load_motion_models(Encoder.WHISPER, CPU)
+
+
+@pytest.mark.parametrize("name", ["distilled", "apc"])
+def test_the_product_hears_as_training_did(name):
+    samples = syllables(1.0)
+    heard = [
+        torch.cat(list(ears.listen([samples])))
+        for ears in (load_ears(Encoder(name)), ears_named(name), ears_named(f"{name}-projected"))
+    ]
+    assert torch.equal(heard[0], heard[1])
+    assert not torch.allclose(heard[0], heard[2])
