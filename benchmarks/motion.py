@@ -39,7 +39,7 @@ from stylehead.ravdess import FACE_WIDTH, OPEN
 from stylehead.training.data import load_clips
 from stylehead.training.ears import NAMES, ears_named
 from stylehead.training.held_out import PEOPLE
-from stylehead.training.motion import LAGS, LARGEST_LAG, SYNC_LEAST, read_lags
+from stylehead.training.lags import LAGS, LARGEST_LAG, SYNC_LEAST, read_lags
 from stylehead.training.speakers import Speaker, load_speakers
 from stylehead.training.spoken import BILABIALS, synthesise
 from stylehead.types import Floats

@@ -183,8 +183,9 @@ def train_motion(
     from stylehead.device import choose_device
     from stylehead.training.config import read_config
     from stylehead.training.ears import ears_named
-    from stylehead.training.motion import MotionTraining, shipped_teacher
+    from stylehead.training.imagined import shipped_teacher
     from stylehead.training.motion import train_motion as train
+    from stylehead.training.motion_fit import MotionTraining
 
     how = read_config(config or f"motion_{encoder}", MotionTraining)
 

@@ -15,7 +15,7 @@ from stylehead.models.motion_generator import ROWS_PER_FRAME
 from stylehead.training import sounds
 from stylehead.training.data import load_clips
 from stylehead.training.held_out import PEOPLE
-from stylehead.training.motion import LAGS, align_speakers, read_lags
+from stylehead.training.lags import LAGS, align_speakers, read_lags
 from stylehead.training.speakers import hear_speakers, load_speakers
 
 RIDGE = 300.0  # against 63,000 frames of rows in [0, 1]; neighbouring rows say nearly the same

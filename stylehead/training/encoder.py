@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from scipy.signal import resample_poly
 from torch import Tensor, nn
 
@@ -27,7 +25,7 @@ from stylehead.progress import SILENT, Reporter
 from stylehead.training import sounds
 from stylehead.training.data import load_clips
 from stylehead.training.held_out import PEOPLE
-from stylehead.training.loop import Checkpoint, log_row
+from stylehead.training.loop import descend, save_weights
 
 TEACHER = "teacher.npy"
 BASE_BATCHES = 15
@@ -131,11 +129,7 @@ def train_encoder(
     from standardised features: what matters for faces.
     """
     run.mkdir(parents=True, exist_ok=True)
-    tapes = sounds.Tapes(
-        with_changed_speeds(load_voice(data), how.seed),
-        sounds.load_tape(data / "sounds", "noise"),
-        sounds.load_tape(data / "sounds", "music"),
-    )
+    tapes = sounds.load_tapes(data, with_changed_speeds(load_voice(data), how.seed))
     taught = teach(tapes.voice, run / TEACHER, reporter=reporter) if how.distil else None
     mean, spread = _statistics(taught)
     if taught is not None and focus is not None:
@@ -149,44 +143,35 @@ def train_encoder(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, how.learning_rate, how.steps, pct_start=WARM_UP
     )
-    checkpoint = Checkpoint(
-        run, asdict(how), net=net, optimiser=optimiser, schedule=schedule, generator=generator
-    )
-    step = checkpoint.resume(reporter)
-    reporter.start("Audio encoder", how.steps - step)
-    began, sums = time.monotonic(), {"apc": 0.0, "teacher": 0.0, "focus": 0.0}
-    while step < how.steps:
+
+    def losses() -> dict[str, Tensor]:
         clean, rows, target = _batch(tapes, taught, filters, how, generator)
         target = ((target - mean) / spread).to(device)
-        losses = encoder_losses(net, rows.to(device), clean.to(device), target, focus)
-        loss = how.apc * losses["apc"] + how.teacher * losses["teacher"]
-        loss = loss + how.focus * losses["focus"]
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        step += 1
-        sums = {name: sums[name] + losses[name].item() for name in sums}
-        reporter.advance()
-        if step % 50 == 0 or step == how.steps:
-            since = (step - 1) % 50 + 1
-            row = {"step": step, **{k: v / since for k, v in sums.items()}}
-            row["s"] = time.monotonic() - began
-            sums = dict.fromkeys(sums, 0.0)
-            reporter.say("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
-            log_row(run / "log.csv", row)
-            checkpoint.save(step)
+        parts = encoder_losses(net, rows.to(device), clean.to(device), target, focus)
+        weighed = how.apc * parts["apc"] + how.teacher * parts["teacher"]
+        return parts | {"total": weighed + how.focus * parts["focus"]}
+
+    descend(
+        "Audio encoder",
+        losses,
+        asdict(how),
+        steps=how.steps,
+        every=50,
+        net=net,
+        optimiser=optimiser,
+        schedule=schedule,
+        generator=generator,
+        run=run,
+        reporter=reporter,
+    )
     metrics = {
         "config": json.dumps(asdict(config)),
         "training": json.dumps(asdict(how)),
         "minutes": f"{len(tapes.voice) / SPEECH_RATE / 60:.0f}",
     }
-    state = {name: value.half().cpu() for name, value in net.state_dict().items()}
     base = _base(net.cpu().eval(), tapes, filters, how)
-    state |= {f"manifold.{name}": value.half() for name, value in base.items()}
-    save_file(state, path, metadata=metrics)
-    path.chmod(0o644)
+    named = {f"manifold.{name}": value for name, value in base.items()}
+    save_weights(path, net.state_dict() | named, metrics)
     return metrics
 
 

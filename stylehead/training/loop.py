@@ -1,13 +1,16 @@
-"""What every training stage shares: checkpoints to resume from, and a log."""
+"""What every training stage shares: the loop, checkpoints to resume from, a log, the file."""
 
 from __future__ import annotations
 
 import csv
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from stylehead import files
 from stylehead.errors import WeightsError
@@ -32,11 +35,11 @@ class Checkpoint:
         self._parts = {"net": net, "optimiser": optimiser, "schedule": schedule}
         self._generator = generator
 
-    def save(self, step: int, **more: Any) -> None:
-        """Write everything needed to go on after `step`, and what else must be kept."""
+    def save(self, step: int) -> None:
+        """Write everything needed to go on after `step`."""
         state = {name: part.state_dict() for name, part in self._parts.items()}
         state |= {"generator": self._generator.get_state(), "chance": torch.get_rng_state()}
-        state |= {"settings": self._settings, "step": step, "more": more}
+        state |= {"settings": self._settings, "step": step}
         with files.atomic(self._path) as part:
             torch.save(state, part)
 
@@ -54,9 +57,59 @@ class Checkpoint:
             part.load_state_dict(state[name])
         self._generator.set_state(state["generator"])
         torch.set_rng_state(state["chance"])
-        self.more: dict[str, Any] = state["more"]
         reporter.say(f"Resumed at step {state['step']}")
         return state["step"]
+
+
+def descend(
+    stage: str,
+    losses: Callable[[], dict[str, Tensor]],
+    settings: dict[str, Any],
+    *,
+    steps: int,
+    every: int,
+    net: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    generator: torch.Generator,
+    run: Path | None,
+    judge: Callable[[], dict[str, float]] = dict,
+    reporter: Reporter,
+) -> None:
+    """Take optimiser steps on `losses()["total"]` until there are `steps`, resuming from `run`.
+
+    Each `every` steps, and at the end, the mean of each loss since the last row, what `judge` says
+    and the seconds go to the log of `run`, and a checkpoint too; without `run` nothing is kept.
+    """
+    parts = {"net": net, "optimiser": optimiser, "schedule": schedule}
+    checkpoint = Checkpoint(run, settings, **parts, generator=generator) if run else None
+    step = checkpoint.resume(reporter) if checkpoint else 0
+    reporter.start(stage, steps - step)
+    began, seen = time.monotonic(), []
+    while step < steps:
+        net.train()
+        found = losses()
+        optimiser.zero_grad()
+        found["total"].backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        step += 1
+        seen.append({name: loss.item() for name, loss in found.items()})
+        reporter.advance()
+        if run and checkpoint and (step % every == 0 or step == steps):
+            row = {"step": step, **{k: sum(one[k] for one in seen) / len(seen) for k in found}}
+            row |= {**judge(), "s": time.monotonic() - began}
+            seen = []
+            reporter.say("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
+            log_row(run / "log.csv", row)
+            checkpoint.save(step)
+
+
+def save_weights(path: Path, state: dict[str, Tensor], metrics: dict[str, str]) -> None:
+    """Write arrays in half precision, readable by everybody, with what is to be known of them."""
+    save_file({name: value.half().cpu() for name, value in state.items()}, path, metadata=metrics)
+    path.chmod(0o644)
 
 
 def log_row(path: Path, row: dict[str, float]) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylehead import capture, media
 from stylehead.errors import MediaError
@@ -24,7 +22,7 @@ from stylehead.models.pose_generator import AXES, FPS, STATE, PoseConfig, PoseGe
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.training.data import Clip, load_clips
 from stylehead.training.held_out import PEOPLE
-from stylehead.training.loop import Checkpoint, log_row
+from stylehead.training.loop import descend, save_weights
 from stylehead.training.speakers import QUIETEST
 from stylehead.walk import tempo_of
 
@@ -89,7 +87,7 @@ def train_pose(
 ) -> dict[str, str]:
     """Train on a prepared folder, resuming from `run`; write half-precision weights to `path`.
 
-    Keeps the state that did best on the held-out people's clips, where it is measured.
+    Held-out people's clips are only looked at for the log.
     """
     run.mkdir(parents=True, exist_ok=True)
     filters = torch.from_numpy(mel_filters())
@@ -107,32 +105,27 @@ def train_pose(
         net.parameters(), how.learning_rate, weight_decay=how.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, how.learning_rate, how.steps)
-    checkpoint = Checkpoint(
-        run, asdict(how), net=net, optimiser=optimiser, schedule=schedule, generator=generator
-    )
-    step = checkpoint.resume(reporter)
-    reporter.start("Pose generator", how.steps - step)
-    began = time.monotonic()
-    while step < how.steps:
-        net.train()
+
+    def losses() -> dict[str, Tensor]:
         states, heard, style = _batch(known, config, how, generator)
         mean, precision = net(states[:, :-1], heard, style)
-        loss = pose_loss(
-            mean[:, -how.window :], precision[:, -how.window :], states[:, -how.window :]
-        )
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        step += 1
-        reporter.advance()
-        if step % 250 == 0 or step == how.steps:
-            row = {"step": step, "train": loss.item(), **evaluate_pose(net, held)}
-            row["s"] = time.monotonic() - began
-            reporter.say("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
-            log_row(run / "log.csv", row)
-            checkpoint.save(step)
+        shown = slice(-how.window, None)
+        return {"total": pose_loss(mean[:, shown], precision[:, shown], states[:, shown])}
+
+    descend(
+        "Pose generator",
+        losses,
+        asdict(how),
+        steps=how.steps,
+        every=250,
+        net=net,
+        optimiser=optimiser,
+        schedule=schedule,
+        generator=generator,
+        run=run,
+        judge=lambda: evaluate_pose(net, held),
+        reporter=reporter,
+    )
     metrics = {
         "config": json.dumps(asdict(config)),
         "training": json.dumps(asdict(how)),
@@ -141,8 +134,7 @@ def train_pose(
         "minutes": f"{sum(len(one.states) for one in known) / FPS / 60:.1f}",
         **{name: f"{value:.3f}" for name, value in evaluate_pose(net, held).items()},
     }
-    save_file({k: v.half() for k, v in net.state_dict().items()}, path, metadata=metrics)
-    path.chmod(0o644)
+    save_weights(path, net.state_dict(), metrics)
     return metrics
 
 

@@ -85,6 +85,16 @@ def load_tape(folder: Path, role: str) -> NDArray[np.int16]:
     return np.concatenate(tapes) if tapes else np.zeros(0, np.int16)
 
 
+def load_tapes(data: Path, voice: NDArray[np.int16] | None = None) -> Tapes:
+    """Return a prepared folder's tapes; with `voice`, that one in place of its own."""
+    folder = data / "sounds"
+    return Tapes(
+        load_tape(folder, "voice") if voice is None else voice,
+        load_tape(folder, "noise"),
+        load_tape(folder, "music"),
+    )
+
+
 # ---- augmentation ---------------------------------------------------------------------------
 
 

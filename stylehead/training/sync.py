@@ -11,7 +11,8 @@ from stylehead.models.motion_generator import FPS
 from stylehead.progress import SILENT, Reporter
 from stylehead.training import sounds
 from stylehead.training.data import load_clips
-from stylehead.training.motion import LARGEST_LAG, SYNC_LEAST, measure_sync, shipped_teacher
+from stylehead.training.imagined import shipped_teacher
+from stylehead.training.lags import LARGEST_LAG, SYNC_LEAST, measure_sync
 from stylehead.training.speakers import hear_speakers, load_speakers
 
 LATE = 0.1  # seconds from which a lag is worth saying

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylehead.errors import MediaError
 from stylehead.features import FLOOR, LOUDNESS, mel_filters
@@ -19,7 +17,7 @@ from stylehead.media import SPEECH_RATE
 from stylehead.models.voice_filter import ROWS_PER_STEP, VoiceFilter, VoiceFilterConfig
 from stylehead.progress import SILENT, Reporter
 from stylehead.training import sounds
-from stylehead.training.loop import Checkpoint, log_row
+from stylehead.training.loop import descend, save_weights
 from stylehead.voice import HOP, N_FFT, SPAN, log_bands
 
 VOICED = -32.0  # dB under LOUDNESS above which a clean recording's moment counts as voice
@@ -67,9 +65,7 @@ def train_voice_filter(
     voices = [sounds.load_tape(folder, f"voice_{name}") for name in how.clean]
     voices = [one for one in voices if len(one) > length]
     voice = np.concatenate([np.zeros(0, np.int16), *voices])
-    tapes = sounds.Tapes(
-        voice, sounds.load_tape(folder, "noise"), sounds.load_tape(folder, "music")
-    )
+    tapes = sounds.load_tapes(data, voice)
     if not min(len(tapes.voice), len(tapes.noise), len(tapes.music)):
         raise MediaError(
             f"{folder} lacks voices, noise or music.",
@@ -85,42 +81,34 @@ def train_voice_filter(
     filters = torch.from_numpy(mel_filters(N_FFT, config.mels, SPAN))
     optimiser = torch.optim.AdamW(net.parameters(), how.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, how.learning_rate, how.steps)
-    checkpoint = Checkpoint(
-        run, asdict(how), net=net, optimiser=optimiser, schedule=schedule, generator=generator
-    )
-    step = checkpoint.resume(reporter)
-    reporter.start("Voice filter", how.steps - step)
-    began = time.monotonic()
-    sums: dict[str, float] = dict.fromkeys(("activity", "mask", "hits", "false"), 0.0)
-    while step < how.steps:
+
+    def losses() -> dict[str, Tensor]:
         chosen = torch.multinomial(shares, how.batch, replacement=True, generator=generator)
         at = torch.rand(how.batch, generator=generator).numpy()
         first = starts[chosen] + at * (np.diff(starts)[chosen] - length)
         clean = sounds.windows(voice, torch.from_numpy(first).long(), length)
-        losses = voice_losses(net, *_mixed(clean, tapes, how, generator), filters)
-        optimiser.zero_grad()
-        (losses["activity"] + losses["mask"]).backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        step += 1
-        sums = {name: sums[name] + losses[name].item() for name in sums}
-        reporter.advance()
-        if step % 50 == 0 or step == how.steps:
-            since = (step - 1) % 50 + 1
-            row = {"step": step, **{name: value / since for name, value in sums.items()}}
-            row["s"] = time.monotonic() - began
-            sums = dict.fromkeys(sums, 0.0)
-            reporter.say("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
-            log_row(run / "log.csv", row)
-            checkpoint.save(step)
+        parts = voice_losses(net, *_mixed(clean, tapes, how, generator), filters)
+        return parts | {"total": parts["activity"] + parts["mask"]}
+
+    descend(
+        "Voice filter",
+        losses,
+        asdict(how),
+        steps=how.steps,
+        every=50,
+        net=net,
+        optimiser=optimiser,
+        schedule=schedule,
+        generator=generator,
+        run=run,
+        reporter=reporter,
+    )
     metrics = {
         "config": json.dumps(asdict(config)),
         "training": json.dumps(asdict(how)),
         "minutes": f"{len(voice) / SPEECH_RATE / 60:.0f}",
     }
-    save_file({k: v.half() for k, v in net.state_dict().items()}, path, metadata=metrics)
-    path.chmod(0o644)
+    save_weights(path, net.state_dict(), metrics)
     return metrics
 
 

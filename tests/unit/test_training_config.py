@@ -6,7 +6,7 @@ from stylehead.errors import WeightsError
 from stylehead.training.config import RECIPES, read_config
 from stylehead.training.ears import NAMES
 from stylehead.training.encoder import EncoderTraining
-from stylehead.training.motion import MotionTraining
+from stylehead.training.motion_fit import MotionTraining
 from stylehead.training.pose import PoseTraining
 from stylehead.training.voice_filter import VoiceFilterTraining
 

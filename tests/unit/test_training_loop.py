@@ -76,14 +76,6 @@ def test_the_last_state_counts(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
-def test_what_else_must_be_kept_is_kept(tmp_path):
-    Run(tmp_path).checkpoint.save(1, best=0.25, curve=torch.arange(3))
-    again = Run(tmp_path).checkpoint
-    again.resume(SILENT)
-    assert again.more["best"] == 0.25
-    assert again.more["curve"].tolist() == [0, 1, 2]
-
-
 def test_settings_may_hold_all_that_recipes_hold(tmp_path):
     settings = {"steps": 20, "rate": 0.5, "deep": True, "clean": ("a", "b"), "name": "one"}
     Run(tmp_path, settings).checkpoint.save(3)

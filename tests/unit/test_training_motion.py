@@ -13,25 +13,21 @@ from stylehead.landmarks import REGIONS
 from stylehead.media import SPEECH_RATE
 from stylehead.models.load import load_motion_generator
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
+from stylehead.training import imagined, lags, motion_fit, sounds
 from stylehead.training import motion as training
-from stylehead.training import sounds
 from stylehead.training.data import Clip, save_clip
 from stylehead.training.held_out import PEOPLE
-from stylehead.training.motion import (
-    LARGEST_LAG,
+from stylehead.training.imagined import Teacher, imagine
+from stylehead.training.lags import LARGEST_LAG, align_speakers, measure_sync, synchronise
+from stylehead.training.motion import train_motion
+from stylehead.training.motion_fit import (
     MotionTraining,
-    Teacher,
-    align_speakers,
     evaluate,
     fit,
     gaps,
-    imagine,
-    measure_sync,
     motion_loss,
     predict,
     principal,
-    synchronise,
-    train_motion,
 )
 from stylehead.training.speakers import HeardSpeaker, Speaker, Take, hear_speakers, load_speakers
 from tests.unit.synthetic import (
@@ -165,7 +161,7 @@ def test_the_lag_of_a_shifted_clip_is_measured(lag):
 
 @pytest.fixture
 def known_net(monkeypatch):
-    monkeypatch.setattr(training, "fit", lambda *_, **__: Parrot())
+    monkeypatch.setattr(lags, "fit", lambda *_, **__: Parrot())
 
 
 @pytest.mark.usefixtures("known_net")
@@ -227,8 +223,8 @@ def test_nobody_is_judged_by_a_net_that_knows_them(monkeypatch):
         assert judged[-1] not in net.people
         return 0.9, 0
 
-    monkeypatch.setattr(training, "fit", remember)
-    monkeypatch.setattr(training, "measure_sync", measure)
+    monkeypatch.setattr(lags, "fit", remember)
+    monkeypatch.setattr(lags, "measure_sync", measure)
     synchronise(people, SPREAD, TINY, QUICK)
     assert set(judged) == {f"person {i}" for i in range(4)}
     assert all(taught)
@@ -326,7 +322,7 @@ def test_a_clip_of_little_weight_is_seldom_learned_from():
     few = replace(QUICK, steps=1, batch=2000, window=1)
     generator = torch.Generator().manual_seed(0)
     light.takes[0] = Take(torch.ones_like(clean(light).features), clean(light).offsets)
-    features, _ = training._batch([known, light], TINY, few, generator)
+    features, _ = motion_fit._batch([known, light], TINY, few, generator)
     share = (features == 1).flatten(1).all(1).float().mean()
     assert share == pytest.approx(0.01 / 1.01, abs=0.007)
 
@@ -438,7 +434,8 @@ def test_lips_are_shut_where_they_are_known_to_be():
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """Fill a folder as `prepare` does: five clips, one of a held-out person, and a voice."""
-    monkeypatch.setattr(training, "IMAGINED", 2)
+    for module in (training, imagined):
+        monkeypatch.setattr(module, "IMAGINED", 2)
     folder = tmp_path / "data"
     (folder / "clips").mkdir(parents=True)
     held = min(PEOPLE)

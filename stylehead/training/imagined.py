@@ -1,0 +1,86 @@
+"""Motion that no camera saw: what a trained generator imagines for other voices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stylehead import weights
+from stylehead.hearing import Ears, WhisperEars
+from stylehead.media import SPEECH_RATE
+from stylehead.models.load import load_motion_generator, load_whisper
+from stylehead.models.motion_generator import MotionGenerator
+from stylehead.training import sounds
+from stylehead.training.motion_fit import predict
+from stylehead.training.speakers import (
+    Speaker,
+    Take,
+)
+from stylehead.training.spoken import (
+    SENTENCES,
+    VOICES,
+    close,
+    closed_lips,
+    frames_of,
+    read_voice,
+    synthesise,
+)
+from stylehead.types import Floats
+
+IMAGINED = 20  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """A trained generator and its ears: what imagines motion for voices that were not filmed."""
+
+    net: MotionGenerator
+    ears: Ears
+
+
+def shipped_teacher() -> Teacher:
+    """Return the generator of this checkout that hears with Whisper."""
+    path = weights.PACKAGE / "assets" / "motion_whisper.safetensors"
+    ears = WhisperEars(load_whisper(weights.resolve("whisper_tiny_en")))
+    return Teacher(load_motion_generator(path), ears)
+
+
+def imagine(
+    samples: Floats, net: MotionGenerator, ears: Ears, shut: Floats | None = None
+) -> Floats:
+    """Return the offsets (T, 68, 3) a generator gives a voice, lips brought together by `shut`."""
+    features = torch.cat(list(ears.listen([samples])))[: frames_of(samples)]
+    offsets = predict(net, Take(features, torch.zeros(len(features), 68, 3)))
+    return (offsets if shut is None else close(offsets, shut)).numpy()
+
+
+def spoken_speakers(folder: Path, net: MotionGenerator, ears: Ears, weight: float) -> list[Speaker]:
+    """Have SENTENCES spoken, imagine their motion and shut the lips in /p b m/."""
+    folder.mkdir(parents=True, exist_ok=True)
+    speakers: list[Speaker] = []
+    for voice in VOICES:
+        for number, sentence in enumerate(SENTENCES):
+            path = folder / f"{voice}_{number:02d}.wav"
+            stretch = (1.0, 1.2, 0.85)[number % 3]
+            phones = synthesise(sentence, voice, path, stretch=stretch)
+            samples = read_voice(path)
+            offsets = imagine(samples, net, ears, closed_lips(phones, frames_of(samples)))
+            speakers.append(Speaker(path.stem, voice, samples, offsets, weight))
+    return speakers
+
+
+def imagined_speakers(
+    tape: NDArray[np.int16], net: MotionGenerator, ears: Ears, weight: float, *, count: int
+) -> list[Speaker]:
+    """Imagine the motion of pieces of the voice tape, evenly spread over it."""
+    length = IMAGINED * SPEECH_RATE
+    speakers: list[Speaker] = []
+    for start in np.linspace(0, len(tape) - length, count).astype(int).tolist():
+        samples = sounds.from_tape(tape[start : start + length]).numpy()
+        offsets = imagine(samples, net, ears)
+        speakers.append(Speaker(f"tape {start}", f"tape {start}", samples, offsets, weight))
+    return speakers
