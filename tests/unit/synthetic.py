@@ -273,3 +273,32 @@ def drawn_portrait(
     mesh = mesh + np.array([place[0] * side, place[1] * side, 0.0])
     scores = FaceModel.embedded().rest.copy() if scores is None else scores
     return Portrait(pixels, Face(mesh.astype(np.float32), scores), STILL, 1, 1)
+
+
+class Listener:
+    """A reporter that remembers what it was told."""
+
+    def __init__(self):
+        self.said, self.total = [], None
+
+    def start(self, stage, total):
+        self.total = total
+
+    def advance(self):
+        pass
+
+    def say(self, message):
+        self.said.append(message)
+
+
+class Interrupting(Listener):
+    """Stops the work, as a user would, after so many steps."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def advance(self):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt

@@ -5,25 +5,11 @@ from stylehead import tracking
 from stylehead.errors import FaceError, MediaError
 from stylehead.training import data
 from stylehead.training.data import Clip, load_clips, prepare_clips, read_people, save_clip
-from tests.unit.synthetic import face_track, mean_mesh, without_face
+from tests.unit.synthetic import Listener, face_track, mean_mesh, without_face
 
 
 def tracked(frames=12):
     return face_track(np.repeat(mean_mesh()[None], frames, 0))
-
-
-class Listener:
-    def __init__(self):
-        self.said = []
-
-    def start(self, stage, total):
-        self.total = total
-
-    def advance(self):
-        pass
-
-    def say(self, message):
-        self.said.append(message)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from stylehead.training.encoder import (
     with_changed_speeds,
 )
 from stylehead.training.held_out import PEOPLE
-from tests.unit.synthetic import face_track, mean_mesh, syllables, wave
+from tests.unit.synthetic import Interrupting, face_track, mean_mesh, syllables, wave
 
 CONFIG = AudioEncoderConfig(mels=4, width=4, layers=1, ahead=3, teacher=4, lookahead=6)
 QUICK = EncoderTraining(distil=False, steps=2, batch=1, seconds=0.6, base=12)
@@ -42,22 +42,6 @@ class Knowing:
     def __call__(self, rows, state=None):
         self.heard = rows
         return self.hidden, []
-
-
-class Interrupting:
-    def __init__(self, steps):
-        self.left, self.said = steps, []
-
-    def start(self, stage, total):
-        pass
-
-    def advance(self):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-
-    def say(self, message):
-        self.said.append(message)
 
 
 def losses(net, clean, target, focus=None, rows=None):

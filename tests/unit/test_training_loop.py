@@ -7,14 +7,7 @@ from torch import nn
 from stylehead.errors import WeightsError
 from stylehead.progress import SILENT
 from stylehead.training.loop import Checkpoint, log_row
-
-
-class Listener:
-    def __init__(self):
-        self.said = []
-
-    def say(self, message):
-        self.said.append(message)
+from tests.unit.synthetic import Listener
 
 
 class Run:

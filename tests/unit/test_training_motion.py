@@ -31,6 +31,8 @@ from stylehead.training.motion_fit import (
 )
 from stylehead.training.speakers import HeardSpeaker, Speaker, Take, hear_speakers, load_speakers
 from tests.unit.synthetic import (
+    Interrupting,
+    Listener,
     Parrot,
     face_track,
     gape,
@@ -45,17 +47,6 @@ TINY = MotionConfig(
 )
 QUICK = MotionTraining(steps=252, batch=2, window=16, learning_rate=5e-3)
 SPREAD = np.full((68, 3), 0.02, np.float32)
-
-
-class Quiet:
-    def start(self, stage, total):
-        pass
-
-    def advance(self):
-        pass
-
-    def say(self, message):
-        pass
 
 
 def speaker(name="one", person="Ann", *, frames=240, lag=0, seed=0, takes=1):
@@ -83,7 +74,7 @@ def train(how=QUICK, *, folder=None, reporter=None, held=True):
         SPREAD,
         TINY,
         how,
-        reporter=reporter or Quiet(),
+        reporter=reporter or Listener(),
         folder=folder,
     )
 
@@ -264,18 +255,6 @@ def test_a_net_learns_what_the_sound_tells():
     assert evaluate(after, held, how)["opening_r"] > 0.6
 
 
-class Interrupting(Quiet):
-    """Stops the training, as a user would, after so many steps."""
-
-    def __init__(self, after):
-        self.left = after
-
-    def advance(self):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-
-
 def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -283,7 +262,7 @@ def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(folder=tmp_path / "two", reporter=Interrupting(251))
     said = []
-    listener = Quiet()
+    listener = Listener()
     listener.say = said.append
     resumed = train(folder=tmp_path / "two", reporter=listener)
     assert any("step 200" in line for line in said)  # it went on from the checkpoint

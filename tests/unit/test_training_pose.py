@@ -21,28 +21,12 @@ from stylehead.training.pose import (
     posed,
     train_pose,
 )
-from tests.unit.synthetic import face_track, mean_mesh, syllables, wave, without_face
+from tests.unit.synthetic import Interrupting, face_track, mean_mesh, syllables, wave, without_face
 
 FILTERS = torch.from_numpy(mel_filters())
 SMALL = PoseConfig(width=4, skip=4, layers=1, blocks=1)
 QUICK = PoseTraining(steps=2, batch=2, window=8)
 RATES = np.array([0.4, 0.6, 0.9])  # Hz of pitch, yaw and roll
-
-
-class Interrupting:
-    def __init__(self, steps):
-        self.left, self.said = steps, []
-
-    def start(self, stage, total):
-        pass
-
-    def advance(self):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-
-    def say(self, message):
-        self.said.append(message)
 
 
 def clip(person="Ann", *, seconds=5.0, samples=None, seen=1.0, start=0.0, side=1.0):

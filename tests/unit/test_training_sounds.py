@@ -21,24 +21,10 @@ from stylehead.training.sounds import (
     to_tape,
     windows,
 )
-from tests.unit.synthetic import syllables, wave
+from tests.unit.synthetic import Listener, syllables, wave
 
 NOTHING = np.zeros(0, np.int16)
 UNDISTURBED = Mixing(noise=0, music=0, reverberation=0, hiss=0, gain=0)
-
-
-class Listener:
-    def __init__(self):
-        self.said = []
-
-    def start(self, stage, total):
-        self.total = total
-
-    def advance(self):
-        pass
-
-    def say(self, message):
-        self.said.append(message)
 
 
 def generator(seed=0):

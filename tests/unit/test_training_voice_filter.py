@@ -18,7 +18,7 @@ from stylehead.training.voice_filter import (
     voice_losses,
 )
 from stylehead.voice import N_FFT, SPAN
-from tests.unit.synthetic import syllables
+from tests.unit.synthetic import Interrupting, syllables
 
 FILTERS = torch.from_numpy(mel_filters(N_FFT, 80, SPAN))
 STEP = 320  # samples
@@ -35,22 +35,6 @@ class Knowing:
     def __call__(self, mel):
         self.heard = mel
         return self.logits, torch.as_tensor(self.mask).float().expand_as(mel)
-
-
-class Interrupting:
-    def __init__(self, steps):
-        self.left, self.said = steps, []
-
-    def start(self, stage, total):
-        pass
-
-    def advance(self):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-
-    def say(self, message):
-        self.said.append(message)
 
 
 def speech(steps, *silent):
