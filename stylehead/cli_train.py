@@ -33,6 +33,7 @@ class Role(str, Enum):
     """What a folder of files is for."""
 
     CLIPS = "clips"
+    PICTURES = "pictures"
     GENERATED = "generated"
     VOICE = "voice"
     NOISE = "noise"
@@ -46,8 +47,8 @@ def prepare(
         Role,
         typer.Option(
             "--as",
-            help="Filmed clips, clips made by other systems, or recordings of voices, noises or "
-            "instrumental music.",
+            help="Filmed clips, the same clips' pictures of mouths, clips made by other systems, or "
+            "recordings of voices, noises or instrumental music.",
         ),
     ] = Role.CLIPS,
 ) -> None:
@@ -57,12 +58,15 @@ def prepare(
 
       stylehead prepare clips -o data
 
+      stylehead prepare clips -o data --as pictures
+
       stylehead prepare speech/* singing -o data --as voice
 
     What is there already is left alone. Clips are checked for sync with the shipped generator.
     """
     from stylehead import console
     from stylehead.training.data import prepare_clips
+    from stylehead.training.pictures import prepare_pictures
     from stylehead.training.sounds import prepare_sounds
     from stylehead.training.sync import check_sync
 
@@ -70,6 +74,8 @@ def prepare(
         for source in sources:
             if role in (Role.CLIPS, Role.GENERATED):
                 count = prepare_clips(source, output / role.value, reporter=reporter)
+            elif role is Role.PICTURES:
+                count = prepare_pictures(source, output, reporter=reporter)
             else:
                 path = output / "sounds" / f"{role.value}_{source.resolve().name}.npz"
                 count = prepare_sounds(source, path, reporter=reporter)

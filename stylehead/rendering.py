@@ -44,7 +44,7 @@ def prepare(portrait: Portrait, *, crop_size: int | None, device: torch.device) 
     picture at its own resolution.
     """
     rig = build_rig(portrait, size=crop_size)
-    crop = _crop(portrait.pixels, rig)
+    crop = crop_of(portrait.pixels, rig)
     sampler, interior = make_sampler(crop, device), fit_interior(crop, rig)
     if crop_size is not None:
         return Scene(crop, rig, sampler, interior, None)
@@ -55,7 +55,8 @@ def prepare(portrait: Portrait, *, crop_size: int | None, device: torch.device) 
     )
 
 
-def _crop(pixels: Pixels, rig: Rig) -> Pixels:
+def crop_of(pixels: Pixels, rig: Rig) -> Pixels:
+    """Return the rig's working square (S, S, 3) of its picture."""
     scale = rig.scale
     offset = -(rig.corner - 0.5) * scale - 0.5
     matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])

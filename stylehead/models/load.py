@@ -14,6 +14,7 @@ from stylehead.ctranslate2 import read_arrays
 from stylehead.manifold import Manifold
 from stylehead.models import whisper
 from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig
+from stylehead.models.compact_generator import CompactConfig, CompactGenerator
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.models.pose_generator import PoseConfig, PoseGenerator
 from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
@@ -69,3 +70,11 @@ def load_pose_generator(path: Path) -> PoseGenerator:
     net = PoseGenerator(PoseConfig(**config))
     net.load_state_dict(state)
     return net.eval()
+
+
+def load_compact_generator(path: Path, device: torch.device = CPU) -> CompactGenerator:
+    """Build the intermediate or the style-aware generator its file describes."""
+    config, state = read_weights(path)
+    net = CompactGenerator(CompactConfig(**config))
+    net.load_state_dict(state)
+    return net.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore
