@@ -55,6 +55,10 @@ def test_rotations_are_the_published_ones():
     wanted = CASES["liveportrait_rotation"]
     pitch, yaw, roll = (torch.tensor([each]) for each in wanted["pitch_yaw_roll_deg"])
     close(liveportrait_rotation(yaw, pitch, roll), wanted["R"], 1e-6)
+    # Live Speech Portraits' camera turns columns in the same order.
+    wanted = CASES["lsp_angle2matrix"]
+    pitch, yaw, roll = (torch.tensor([each]) for each in wanted["xyz_deg"])
+    close(liveportrait_rotation(yaw, pitch, roll).mT, wanted["R"], 1e-6)
 
 
 def test_placed_keypoints_are_the_published_ones():
