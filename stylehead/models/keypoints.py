@@ -37,6 +37,18 @@ class Pose(NamedTuple):
     """(B, 1)"""
 
 
+class Source(NamedTuple):
+    """A picture that is going to be moved, as a warping network remembers it."""
+
+    volume: Tensor
+    """(1, 32, 16, 64, 64) appearance."""
+    canonical: Tensor
+    """(1, K, 3)"""
+    pose: Pose
+    keypoints: Tensor
+    """(1, K, 3) canonical keypoints placed by the pose."""
+
+
 def transform_keypoints(canonical: Tensor, pose: Pose) -> Tensor:
     """Place canonical keypoints: C_k = s (c_k R + eps_k) + tau (Eq. 1; s is 1 in face-vid2vid).
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from stylehead.models.keypoints import (
     Pose,
+    Source,
     hull_scale,
     relative_keypoints,
     transform_keypoints,
@@ -19,7 +20,8 @@ from stylehead.models.vid2vid.pose_estimator import PoseEstimator
 class StyleMapper(nn.Module):
     """The paper's style mapping, which is face-vid2vid (method notes, 5).
 
-    Its parts carry the names under which their weights are published together.
+    Its parts carry the names under which their weights are published together. Pictures are
+    (B, 3, 256, 256) in [0, 1], made ones too.
     """
 
     def __init__(self, *, generator: SpadeGenerator | PlainGenerator | None = None) -> None:
@@ -29,31 +31,42 @@ class StyleMapper(nn.Module):
         self.generator = generator or SpadeGenerator()
 
     def pose(self, picture: Tensor) -> Pose:
-        """Return how the face in pictures (B, 3, 256, 256) is held and what it does."""
+        """Return how the faces in pictures are held and what they do."""
         return vid2vid_pose(self.he_estimator(picture))
 
-    def forward(self, neutral: Tensor, reference: Tensor) -> Tensor:
-        """Return the pattern: the neutral's person exactly as the reference is held (Eq. 1-2).
+    def remember(self, picture: Tensor) -> Source:
+        """Return all that is needed of the picture (1, 3, 256, 256) to move it."""
+        canonical, pose = self.kp_detector(picture), self.pose(picture)
+        keypoints = transform_keypoints(canonical, pose)
+        return Source(self.generator.encode(picture), canonical, pose, keypoints)
 
-        All (B, 3, 256, 256) in [0, 1]. Traces of the reference person's size and place in the
-        picture come along; `relative` leaves them out.
+    def drive(self, source: Source, driving: Tensor) -> Tensor:
+        """Return the source held as the face in each driving picture is, exactly (Eq. 1-2)."""
+        return self._show(source, transform_keypoints(source.canonical, self.pose(driving)))
+
+    def forward(self, neutral: Tensor, reference: Tensor) -> Tensor:
+        """Return patterns: the neutral's person as the references are held; neutral of one row.
+
+        Traces of the reference person's size and place in the picture come along; `relative`
+        leaves them out.
         """
-        canonical = self.kp_detector(neutral)
-        source = transform_keypoints(canonical, self.pose(neutral))
-        driving = transform_keypoints(canonical, self.pose(reference))
-        return self.generator(neutral, source, driving).picture
+        return self.drive(self.remember(neutral), reference)
 
     def relative(self, neutral: Tensor, reference: Tensor, rest: Tensor) -> Tensor:
-        """Return the pattern: the neutral's person, moved as the reference differs from `rest`.
+        """Return patterns: the neutral's person, moved as the references differ from `rest`.
 
-        `rest` is the reference person's own neutral (template none). All (B, 3, 256, 256); the
-        scale is found for the first of the batch, who must all be one pair of people.
+        `rest` is the reference person's own neutral (template none); it and `neutral` of one row.
         """
-        canonical = self.kp_detector(neutral)
-        source, driving, first = (
-            transform_keypoints(canonical, self.pose(picture))
-            for picture in (neutral, reference, rest)
+        source = self.remember(neutral)
+        driving, first = (
+            transform_keypoints(source.canonical, self.pose(picture))
+            for picture in (reference, rest)
         )
-        scale = hull_scale(source[0], first[0])
-        moved = relative_keypoints(source, driving, first, scale)
-        return self.generator(neutral, source, moved).picture
+        scale = hull_scale(source.keypoints[0], first[0])
+        return self._show(source, relative_keypoints(source.keypoints, driving, first, scale))
+
+    def _show(self, source: Source, keypoints: Tensor) -> Tensor:
+        count = len(keypoints)
+        volume = source.volume.expand(count, -1, -1, -1, -1)
+        places = source.keypoints.expand(count, -1, -1)
+        return self.generator.move(volume, places, keypoints).picture

@@ -13,9 +13,14 @@ from tests.unit.parity import case, fill, picture
 class Spy(nn.Module):
     """Stands in for the generator, which has a test of its own: keeps what it is told."""
 
-    def forward(self, neutral: Tensor, source: Tensor, driving: Tensor) -> Generated:
+    def encode(self, picture: Tensor) -> Tensor:
+        self.encoded = picture
+        return torch.zeros(1, 32, 16, 64, 64)
+
+    def move(self, volume: Tensor, source: Tensor, driving: Tensor) -> Generated:
+        assert len(volume) == len(source) == len(driving)
         self.source, self.driving = source, driving
-        return Generated(neutral, None)  # pyright: ignore[reportArgumentType]
+        return Generated(volume, None)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +56,15 @@ def test_the_neutral_s_keypoints_are_placed_as_the_reference_is_held(mapper):
     torch.testing.assert_close(mapper.generator.source, placed(mapper, neutral))
     torch.testing.assert_close(mapper.generator.driving, placed(mapper, reference))
     assert (mapper.generator.driving - mapper.generator.source).abs().max() > 1e-3
+
+
+@torch.inference_mode()
+def test_one_neutral_serves_several_references(mapper):
+    neutral, reference = picture("source"), picture("driving")
+    mapper(neutral, torch.cat([neutral, reference]))
+    assert torch.equal(mapper.generator.encoded, neutral)
+    wanted = torch.cat([placed(mapper, neutral), placed(mapper, reference)])
+    torch.testing.assert_close(mapper.generator.driving, wanted)
 
 
 @torch.inference_mode()
