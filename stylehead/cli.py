@@ -31,6 +31,7 @@ from stylehead.cli_options import (
     JsonOpt,
     OverwriteOpt,
     PoseOpt,
+    RendererOpt,
     SeedOpt,
     SizeOpt,
     StartOpt,
@@ -112,6 +113,7 @@ def animate(
     ] = None,
     device: DeviceOpt = DEFAULTS.device,
     encoder: EncoderOpt = DEFAULTS.encoder,
+    renderer: RendererOpt = DEFAULTS.renderer,
     overwrite: OverwriteOpt = DEFAULTS.overwrite,
     json: JsonOpt = False,
 ) -> None:
@@ -146,6 +148,7 @@ def animate(
                 duration,
                 device,
                 encoder,
+                renderer,
                 overwrite,
                 MotionControls(expression, 0.0 if still else pose, blink, seed),
             ),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stylehead.options import DEFAULT_STYLE, Device, Encoder, Options
+from stylehead.options import DEFAULT_STYLE, Device, Encoder, Options, Renderer
 
 FIRST, LOOKS, MOVES, SAVED = "Picture and sound", "Output", "Motion", "Reuse"
 DEFAULTS = Options()
@@ -84,6 +84,14 @@ JsonOpt = Annotated[
 ]
 DeviceOpt = Annotated[
     Device, typer.Option("--device", help="Where to compute.", rich_help_panel=LOOKS)
+]
+RendererOpt = Annotated[
+    Renderer,
+    typer.Option(
+        "--renderer",
+        help="What paints: embedded comes along; the others' weights are fetched and want a GPU.",
+        rich_help_panel=LOOKS,
+    ),
 ]
 EncoderOpt = Annotated[
     Encoder,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stylehead import files, images, media, rendering, tracking, weights
+from stylehead import files, images, media, tracking, weights
 from stylehead.device import choose_device
 from stylehead.motion import adjust, predict_motion
 from stylehead.motion_file import at_rate, load_motion, save_motion
@@ -22,13 +22,13 @@ from stylehead.motion_models import load_motion_models
 from stylehead.options import DEFAULT_STYLE, Options
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.references import Retrieval
+from stylehead.renderers import LoadedRenderer, Stage, load_renderer
 from stylehead.sheet import draw_sheet
 from stylehead.style import SUFFIX, find_style, learn_style, save_style, style_folders
 from stylehead.types import Motion, Portrait, Style
 from stylehead.version import __version__
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
-TRIAL_FRAMES = 6  # spread over the motion and rendered to estimate the whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Result:
     style: str
     seed: int
     device: str
+    renderer: str
     stages: dict[str, float]
     """Wall seconds of each stage."""
 
@@ -80,6 +81,7 @@ def animate(
     chosen = None if motion or style_video else choose_style(style)
     sound = media.open_sound(audio, start=options.start, duration=options.duration)
     weights.resolve("face_landmarker", reporter=reporter)
+    renderer = load_renderer(options.renderer, device, reporter=reporter)
     portrait = _find_portrait(image, options, reporter)
     clock.lap("portrait")
     if style_video:
@@ -100,18 +102,17 @@ def animate(
         save_motion(moves, save_motion_to)
     clock.lap("motion")
     crop_size = options.size if options.crop else None
-    scene = rendering.prepare(portrait, crop_size=crop_size, device=device)
-    height, width = scene.picture.shape[:2]
-    _estimate(scene, moves, width, height, device, reporter)
+    stage = renderer.set_stage(portrait, crop_size=crop_size, device=device)
+    _estimate(stage, moves, renderer.trial_frames, device, reporter)
     clock.lap("preparing")
     style_name = chosen.name if chosen else "saved motion"
-    frames = track(rendering.render(scene, moves), "Rendering", len(moves), reporter)
+    frames = track(stage.show(moves), "Rendering", len(moves), reporter)
     count = media.write_video(
         output,
         frames,
         fps=fps,
         sound=sound,
-        metadata=_metadata(image, style_name, chosen, heard_by, options.controls.seed),
+        metadata=_metadata(image, style_name, chosen, heard_by, renderer, options.controls.seed),
     )
     clock.lap("rendering")
     return Result(
@@ -119,11 +120,12 @@ def animate(
         count / options.fps,
         count,
         options.fps,
-        width // 2 * 2,
-        height // 2 * 2,
+        stage.width // 2 * 2,
+        stage.height // 2 * 2,
         style_name,
         options.controls.seed,
         device.type,
+        renderer.name,
         clock.laps,
     )
 
@@ -257,31 +259,33 @@ def _rows(motion: Motion, rows: NDArray[np.intp]) -> Motion:
 
 
 def _estimate(
-    scene: rendering.Scene,
-    motion: Motion,
-    width: int,
-    height: int,
-    device: torch.device,
-    reporter: Reporter,
+    stage: Stage, motion: Motion, trial_frames: int, device: torch.device, reporter: Reporter
 ) -> None:
     """Say what will be made and how long it takes, from a few frames rendered now."""
-    rows = np.linspace(0, len(motion) - 1, TRIAL_FRAMES + 1).astype(int)
-    trial = rendering.render(scene, _rows(motion, rows))
+    rows = np.linspace(0, len(motion) - 1, trial_frames + 1).astype(int)
+    trial = stage.show(_rows(motion, rows))
     next(trial)  # starts the compiler
     began = time.perf_counter()
     for _ in trial:
         pass
-    each = (time.perf_counter() - began) / TRIAL_FRAMES
-    encoding = 1.2e-8 * width * height  # seconds a frame, measured for x264 veryfast on 2 cores
+    each = (time.perf_counter() - began) / trial_frames
+    # Seconds a frame, measured for x264 veryfast on 2 cores.
+    encoding = 1.2e-8 * stage.width * stage.height
     seconds = (each + encoding) * len(motion)
+    slow = f" ({each:.1f} s a frame)" if each > 1 else ""
     reporter.say(
-        f"{len(motion)} frames of {width} x {height} ({media.clock(motion.seconds)}), "
-        f"about {max(1, round(seconds))} s on {device.type}"
+        f"{len(motion)} frames of {stage.width} x {stage.height} ({media.clock(motion.seconds)}), "
+        f"about {max(1, round(seconds))} s on {device.type}{slow}"
     )
 
 
 def _metadata(
-    image: Path, name: str, style: Style | None, encoder: str, seed: int
+    image: Path,
+    name: str,
+    style: Style | None,
+    encoder: str,
+    renderer: LoadedRenderer,
+    seed: int,
 ) -> dict[str, str]:
     """Return what the video says about itself."""
     source = style.provenance.get("source_sha256", "") if style else ""
@@ -294,6 +298,7 @@ def _metadata(
         "stylehead_weights": json.dumps(used),
         "stylehead_style": json.dumps({"name": name, "source_sha256": source}),
         "stylehead_encoder": encoder,
+        "stylehead_renderer": json.dumps({"name": renderer.name, "weights": renderer.weights}),
         "stylehead_seed": str(seed),
     }
 

@@ -104,9 +104,14 @@ def _frame(
     moved = scene.sampler(displacement)
     _soften_folds(moved, displacement)
     scene.interior.paint(moved, vertices, rig, _teeth_plane(rig, rotation, translation))
+    return compose(scene, moved)
+
+
+def compose(scene: Scene, moved: Pixels) -> Pixels:
+    """Return the frame of a moved crop (S, S, 3): itself, or pasted into the still picture."""
     if scene.paste is None:
         return moved
-    return _paste(scene.picture, moved, rig, scene.paste)
+    return _paste(scene.picture, moved, scene.rig, scene.paste)
 
 
 def _soften_folds(moved: Pixels, displacement: Floats) -> None:

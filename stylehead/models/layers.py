@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -34,3 +38,66 @@ def initialise(net: nn.Module) -> nn.Module:
             nn.init.normal_(part.weight, 1.0, 0.02)
             nn.init.zeros_(part.bias)
     return net
+
+
+CONV: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
+NORM: dict[int, type[nn.BatchNorm2d] | type[nn.BatchNorm3d]] = {
+    2: nn.BatchNorm2d,
+    3: nn.BatchNorm3d,
+}
+HALF: dict[int, tuple[int, ...]] = {2: (2, 2), 3: (1, 2, 2)}
+"""Stride of pooling and upsampling: volumes keep their depth."""
+
+
+class ConvBlock(nn.Module):
+    """Convolution that keeps the size, batch norm, leaky ReLU."""
+
+    def __init__(
+        self, dims: int, before: int, after: int, *, kernel: int = 3, slope: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.dims, self.slope = dims, slope
+        self.conv = CONV[dims](before, after, kernel, padding=kernel // 2)
+        self.norm = NORM[dims](after)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, after, ..., H, W)."""
+        return F.leaky_relu(self.norm(self.conv(x)), self.slope)
+
+
+class DownBlock(ConvBlock):
+    """A block, then half the height and width."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, after, ..., H / 2, W / 2)."""
+        x = super().forward(x)
+        return F.avg_pool2d(x, 2) if self.dims == 2 else F.avg_pool3d(x, HALF[3])
+
+
+class UpBlock(ConvBlock):
+    """Twice the height and width by repetition, then a block."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, after, ..., 2 H, 2 W)."""
+        scale = [float(step) for step in HALF[self.dims]]
+        return super().forward(F.interpolate(x, scale_factor=scale))
+
+
+class PreActivationBlock(nn.Module):
+    """Twice batch norm, ReLU and a 3-wide convolution, around an identity."""
+
+    def __init__(self, dims: int, channels: int) -> None:
+        super().__init__()
+        self.conv1 = CONV[dims](channels, channels, 3, padding=1)
+        self.conv2 = CONV[dims](channels, channels, 3, padding=1)
+        self.norm1, self.norm2 = NORM[dims](channels), NORM[dims](channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a map of the same shape."""
+        out = self.conv1(self.norm1(x).relu())
+        return x + self.conv2(self.norm2(out).relu())
+
+
+def named_blocks(prefix: str, blocks: Iterable[nn.Module]) -> nn.Sequential:
+    """Chain blocks under the names prefix0, prefix1, and so on."""
+    return nn.Sequential(OrderedDict((f"{prefix}{i}", block) for i, block in enumerate(blocks)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,21 @@ def same_form(net: nn.Module, family: str, name: str) -> None:
     """Assert that every published name and shape is there, and nothing else."""
     have = {key: tuple(value.shape) for key, value in net.state_dict().items()}
     assert have == published(family, name)
+
+
+@contextmanager
+def watched(net: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+    """Collect what submodules give while a network runs."""
+    seen: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        def hook(part: nn.Module, given: object, found: Tensor) -> None:
+            del part, given
+            seen[name] = found
+
+        return hook
+
+    handles = [net.get_submodule(name).register_forward_hook(keep(name)) for name in names]
+    yield seen
+    for handle in handles:
+        handle.remove()

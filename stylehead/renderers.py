@@ -1,0 +1,66 @@
+"""Choice of renderer behind one interface: a portrait set on a stage, then shown in motions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from stylehead import neural_rendering, rendering
+from stylehead.neural_models import LIVEPORTRAIT, VID2VID, load_portrait_animator, load_style_mapper
+from stylehead.options import Renderer
+from stylehead.progress import SILENT, Reporter
+from stylehead.types import Motion, Pixels, Portrait
+
+Show = Callable[[Motion], Iterator[Pixels]]
+"""Motion -> one (H, W, 3) RGB frame per frame, streamed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """A portrait ready to be shown in any motion."""
+
+    width: int
+    height: int
+    show: Show
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedRenderer:
+    """A renderer whose weights are there."""
+
+    name: str
+    weights: tuple[str, ...]
+    """Entries of weights.toml it uses beyond what comes along."""
+    trial_frames: int
+    """Frames shown to estimate the whole."""
+    network: neural_rendering.Animator | None = None
+
+    def set_stage(
+        self, portrait: Portrait, *, crop_size: int | None, device: torch.device
+    ) -> Stage:
+        """Prepare a portrait once; `crop_size` as in rendering."""
+        if self.network is None:
+            scene = rendering.prepare(portrait, crop_size=crop_size, device=device)
+            height, width = scene.picture.shape[:2]
+            return Stage(width, height, lambda motion: rendering.render(scene, motion))
+        moved = neural_rendering.prepare(portrait, self.network, crop_size=crop_size, device=device)
+        height, width = moved.still.picture.shape[:2]
+        return Stage(width, height, lambda motion: neural_rendering.render(moved, motion))
+
+
+def load_renderer(
+    renderer: Renderer, device: torch.device, *, reporter: Reporter = SILENT
+) -> LoadedRenderer:
+    """Load a renderer; raises WeightsError when its weights cannot be had."""
+    if renderer is Renderer.EMBEDDED:
+        return LoadedRenderer(renderer.value, (), 6)
+    trial = 2 if device.type == "cpu" else 16  # seconds each there, two batches here
+    load, parts = {
+        Renderer.LIVEPORTRAIT: (load_portrait_animator, LIVEPORTRAIT),
+        Renderer.VID2VID: (load_style_mapper, VID2VID),
+    }[renderer]
+    network = load(device, reporter=reporter)
+    names = tuple(sorted({name for name, _ in parts.values()}))
+    return LoadedRenderer(renderer.value, names, trial, network)
