@@ -111,6 +111,14 @@ def animate(
         Path | None,
         typer.Option("--save-motion", help="Also write the motion (npz).", rich_help_panel=SAVED),
     ] = None,
+    save_patterns: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-patterns",
+            help="Also write the portrait's four intermediate style patterns (PNG) to this folder.",
+            rich_help_panel=SAVED,
+        ),
+    ] = None,
     device: DeviceOpt = DEFAULTS.device,
     encoder: EncoderOpt = DEFAULTS.encoder,
     renderer: RendererOpt = DEFAULTS.renderer,
@@ -139,6 +147,7 @@ def animate(
             style_video=style_video,
             motion=motion,
             save_motion_to=save_motion,
+            save_patterns_to=save_patterns,
             options=Options(
                 fps,
                 size,

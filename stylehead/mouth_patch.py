@@ -40,7 +40,8 @@ class Place:
     @staticmethod
     def of(pose: Similarity, middle: Floats) -> Place:
         """Return the patch of a head: pose takes head space to pixels, middle (3,) is its lips'."""
-        here, beside = pose.apply(np.stack([middle, middle + [1, 0, 0]]))[:, :2]
+        beside = middle + np.array([1, 0, 0], np.float32)
+        here, beside = pose.apply(np.stack([middle, beside]))[:, :2]
         across = beside - here
         return Place(here, across / np.linalg.norm(across), pose.scale)
 

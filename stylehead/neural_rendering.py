@@ -24,7 +24,7 @@ from torch import Tensor
 from stylehead import rendering
 from stylehead.device import to_array, to_tensor
 from stylehead.models.keypoints import Source
-from stylehead.types import Motion, Pixels, Portrait
+from stylehead.types import Motion, Pixels, Portrait, StyleReference
 
 DRIVING_SIZE = 256
 """Side of the pictures that the networks of this family take."""
@@ -58,11 +58,16 @@ class NeuralScene:
 
 
 def prepare(
-    portrait: Portrait, network: Animator, *, crop_size: int | None, device: torch.device
+    portrait: Portrait,
+    references: tuple[StyleReference, ...],
+    network: Animator,
+    *,
+    crop_size: int | None,
+    device: torch.device,
 ) -> NeuralScene:
-    """Have the network look at the portrait's face crop once; `crop_size` as in rendering."""
-    still = rendering.prepare(portrait, crop_size=crop_size, device=device)
-    driver = rendering.prepare(portrait, crop_size=DRIVING_SIZE, device=device)
+    """Have the network look at the portrait's face crop once; the rest is as in rendering."""
+    still = rendering.prepare(portrait, references, crop_size=crop_size, device=device)
+    driver = rendering.prepare(portrait, references, crop_size=DRIVING_SIZE, device=device)
     with torch.inference_mode(), _half(device):
         source = network.remember(_pictures([driver.picture], device))
     return NeuralScene(still, driver, network, source, device)

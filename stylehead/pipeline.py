@@ -25,6 +25,7 @@ from stylehead.references import Retrieval
 from stylehead.renderers import LoadedRenderer, Stage, load_renderer
 from stylehead.sheet import draw_sheet
 from stylehead.style import SUFFIX, find_style, learn_style, save_style, style_folders
+from stylehead.style_mapping import save_patterns
 from stylehead.types import Motion, Portrait, Style
 from stylehead.version import __version__
 
@@ -62,13 +63,15 @@ def animate(
     style_video: Path | str | None = None,
     motion: Path | None = None,
     save_motion_to: Path | None = None,
+    save_patterns_to: Path | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
     reporter: Reporter = SILENT,
 ) -> Result:
     """Write a video in which the portrait speaks or sings the audio in the given style.
 
     `style` is a Style, a style file or a style's name; `style_video` a clip to learn it from;
-    `motion` a saved motion to render instead. Raises StyleheadError with a remedy.
+    `motion` a saved motion to render instead; `save_patterns_to` a folder for the portrait's four
+    intermediate style patterns. Raises StyleheadError with a remedy.
     """
     clock = _Clock()
     image, audio, output = Path(image), Path(audio), Path(output)
@@ -102,7 +105,10 @@ def animate(
         save_motion(moves, save_motion_to)
     clock.lap("motion")
     crop_size = options.size if options.crop else None
-    stage = renderer.set_stage(portrait, crop_size=crop_size, device=device)
+    shown = chosen or choose_style(None)  # a saved motion carries no references
+    stage = renderer.set_stage(portrait, shown.references, crop_size=crop_size, device=device)
+    if save_patterns_to:
+        save_patterns(stage.patterns, save_patterns_to)
     _estimate(stage, moves, renderer.trial_frames, device, reporter)
     clock.lap("preparing")
     style_name = chosen.name if chosen else "saved motion"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -11,7 +12,8 @@ from stylehead import neural_rendering, rendering
 from stylehead.neural_models import LIVEPORTRAIT, VID2VID, load_portrait_animator, load_style_mapper
 from stylehead.options import Renderer
 from stylehead.progress import SILENT, Reporter
-from stylehead.types import Motion, Pixels, Portrait
+from stylehead.style_mapping import Pattern
+from stylehead.types import Motion, Pixels, Portrait, StyleReference
 
 Show = Callable[[Motion], Iterator[Pixels]]
 """Motion -> one (H, W, 3) RGB frame per frame, streamed."""
@@ -24,6 +26,8 @@ class Stage:
     width: int
     height: int
     show: Show
+    patterns: list[Pattern]
+    """The portrait's intermediate style patterns."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,16 +42,24 @@ class LoadedRenderer:
     network: neural_rendering.Animator | None = None
 
     def set_stage(
-        self, portrait: Portrait, *, crop_size: int | None, device: torch.device
+        self,
+        portrait: Portrait,
+        references: tuple[StyleReference, ...],
+        *,
+        crop_size: int | None,
+        device: torch.device,
     ) -> Stage:
-        """Prepare a portrait once; `crop_size` as in rendering."""
+        """Prepare a portrait in a style once; `crop_size` as in rendering."""
         if self.network is None:
-            scene = rendering.prepare(portrait, crop_size=crop_size, device=device)
-            height, width = scene.picture.shape[:2]
-            return Stage(width, height, lambda motion: rendering.render(scene, motion))
-        moved = neural_rendering.prepare(portrait, self.network, crop_size=crop_size, device=device)
-        height, width = moved.still.picture.shape[:2]
-        return Stage(width, height, lambda motion: neural_rendering.render(moved, motion))
+            scene = rendering.prepare(portrait, references, crop_size=crop_size, device=device)
+            show: Show = partial(rendering.render, scene)
+        else:
+            moved = neural_rendering.prepare(
+                portrait, references, self.network, crop_size=crop_size, device=device
+            )
+            scene, show = moved.still, partial(neural_rendering.render, moved)
+        height, width = scene.picture.shape[:2]
+        return Stage(width, height, show, scene.patterns)
 
 
 def load_renderer(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +13,9 @@ import torch
 from stylehead.device import to_array, to_tensor
 from stylehead.face_model import FaceModel
 from stylehead.facial_map import facial_map
+from stylehead.files import make_folder
 from stylehead.geometry import Similarity
+from stylehead.images import write_image
 from stylehead.models.compact_generator import CompactGenerator
 from stylehead.mouth_patch import DRAWN, SIZE, Place, mouth_middle
 from stylehead.rasterise import displacement_map
@@ -31,6 +35,8 @@ class Pattern:
     """none, M, R or O."""
     pixels: Pixels
     """(S, S, 3) the working crop."""
+    vertices: Floats
+    """(N, 3) the mesh in it, in its pixels."""
     place: Place
     """Where the mouth's patch lies in it."""
 
@@ -43,9 +49,14 @@ class Completer:
     """Lays what a network makes of the mouth over moved crops."""
 
     def __init__(self, net: CompactGenerator, device: torch.device) -> None:
-        self._net = net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self._net = net
         self._device = device
         self._memory: list[torch.Tensor] | None = None
+
+    @property
+    def wants_patterns(self) -> bool:
+        """Whether the network has to remember patterns first."""
+        return self._net.config.patterns > 0
 
     @torch.inference_mode()
     def remember(self, patterns: list[Pattern]) -> None:
@@ -55,7 +66,7 @@ class Completer:
 
     @torch.inference_mode()
     def complete(
-        self, crops: list[Pixels], vertices: list[Floats], places: list[Place]
+        self, crops: Sequence[Pixels], vertices: Sequence[Floats], places: Sequence[Place]
     ) -> None:
         """Complete moved crops (S, S, 3), in place; vertices (N, 3) of each in crop pixels."""
         warped = [place.cut(crop) for crop, place in zip(crops, places, strict=True)]
@@ -99,7 +110,7 @@ def map_styles(
         )
         place = frame_place(rig, rig.posed(rotation, np.zeros(3, np.float32)))
         completer.complete([moved], [vertices], [place])
-        patterns.append(Pattern(reference.template, moved, place))
+        patterns.append(Pattern(reference.template, moved, vertices, place))
     return patterns
 
 
@@ -108,7 +119,10 @@ def frame_place(rig: Rig, pose: Similarity) -> Place:
     return Place.of(pose, mouth_middle(rig.rest))
 
 
-def saved_size(pattern: Pattern) -> Pixels:
-    """Return a pattern at PATTERN pixels."""
-    size = (PATTERN, PATTERN)
-    return np.asarray(cv2.resize(pattern.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+def save_patterns(patterns: list[Pattern], folder: Path) -> None:
+    """Write the patterns as PNG at PATTERN pixels: none.png, M.png, R.png and O.png."""
+    make_folder(folder)
+    for one in patterns:
+        way = cv2.INTER_AREA if len(one.pixels) > PATTERN else cv2.INTER_CUBIC
+        resized = cv2.resize(one.pixels, (PATTERN, PATTERN), interpolation=way)
+        write_image(folder / f"{one.template}.png", np.asarray(resized, np.uint8))

@@ -17,8 +17,9 @@ class CompactConfig:
     """Shape of a compact generator."""
 
     patterns: int = 4
-    """Intermediate style patterns it looks at; 0 for the intermediate generator, which makes them."""
+    """Intermediate style patterns it looks at; 0 for the generator that makes them."""
     map_channels: int = 2
+    """Channels of the facial map that it looks at."""
     widths: tuple[int, ...] = (32, 48, 80, 112)
     """Channels at a half, a quarter, ... of the patch."""
 
@@ -75,7 +76,8 @@ class CompactGenerator(nn.Module):
         warped (B, 3, S, S) and facial_map (B, C, S, S) in [0, 1]; memory is that of `remember`,
         left out by the intermediate generator.
         """
-        hidden = F.relu(self.front(torch.cat([warped * 2 - 1, facial_map], 1)))
+        drawn = facial_map[:, : self.config.map_channels]
+        hidden = F.relu(self.front(torch.cat([warped * 2 - 1, drawn], 1)))
         levels: list[Tensor] = []
         for number in range(len(self.config.widths)):
             hidden = self.down[number - 1](hidden) if number else hidden

@@ -65,6 +65,14 @@ def load_voice_filter(path: Path, device: torch.device = CPU) -> VoiceFilter:
     return net.to(device).eval()
 
 
+def load_compact_generator(path: Path, device: torch.device = CPU) -> CompactGenerator:
+    """Build the intermediate or the style-aware generator its file describes."""
+    config, state = read_weights(path)
+    net = CompactGenerator(CompactConfig(**config))
+    net.load_state_dict(state)
+    return net.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore
+
+
 def load_pose_generator(path: Path) -> PoseGenerator:
     """Build the pose generator its file describes; it stays on the CPU, pose by pose."""
     config, state = read_weights(path)
@@ -73,12 +81,6 @@ def load_pose_generator(path: Path) -> PoseGenerator:
     return net.eval()
 
 
-def load_compact_generator(path: Path, device: torch.device = CPU) -> CompactGenerator:
-    """Build the intermediate or the style-aware generator its file describes."""
-    config, state = read_weights(path)
-    net = CompactGenerator(CompactConfig(**config))
-    net.load_state_dict(state)
-    return net.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore
 WRAPPERS = ("module.", "net.", "detector.")
 """Prefixes that published checkpoints may have before every name."""
 COUNTER = "num_batches_tracked"

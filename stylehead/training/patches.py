@@ -141,10 +141,7 @@ def batch_of(
     source = patches.source[rows]
     points = patches.points[rows].copy()
     pattern_points = patches.reference_points[source].copy()
-    pictures = [
-        _tensor(one)
-        for one in (patches.warped[rows], patches.filmed[rows], shown[source])
-    ]
+    pictures = [_tensor(one) for one in (patches.warped[rows], patches.filmed[rows], shown[source])]
     weights = torch.from_numpy(patches.weights[rows]).float()[:, None]
     drawn = points
     if how is not None:

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stylehead.facial_map import facial_map
+from stylehead import weights
+from stylehead.facial_map import CHANNELS, facial_map
 from stylehead.images import write_image
 from stylehead.models.compact_generator import CompactConfig, CompactGenerator, compose
 from stylehead.models.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
+from stylehead.models.load import load_compact_generator
 from stylehead.progress import SILENT, Reporter
 from stylehead.training.held_out import PEOPLE
 from stylehead.training.loop import descend, save_weights
@@ -38,7 +40,7 @@ from stylehead.training.picture_losses import (
     photometric_loss,
     style_photometric_loss,
 )
-from stylehead.types import Pixels
+from stylehead.types import TEMPLATES, Pixels
 
 SHOWN = 12  # pairs on a contact sheet
 JUDGED = 240  # held-out pairs a log row is measured on
@@ -82,15 +84,14 @@ def train_pictures(
     path: Path,
     how: PictureTraining,
     *,
-    mapper: CompactGenerator | None = None,
     features: Features | None = None,
     device: torch.device = torch.device("cpu"),  # noqa: B008
     reporter: Reporter = SILENT,
 ) -> dict[str, str]:
     """Train on the people that are not held out and write the weights; return their metrics.
 
-    mapper is the intermediate generator that makes the patterns, for the style-aware generator;
-    features those of a pretrained network for the perceptual loss.
+    The style-aware generator looks at patterns made by the intermediate generator of this checkout.
+    features are those of a pretrained network, for the perceptual loss.
     """
     run.mkdir(parents=True, exist_ok=True)
     known = load_patches(data, without=set(PEOPLE))
@@ -98,7 +99,7 @@ def train_pictures(
     reporter.say(f"{len(known)} pairs of {len(set(known.people))} people, {len(held)} held out")
     made = held_made = None
     if how.patterns:
-        assert mapper is not None
+        mapper = load_compact_generator(weights.resolve("style_mapping"), device)
         made = make_patterns(known, mapper, device)
         held_made = make_patterns(held, mapper, device)
     net = fit_pictures(
@@ -149,8 +150,11 @@ def fit_pictures(
     """Train one network; log, contact sheets and checkpoints go to `run`."""
     generator = torch.Generator().manual_seed(how.seed)
     torch.manual_seed(how.seed)
-    net = CompactGenerator(CompactConfig(4 if how.patterns else 0, widths=tuple(how.widths)))
-    critic = MultiscaleDiscriminator(DiscriminatorConfig(5, how.discriminator_width))
+    config = CompactConfig(
+        len(TEMPLATES) if how.patterns else 0, CHANNELS if how.facial_map else 0, how.widths
+    )
+    net = CompactGenerator(config)
+    critic = MultiscaleDiscriminator(DiscriminatorConfig(CHANNELS + 3, how.discriminator_width))
     both = nn.ModuleDict({"net": net, "critic": critic})
     both.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     optimiser = torch.optim.Adam(both.parameters(), how.learning_rate, betas=(0.5, 0.99))
@@ -191,9 +195,8 @@ def fit_pictures(
 
 def _layer(net: CompactGenerator, batch: Batch, how: PictureTraining) -> Tensor:
     """Return the network's layer for a batch."""
-    drawn = batch.facial_map if how.facial_map else torch.zeros_like(batch.facial_map)
     memory = net.remember(batch.patterns.flatten(1, 2)) if how.patterns else None
-    return net(batch.warped, drawn, memory)
+    return net(batch.warped, batch.facial_map, memory)
 
 
 def picture_losses(

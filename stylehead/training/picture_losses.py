@@ -79,8 +79,7 @@ def generator_adversarial_loss(fake: Layers) -> Tensor:
 def discriminator_loss(real: Layers, fake: Layers) -> Tensor:
     """LSGAN: half of (1 - D(I))^2 + D(I')^2, the mean over all scales."""
     terms = [
-        (1 - a[-1]).square().mean() + b[-1].square().mean()
-        for a, b in zip(real, fake, strict=True)
+        (1 - a[-1]).square().mean() + b[-1].square().mean() for a, b in zip(real, fake, strict=True)
     ]
     return torch.stack(terms).mean() / 2
 

@@ -198,9 +198,7 @@ class Puppet:
         return place.cut(again), place.in_patch(rig.source[DRAWN, :2])
 
     def _sampled(self, crop: Pixels, source: Floats, vertices: Floats) -> Pixels:
-        displacement = displacement_map(
-            self.rig.triangles, vertices, source, size=CROP, cells=CROP
-        )
+        displacement = displacement_map(self.rig.triangles, vertices, source, size=CROP, cells=CROP)
         return make_sampler(crop, choose_device(Device.CPU))(displacement)
 
 
