@@ -12,8 +12,10 @@ from torch import Tensor
 from stylehead import neural_rendering, rendering
 from stylehead.models.keypoints import Pose, Source
 from stylehead.types import Motion
+from tests.unit.synthetic import make_style
 
 CPU = torch.device("cpu")
+REFERENCES = make_style().references
 
 
 def still_motion(frames: int) -> Motion:
@@ -46,7 +48,7 @@ class Mirror:
 
 def test_the_network_sees_the_portrait_s_crop(astronaut):
     network = Mirror()
-    scene = neural_rendering.prepare(astronaut, network, crop_size=128, device=CPU)
+    scene = neural_rendering.prepare(astronaut, REFERENCES, network, crop_size=128, device=CPU)
     assert network.remembered.shape == (1, 3, 256, 256)
     assert 0 <= float(network.remembered.min()) < float(network.remembered.max()) <= 1
     shown = (network.remembered[0].permute(1, 2, 0) * 255).round().numpy()
@@ -55,15 +57,17 @@ def test_the_network_sees_the_portrait_s_crop(astronaut):
 
 @pytest.mark.parametrize("crop_size", [128, 512])
 def test_crops_come_at_the_size_asked_for(astronaut, crop_size):
-    scene = neural_rendering.prepare(astronaut, Mirror(), crop_size=crop_size, device=CPU)
+    scene = neural_rendering.prepare(
+        astronaut, REFERENCES, Mirror(), crop_size=crop_size, device=CPU
+    )
     frames = list(neural_rendering.render(scene, still_motion(2)))
     assert [frame.shape for frame in frames] == [(crop_size, crop_size, 3)] * 2
     assert frames[0].dtype == np.uint8
 
 
 def test_the_crop_is_pasted_where_it_was_and_the_rest_stays(astronaut):
-    scene = neural_rendering.prepare(astronaut, Mirror(), crop_size=None, device=CPU)
-    embedded = rendering.prepare(astronaut, crop_size=None, device=CPU)
+    scene = neural_rendering.prepare(astronaut, REFERENCES, Mirror(), crop_size=None, device=CPU)
+    embedded = rendering.prepare(astronaut, REFERENCES, crop_size=None, device=CPU)
     (frame,) = neural_rendering.render(scene, still_motion(1))
     (wanted,) = rendering.render(embedded, still_motion(1))
     assert frame.shape == astronaut.pixels.shape
@@ -79,14 +83,14 @@ def test_the_crop_is_pasted_where_it_was_and_the_rest_stays(astronaut):
 def test_frames_go_through_in_batches_and_none_is_lost(astronaut, monkeypatch):
     monkeypatch.setitem(neural_rendering.BATCH, "cpu", 3)
     network = Mirror()
-    scene = neural_rendering.prepare(astronaut, network, crop_size=128, device=CPU)
+    scene = neural_rendering.prepare(astronaut, REFERENCES, network, crop_size=128, device=CPU)
     assert len(list(neural_rendering.render(scene, still_motion(7)))) == 7
     assert network.seen == [3, 3, 1]
 
 
 def test_frames_are_made_when_they_are_asked_for(astronaut):
     network = Mirror()
-    scene = neural_rendering.prepare(astronaut, network, crop_size=128, device=CPU)
+    scene = neural_rendering.prepare(astronaut, REFERENCES, network, crop_size=128, device=CPU)
     frames = neural_rendering.render(scene, still_motion(1000))
     next(frames)
     next(frames)
