@@ -13,6 +13,7 @@ of a 95 % bootstrap interval) and milliseconds a frame; the sheet shows mouths: 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from pathlib import Path
 
 import cv2
 import dlib
-import face_recognition_models
 import numpy as np
 import torch
 from motion import shown
@@ -259,9 +259,16 @@ def flicker(made: dict[int, Pixels], shots: dict[int, Shot], run: list[int]) -> 
     return float(np.mean(changes))
 
 
-_SHAPE = dlib.shape_predictor(face_recognition_models.pose_predictor_model_location())  # pyright: ignore
-_IDENTITY = dlib.face_recognition_model_v1(  # pyright: ignore
-    face_recognition_models.face_recognition_model_location()
+def model_file(name: str) -> str:
+    """Return a file of the package face-recognition-models, which no longer imports by itself."""
+    found = importlib.util.find_spec("face_recognition_models")
+    assert found is not None and found.origin is not None
+    return str(Path(found.origin).parent / "models" / name)
+
+
+SHAPE = dlib.shape_predictor(model_file("shape_predictor_68_face_landmarks.dat"))  # pyright: ignore
+IDENTITY = dlib.face_recognition_model_v1(  # pyright: ignore
+    model_file("dlib_face_recognition_resnet_model_v1.dat")
 )
 
 
@@ -269,7 +276,7 @@ def describe(crop: Pixels, points: Floats) -> NDArray[np.float64]:
     """Return dlib's identity descriptor (128,) of the face at these points."""
     low, high = points.min(0).astype(int), points.max(0).astype(int)
     box = dlib.rectangle(*low.tolist(), *high.tolist())  # pyright: ignore
-    return np.array(_IDENTITY.compute_face_descriptor(crop, _SHAPE(crop, box)))
+    return np.array(IDENTITY.compute_face_descriptor(crop, SHAPE(crop, box)))
 
 
 def strip(
