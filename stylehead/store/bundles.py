@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from stylehead.files import atomic, check_file
 from stylehead.progress import Reporter
 from stylehead.store.folder import incoming, is_intact, record, unverified
 from stylehead.store.incoming import Meter, Part, disk_trouble
+from stylehead.store.lock import alone
 from stylehead.store.manifest import WeightsEntry
 
 FOLDER = "weights/"
@@ -67,7 +69,8 @@ def read_bundle(
                 title = path.name
                 meter = Meter(title, [info.file_size for _, info in wanting], reporter)
                 for entry, info in wanting:
-                    _take(bundle, path, entry, info, folder, meter)
+                    with alone(folder, entry.file, say=meter.say, leaving=threading.Event()):
+                        _take(bundle, path, entry, info, folder, meter)
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise _refused(path, str(error)) from error
     return [entry for entry, _ in found]

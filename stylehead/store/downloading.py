@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from stylehead.errors import WeightsError
 from stylehead.files import digest
@@ -26,8 +23,8 @@ from stylehead.store.incoming import (
     disk_trouble,
     free_bytes,
     lacks_room,
-    not_written,
 )
+from stylehead.store.lock import alone
 from stylehead.store.manifest import Source, WeightsEntry
 from stylehead.store.sources import Fetching
 
@@ -137,7 +134,7 @@ def _fetch_one(
     entry: WeightsEntry, folder: Path, meter: Meter, patience: Patience, leaving: threading.Event
 ) -> None:
     place, path = incoming(folder), folder / entry.file
-    with _alone(place / f"{entry.file}.lock", entry, meter, leaving):
+    with alone(folder, entry.file, say=meter.say, leaving=leaving):
         if is_intact(entry, path):  # another process was quicker
             return
         if path.is_file():
@@ -150,31 +147,6 @@ def _fetch_one(
             if entry.sha256 is None:
                 record(path, part.sha256)
             part.path.replace(path)
-
-
-@contextmanager
-def _alone(
-    path: Path, entry: WeightsEntry, meter: Meter, leaving: threading.Event
-) -> Generator[None]:
-    """Hold a file's lock; a second process waits here and then finds the file."""
-    lock = FileLock(path)
-    told = False
-    while True:
-        try:
-            lock.acquire(timeout=0.2)
-            break
-        except Timeout:  # itself an OSError
-            if leaving.is_set():
-                raise StoppedError from None
-            if not told:
-                meter.say(f"Another process is fetching {entry.file}; waiting for it.")
-                told = True
-        except OSError as error:
-            raise not_written(path, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _ask_in_rounds(job: Fetching, folder: Path) -> None:

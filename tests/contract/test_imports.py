@@ -22,7 +22,7 @@ DOORS = {
     "rich": {"console"},
     "huggingface_hub": {"store.sources"},
     "httpx2": {"store.sources"},
-    "filelock": {"store.downloading"},
+    "filelock": {"store.lock"},
     "librosa": set(),  # tests check the mel filters against it; nothing else may need it
 }
 """Library -> the only modules that may import it."""

@@ -1,5 +1,6 @@
 import hashlib
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -49,7 +50,7 @@ def take(path, folder, entries=ENTRIES, *, allow_unverified=False):
 
 
 def files_in(folder):
-    found = (path for path in folder.rglob("*") if path.is_file())
+    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
@@ -92,6 +93,16 @@ def test_what_is_there_already_is_left_alone(here, tmp_path):
     before = (here / "a.bin").stat().st_mtime_ns
     assert len(take(bundle, here)) == 1
     assert (here / "a.bin").stat().st_mtime_ns == before
+
+
+def test_two_may_take_the_same_bundle_at_once(here, tmp_path):
+    bundle = export(tmp_path / "x.zip", here, "a", "b")
+    there = tmp_path / "there"
+    with ThreadPoolExecutor(4) as pool:
+        taken = list(pool.map(lambda _: take(bundle, there), range(4)))
+    assert [len(each) for each in taken] == [2] * 4
+    assert files_in(there) == ["a.bin", "b.bin"]
+    assert (there / "a.bin").read_bytes() == (there / "b.bin").read_bytes() == CONTENT
 
 
 def test_a_damaged_file_is_replaced(here, tmp_path):
