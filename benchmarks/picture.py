@@ -32,6 +32,7 @@ from stylehead.cpbd import cpbd
 from stylehead.face_model import FaceModel
 from stylehead.images import write_image
 from stylehead.landmarks import interocular, mouth_opening, to_68
+from stylehead.models.compact_generator import CHANNELS
 from stylehead.models.load import load_compact_generator
 from stylehead.mouth_patch import DRAWN, SIZE, Place
 from stylehead.references import retrieve
@@ -295,7 +296,7 @@ def speed(path: Path) -> None:
     net = load_compact_generator(path)
     count = rendering.BATCH["cpu"]
     warped = torch.rand(count, 3, SIZE, SIZE).contiguous(memory_format=torch.channels_last)
-    drawn = torch.rand(count, net.config.map_channels, SIZE, SIZE)
+    drawn = torch.rand(count, CHANNELS, SIZE, SIZE)
     with torch.inference_mode():
         memory = net.remember(torch.rand(1, 3 * net.config.patterns, SIZE, SIZE))
         took: list[float] = []

@@ -40,6 +40,7 @@ from stylehead.cli_options import (
     StyleVideoOpt,
 )
 from stylehead.cli_train import prepare, train_app
+from stylehead.cli_weights import weights_app
 from stylehead.errors import StyleError, StyleheadError, missing_library
 from stylehead.options import MotionControls, Options
 from stylehead.version import __version__
@@ -55,6 +56,7 @@ HELP = """One portrait, one recording, one clip whose style you like: a video.
 app = typer.Typer(
     help=HELP, rich_markup_mode="rich", no_args_is_help=True, pretty_exceptions_enable=False
 )
+app.add_typer(weights_app, name="weights", rich_help_panel="Help")
 app.add_typer(evaluate_app, name="evaluate", rich_help_panel="Measure")
 app.command("prepare", rich_help_panel="Development")(prepare)
 app.add_typer(train_app, name="train", rich_help_panel="Development")

@@ -10,11 +10,10 @@ from stylehead.types import Floats, Pixels
 
 SHIFT = 4  # bits of sub-pixel place: whole pixels would make lines jump from frame to frame
 LINE = 2 / 512  # thickness against the map's side (paper: 2 pixels of 512)
-CHANNELS = 2
 
 
 def facial_map(points: Floats, size: int) -> Pixels:
-    """Draw a facial map: (N, 2) points in its pixels -> (size, size, CHANNELS).
+    """Draw a facial map: (N, 2) points in its pixels -> (size, size, 2).
 
     The first 68 points are the landmarks: each group of POLYLINES is drawn in a grey of its own
     (method notes, 6.1: a labelled map). The rest is the outline of the inner lips, filled in the

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -30,6 +31,8 @@ from stylehead.types import Motion, Portrait, Style
 from stylehead.version import __version__
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
+FACE_FILES = ("face_landmarker", "face_model", "style_mapping", "style_generator")
+"""Model files that every video needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +94,13 @@ def animate(
         chosen = learn_style(Path(style_video), Path(style_video).stem, reporter=reporter)[0]
     clock.lap("style")
     fps = Fraction(options.fps)
-    heard_by = "saved motion"
+    heard_by, used = "saved motion", FACE_FILES
     if moves:
         moves = adjust(_lasting(at_rate(moves, fps), sound.seconds), options.controls)
     else:
         assert chosen is not None  # without a motion there is always a style
         models = load_motion_models(options.encoder, device, reporter=reporter)
-        heard_by = models.encoder
+        heard_by, used = models.encoder, FACE_FILES + models.files
         moves = predict_motion(
             sound, models, chosen, fps=fps, controls=options.controls, reporter=reporter
         )
@@ -118,7 +121,9 @@ def animate(
         frames,
         fps=fps,
         sound=sound,
-        metadata=_metadata(image, style_name, chosen, heard_by, renderer, options.controls.seed),
+        metadata=_metadata(
+            image, style_name, chosen, heard_by, renderer, used, options.controls.seed
+        ),
     )
     clock.lap("rendering")
     return Result(
@@ -291,17 +296,19 @@ def _metadata(
     style: Style | None,
     encoder: str,
     renderer: LoadedRenderer,
+    used: Sequence[str],
     seed: int,
 ) -> dict[str, str]:
     """Return what the video says about itself."""
     source = style.provenance.get("source_sha256", "") if style else ""
-    used = {key: entry.sha256[:16] for key, entry in weights.read_manifest().items()}
+    entries = weights.read_manifest()
+    hashes = {key: (entries[key].sha256 or "unknown")[:16] for key in used}
     return {
         "title": f"{os.fsencode(image.stem).decode(errors='replace')} (AI-generated)",
         "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
         "what it shows was never filmed.",
         "software": f"stylehead {__version__}",
-        "stylehead_weights": json.dumps(used),
+        "stylehead_weights": json.dumps(hashes),
         "stylehead_style": json.dumps({"name": name, "source_sha256": source}),
         "stylehead_encoder": encoder,
         "stylehead_renderer": json.dumps({"name": renderer.name, "weights": renderer.weights}),

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+CHANNELS = 2
+"""Channels of a facial map: its lines, and the open mouth filled."""
 UNCOVERED = -3.0
 """Logit of the cover at the start: the warp is left as it is until something better is learned."""
 
@@ -18,8 +20,8 @@ class CompactConfig:
 
     patterns: int = 4
     """Intermediate style patterns it looks at; 0 for the generator that makes them."""
-    map_channels: int = 2
-    """Channels of the facial map that it looks at."""
+    facial_map: bool = True
+    """Look at the facial map, and paint all of the open mouth; False is for comparison."""
     widths: tuple[int, ...] = (32, 48, 80, 112)
     """Channels at a half, a quarter, ... of the patch."""
 
@@ -35,7 +37,7 @@ class CompactGenerator(nn.Module):
         super().__init__()
         self.config = config
         first, *rest = config.widths
-        self.front = nn.Conv2d(3 + config.map_channels, first, 4, 2, 1)
+        self.front = nn.Conv2d(3 + CHANNELS * config.facial_map, first, 4, 2, 1)
         self.down = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.ReLU(), _Residual(b))
             for a, b in zip(config.widths, rest, strict=False)
@@ -73,11 +75,15 @@ class CompactGenerator(nn.Module):
     ) -> Tensor:
         """Return the layer (B, 4, S, S): cover in [0, 1], then RGB that is added.
 
-        warped (B, 3, S, S) and facial_map (B, C, S, S) in [0, 1]; memory is that of `remember`,
+        warped (B, 3, S, S), facial_map (B, CHANNELS, S, S), both in [0, 1]; memory of `remember`,
         left out by the intermediate generator.
         """
-        drawn = facial_map[:, : self.config.map_channels]
-        hidden = F.relu(self.front(torch.cat([warped * 2 - 1, drawn], 1)))
+        looked_at, inside = warped * 2 - 1, None
+        if self.config.facial_map:
+            # Inside the lips the warp only stretches their rim: it is neither seen nor shown.
+            inside = facial_map[:, 1:2]
+            looked_at = torch.cat([looked_at * (1 - inside), facial_map], 1)
+        hidden = F.relu(self.front(looked_at))
         levels: list[Tensor] = []
         for number in range(len(self.config.widths)):
             hidden = self.down[number - 1](hidden) if number else hidden
@@ -89,8 +95,11 @@ class CompactGenerator(nn.Module):
             hidden = F.interpolate(hidden, scale_factor=2.0)
             hidden = layer(torch.cat([hidden, levels.pop()], 1))
         cover, colour = F.pixel_shuffle(self.out(hidden), 2).split((1, 3), 1)
+        cover = torch.sigmoid(cover)
+        if inside is not None:
+            cover = 1 - (1 - cover) * (1 - inside)
         window = _window(warped.shape[-1]).to(warped)
-        return torch.cat([torch.sigmoid(cover) * window, colour * window], 1)
+        return torch.cat([cover * window, colour * window], 1)
 
 
 def compose(warped: Tensor, layer: Tensor) -> Tensor:

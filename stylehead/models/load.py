@@ -18,6 +18,7 @@ from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from stylehead.models.compact_generator import CompactConfig, CompactGenerator
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.models.pose_generator import PoseConfig, PoseGenerator
+from stylehead.models.vgg import Vgg19
 from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
 
 CPU = torch.device("cpu")
@@ -71,6 +72,14 @@ def load_compact_generator(path: Path, device: torch.device = CPU) -> CompactGen
     net = CompactGenerator(CompactConfig(**config))
     net.load_state_dict(state)
     return net.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore
+
+
+def load_vgg(state: dict[str, Tensor], device: torch.device = CPU) -> Vgg19:
+    """Build VGG19's convolutions from its published state; the classifier is left out."""
+    net = Vgg19()
+    wanted = net.state_dict()
+    load_published(net, {name: state[name] for name in wanted if name in state}, "vgg19")
+    return net.to(device).eval()
 
 
 def load_pose_generator(path: Path) -> PoseGenerator:

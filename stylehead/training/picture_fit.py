@@ -12,11 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from stylehead import weights
-from stylehead.facial_map import CHANNELS, facial_map
+from stylehead.facial_map import facial_map
 from stylehead.images import write_image
-from stylehead.models.compact_generator import CompactConfig, CompactGenerator, compose
+from stylehead.models.compact_generator import (
+    CHANNELS,
+    CompactConfig,
+    CompactGenerator,
+    compose,
+)
 from stylehead.models.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
-from stylehead.models.load import load_compact_generator
+from stylehead.models.load import load_compact_generator, load_vgg
 from stylehead.progress import SILENT, Reporter
 from stylehead.training.held_out import PEOPLE
 from stylehead.training.loop import descend, save_weights
@@ -61,8 +66,8 @@ class PictureTraining:
     """Look at the facial map; an ablation."""
     l1: float = 100.0
     gradient: float = 100.0
-    perceptual: float = 10.0
-    """Weight of a pretrained network's features, when one is given."""
+    perceptual: float = 0.0
+    """Weight of VGG19's features, whose weights are then fetched; 10 in the method notes."""
     adversarial: float = 1.0
     matching: float = 10.0
     """Weight of the discriminator's features."""
@@ -84,14 +89,12 @@ def train_pictures(
     path: Path,
     how: PictureTraining,
     *,
-    features: Features | None = None,
     device: torch.device = torch.device("cpu"),  # noqa: B008
     reporter: Reporter = SILENT,
 ) -> dict[str, str]:
     """Train on the people that are not held out and write the weights; return their metrics.
 
     The style-aware generator looks at patterns made by the intermediate generator of this checkout.
-    features are those of a pretrained network, for the perceptual loss.
     """
     run.mkdir(parents=True, exist_ok=True)
     known = load_patches(data, without=set(PEOPLE))
@@ -102,6 +105,9 @@ def train_pictures(
         mapper = load_compact_generator(weights.resolve("style_mapping"), device)
         made = make_patterns(known, mapper, device)
         held_made = make_patterns(held, mapper, device)
+    features = None
+    if how.perceptual:
+        features = load_vgg(weights.load_state("vgg19", reporter=reporter), device)
     net = fit_pictures(
         known, made, how, held=held, held_patterns=held_made, features=features, device=device,
         run=run, reporter=reporter,
@@ -150,9 +156,7 @@ def fit_pictures(
     """Train one network; log, contact sheets and checkpoints go to `run`."""
     generator = torch.Generator().manual_seed(how.seed)
     torch.manual_seed(how.seed)
-    config = CompactConfig(
-        len(TEMPLATES) if how.patterns else 0, CHANNELS if how.facial_map else 0, how.widths
-    )
+    config = CompactConfig(len(TEMPLATES) if how.patterns else 0, how.facial_map, how.widths)
     net = CompactGenerator(config)
     critic = MultiscaleDiscriminator(DiscriminatorConfig(CHANNELS + 3, how.discriminator_width))
     both = nn.ModuleDict({"net": net, "critic": critic})
