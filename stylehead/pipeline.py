@@ -261,14 +261,21 @@ def _rows(motion: Motion, rows: NDArray[np.intp]) -> Motion:
 def _estimate(
     stage: Stage, motion: Motion, trial_frames: int, device: torch.device, reporter: Reporter
 ) -> None:
-    """Say what will be made and how long it takes, from a few frames rendered now."""
+    """Say what will be made and how long it takes, from a few frames rendered now.
+
+    The first one is apart, for it starts the compiler; with no more of them it has to do.
+    """
+
+    def showing(some: NDArray[np.intp]) -> float:
+        began = time.perf_counter()
+        for _ in stage.show(_rows(motion, some)):
+            pass
+        return time.perf_counter() - began
+
     rows = np.linspace(0, len(motion) - 1, trial_frames + 1).astype(int)
-    trial = stage.show(_rows(motion, rows))
-    next(trial)  # starts the compiler
-    began = time.perf_counter()
-    for _ in trial:
-        pass
-    each = (time.perf_counter() - began) / trial_frames
+    each = showing(rows[:1])
+    if trial_frames:
+        each = showing(rows[1:]) / trial_frames
     # Seconds a frame, measured for x264 veryfast on 2 cores.
     encoding = 1.2e-8 * stage.width * stage.height
     seconds = (each + encoding) * len(motion)
