@@ -7,6 +7,7 @@ from torch import nn
 
 from stylehead import weights
 from stylehead.errors import WeightsError
+from stylehead.models.layers import fold_spectral_norms
 from stylehead.models.liveportrait.portrait_animator import PortraitAnimator
 from stylehead.models.load import load_published
 from stylehead.models.style_mapper import StyleMapper
@@ -55,3 +56,4 @@ def _load_parts(net: nn.Module, parts: Parts, profile: str, reporter: Reporter) 
                 remedy=f"stylehead weights get --profile {profile}. {failure.remedy}",
             ) from failure
         load_published(net.get_submodule(part), state, name)
+    fold_spectral_norms(net)

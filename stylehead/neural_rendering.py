@@ -68,7 +68,7 @@ def prepare(
     """Have the network look at the portrait's face crop once; the rest is as in rendering."""
     still = rendering.prepare(portrait, references, crop_size=crop_size, device=device)
     driver = rendering.prepare(portrait, references, crop_size=DRIVING_SIZE, device=device)
-    with torch.inference_mode(), _half(device):
+    with torch.inference_mode():
         source = network.remember(_pictures([driver.picture], device))
     return NeuralScene(still, driver, network, source, device)
 
@@ -94,7 +94,7 @@ def _pictures(crops: list[Pixels], device: torch.device) -> Tensor:
 
 
 def _half(device: torch.device) -> torch.autocast | nullcontext[None]:
-    """Compute in half precision where that is faster; norms and sampling stay in single."""
+    """Compute in half precision where that is faster; the networks keep places in single."""
     return torch.autocast("cuda", torch.float16) if device.type == "cuda" else nullcontext()
 
 

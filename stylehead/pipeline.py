@@ -23,7 +23,7 @@ from stylehead.motion_models import load_motion_models
 from stylehead.options import DEFAULT_STYLE, Options
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.references import Retrieval
-from stylehead.renderers import LoadedRenderer, Stage, load_renderer
+from stylehead.renderers import Stage, load_renderer
 from stylehead.sheet import draw_sheet
 from stylehead.style import SUFFIX, find_style, learn_style, save_style, style_folders
 from stylehead.style_mapping import save_patterns
@@ -94,13 +94,13 @@ def animate(
         chosen = learn_style(Path(style_video), Path(style_video).stem, reporter=reporter)[0]
     clock.lap("style")
     fps = Fraction(options.fps)
-    heard_by, used = "saved motion", FACE_FILES
+    heard_by, used = "saved motion", FACE_FILES + renderer.weights
     if moves:
         moves = adjust(_lasting(at_rate(moves, fps), sound.seconds), options.controls)
     else:
         assert chosen is not None  # without a motion there is always a style
         models = load_motion_models(options.encoder, device, reporter=reporter)
-        heard_by, used = models.encoder, FACE_FILES + models.files
+        heard_by, used = models.encoder, used + models.files
         moves = predict_motion(
             sound, models, chosen, fps=fps, controls=options.controls, reporter=reporter
         )
@@ -122,7 +122,7 @@ def animate(
         fps=fps,
         sound=sound,
         metadata=_metadata(
-            image, style_name, chosen, heard_by, renderer, used, options.controls.seed
+            image, style_name, chosen, heard_by, renderer.name, used, options.controls.seed
         ),
     )
     clock.lap("rendering")
@@ -272,14 +272,21 @@ def _rows(motion: Motion, rows: NDArray[np.intp]) -> Motion:
 def _estimate(
     stage: Stage, motion: Motion, trial_frames: int, device: torch.device, reporter: Reporter
 ) -> None:
-    """Say what will be made and how long it takes, from a few frames rendered now."""
+    """Say what will be made and how long it takes, from a few frames rendered now.
+
+    The first one is apart, for it starts the compiler; with no more of them it has to do.
+    """
+
+    def showing(some: NDArray[np.intp]) -> float:
+        began = time.perf_counter()
+        for _ in stage.show(_rows(motion, some)):
+            pass
+        return time.perf_counter() - began
+
     rows = np.linspace(0, len(motion) - 1, trial_frames + 1).astype(int)
-    trial = stage.show(_rows(motion, rows))
-    next(trial)  # starts the compiler
-    began = time.perf_counter()
-    for _ in trial:
-        pass
-    each = (time.perf_counter() - began) / trial_frames
+    each = showing(rows[:1])
+    if trial_frames:
+        each = showing(rows[1:]) / trial_frames
     # Seconds a frame, measured for x264 veryfast on 2 cores.
     encoding = 1.2e-8 * stage.width * stage.height
     seconds = (each + encoding) * len(motion)
@@ -295,7 +302,7 @@ def _metadata(
     name: str,
     style: Style | None,
     encoder: str,
-    renderer: LoadedRenderer,
+    renderer: str,
     used: Sequence[str],
     seed: int,
 ) -> dict[str, str]:
@@ -311,7 +318,7 @@ def _metadata(
         "stylehead_weights": json.dumps(hashes),
         "stylehead_style": json.dumps({"name": name, "source_sha256": source}),
         "stylehead_encoder": encoder,
-        "stylehead_renderer": json.dumps({"name": renderer.name, "weights": renderer.weights}),
+        "stylehead_renderer": renderer,
         "stylehead_seed": str(seed),
     }
 

@@ -22,7 +22,8 @@ def region_weights(points: Floats, size: int) -> Pixels:
     """
     weights = np.zeros((size, size), np.uint8)
     width = float(np.ptp(points[:17, 0]))
-    hull = cv2.convexHull(points[list(JAW_TO_BROWS)].astype(np.float32))[:, 0]
+    outline = points[list(JAW_TO_BROWS)].astype(np.float32)
+    hull = np.asarray(cv2.convexHull(outline), np.float32)[:, 0]
     _fill(weights, hull, SKIN, 0.0)
     for eye in (range(36, 42), range(42, 48)):
         _fill(weights, points[list(eye)], EYES, SWELL_EYES * width)

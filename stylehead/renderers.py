@@ -38,7 +38,7 @@ class LoadedRenderer:
     weights: tuple[str, ...]
     """Entries of weights.toml it uses beyond what comes along."""
     trial_frames: int
-    """Frames shown to estimate the whole."""
+    """Frames shown to estimate the whole, after a first one."""
     network: neural_rendering.Animator | None = None
 
     def set_stage(
@@ -68,7 +68,8 @@ def load_renderer(
     """Load a renderer; raises WeightsError when its weights cannot be had."""
     if renderer is Renderer.EMBEDDED:
         return LoadedRenderer(renderer.value, (), 6)
-    trial = 2 if device.type == "cpu" else 16  # seconds each there, two batches here
+    # Many seconds each on a CPU, where the first one has to do; two batches on a GPU.
+    trial = 0 if device.type == "cpu" else 16
     load, parts = {
         Renderer.LIVEPORTRAIT: (load_portrait_animator, LIVEPORTRAIT),
         Renderer.VID2VID: (load_style_mapper, VID2VID),

@@ -47,10 +47,9 @@ class CompactGenerator(nn.Module):
             for b, a in reversed(list(zip(config.widths, rest, strict=False)))
         )
         self.out = nn.Conv2d(first, 16, 3, 1, 1)
+        nothing = [UNCOVERED] * 4 + [0.0] * 12
         nn.init.zeros_(self.out.weight)
-        with torch.no_grad():
-            self.out.bias.zero_()
-            self.out.bias[:4] = UNCOVERED
+        self.out.bias = nn.Parameter(torch.tensor(nothing))
         if config.patterns:
             pairs = zip((3 * config.patterns, *config.widths), config.widths, strict=False)
             self.memory = nn.ModuleList(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import remove_spectral_norm
 
 
 class ResidualBlock(nn.Module):
@@ -96,6 +98,21 @@ class PreActivationBlock(nn.Module):
         """Return a map of the same shape."""
         out = self.conv1(self.norm1(x).relu())
         return x + self.conv2(self.norm2(out).relu())
+
+
+def single(like: Tensor) -> torch.autocast:
+    """Compute in single precision inside, even where the caller has half: places need it.
+
+    Half a thousandth of the picture's side is visible when it trembles from frame to frame.
+    """
+    return torch.autocast(like.device.type, enabled=False)
+
+
+def fold_spectral_norms(net: nn.Module) -> None:
+    """Divide weights by their spectral norms for good: nothing is left to do in each frame."""
+    for part in net.modules():
+        if hasattr(part, "weight_orig"):
+            remove_spectral_norm(part)
 
 
 def named_blocks(prefix: str, blocks: Iterable[nn.Module]) -> nn.Sequential:

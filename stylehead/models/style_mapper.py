@@ -12,6 +12,7 @@ from stylehead.models.keypoints import (
     transform_keypoints,
     vid2vid_pose,
 )
+from stylehead.models.layers import single
 from stylehead.models.vid2vid.generator import PlainGenerator, SpadeGenerator
 from stylehead.models.vid2vid.keypoint_extractor import KeypointExtractor
 from stylehead.models.vid2vid.pose_estimator import PoseEstimator
@@ -32,17 +33,19 @@ class StyleMapper(nn.Module):
 
     def pose(self, picture: Tensor) -> Pose:
         """Return how the faces in pictures are held and what they do."""
-        return vid2vid_pose(self.he_estimator(picture))
+        with single(picture):
+            return vid2vid_pose(self.he_estimator(picture))
 
     def remember(self, picture: Tensor) -> Source:
         """Return all that is needed of the picture (1, 3, 256, 256) to move it."""
-        canonical, pose = self.kp_detector(picture), self.pose(picture)
-        keypoints = transform_keypoints(canonical, pose)
-        return Source(self.generator.encode(picture), canonical, pose, keypoints)
+        with single(picture):
+            canonical, pose = self.kp_detector(picture), self.pose(picture)
+            keypoints = transform_keypoints(canonical, pose)
+            return Source(self.generator.encode(picture), canonical, pose, keypoints)
 
     def drive(self, source: Source, driving: Tensor) -> Tensor:
         """Return the source held as the face in each driving picture is, exactly (Eq. 1-2)."""
-        return self._show(source, transform_keypoints(source.canonical, self.pose(driving)))
+        return self._show(source, self._placed(source, driving))
 
     def forward(self, neutral: Tensor, reference: Tensor) -> Tensor:
         """Return patterns: the neutral's person as the references are held; neutral of one row.
@@ -58,12 +61,13 @@ class StyleMapper(nn.Module):
         `rest` is the reference person's own neutral (template none); it and `neutral` of one row.
         """
         source = self.remember(neutral)
-        driving, first = (
-            transform_keypoints(source.canonical, self.pose(picture))
-            for picture in (reference, rest)
-        )
+        driving, first = (self._placed(source, picture) for picture in (reference, rest))
         scale = hull_scale(source.keypoints[0], first[0])
         return self._show(source, relative_keypoints(source.keypoints, driving, first, scale))
+
+    def _placed(self, source: Source, picture: Tensor) -> Tensor:
+        with single(picture):
+            return transform_keypoints(source.canonical, self.pose(picture))
 
     def _show(self, source: Source, keypoints: Tensor) -> Tensor:
         count = len(keypoints)

@@ -117,8 +117,9 @@ class DenseMotionNetwork(nn.Module):
         heat = gaussians(driving, grid) - gaussians(source, grid)
         heat = F.pad(heat, (0, 0, 0, 0, 0, 0, 1, 0))[:, :, None]
         found = self.hourglass(torch.cat([heat, warped], 2).flatten(1, 2))
-        mask = self.mask(found).softmax(1)
-        deformation = torch.einsum("bkdhw,bkdhwc->bdhwc", mask, flows)
+        # Single precision from here on, whatever the features have: half would shake the picture.
+        mask = self.mask(found).float().softmax(1)
+        deformation = (mask[..., None] * flows).sum(1)
         occlusion = self.occlusion(found.flatten(1, 2)).sigmoid()
         return DenseMotion(mask, deformation, occlusion)
 

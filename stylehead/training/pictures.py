@@ -253,5 +253,5 @@ def _jpeg(patch: Pixels) -> Pixels:
 
 
 def _pixels(coded: Pixels) -> Pixels:
-    bgr = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    bgr = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(bgr[..., ::-1])

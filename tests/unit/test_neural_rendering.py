@@ -7,11 +7,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from stylehead import neural_rendering, rendering
-from stylehead.models.keypoints import Pose, Source
 from stylehead.types import Motion
+from tests.networks import Mirror
 from tests.unit.synthetic import make_style
 
 CPU = torch.device("cpu")
@@ -27,23 +26,6 @@ def still_motion(frames: int) -> Motion:
         Fraction(25),
         np.zeros((68, 3), np.float32),
     )
-
-
-class Mirror:
-    """A network that shows its driver, twice as large: what went in must come out in place."""
-
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-
-    def remember(self, picture: Tensor) -> Source:
-        self.remembered = picture
-        nothing = torch.zeros(1, 1, 3)
-        pose = Pose(torch.eye(3)[None], torch.zeros(1, 3), nothing, torch.ones(1, 1))
-        return Source(picture, nothing, pose, nothing)
-
-    def drive(self, source: Source, driving: Tensor) -> Tensor:
-        self.seen.append(len(driving))
-        return driving.repeat_interleave(2, 2).repeat_interleave(2, 3)
 
 
 def test_the_network_sees_the_portrait_s_crop(astronaut):
@@ -85,7 +67,7 @@ def test_frames_go_through_in_batches_and_none_is_lost(astronaut, monkeypatch):
     network = Mirror()
     scene = neural_rendering.prepare(astronaut, REFERENCES, network, crop_size=128, device=CPU)
     assert len(list(neural_rendering.render(scene, still_motion(7)))) == 7
-    assert network.seen == [3, 3, 1]
+    assert network.batches == [3, 3, 1]
 
 
 def test_frames_are_made_when_they_are_asked_for(astronaut):
@@ -95,5 +77,5 @@ def test_frames_are_made_when_they_are_asked_for(astronaut):
     next(frames)
     next(frames)
     frames.close()
-    assert network.seen == [1, 1]
+    assert network.batches == [1, 1]
     assert not torch.is_inference_mode_enabled()

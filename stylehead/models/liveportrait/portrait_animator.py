@@ -12,6 +12,7 @@ from stylehead.models.keypoints import (
     relative_pose,
     transform_keypoints,
 )
+from stylehead.models.layers import single
 from stylehead.models.liveportrait.motion_extractor import KEYPOINTS, MotionExtractor
 from stylehead.models.liveportrait.stitching import OFFSETS, stitching_net
 from stylehead.models.spade import SpadeDecoder
@@ -35,14 +36,16 @@ class PortraitAnimator(nn.Module):
 
     def pose(self, picture: Tensor) -> Pose:
         """Return how the faces in pictures are held and what they do."""
-        return liveportrait_pose(self.motion(picture))
+        with single(picture):
+            return liveportrait_pose(self.motion(picture))
 
     def remember(self, picture: Tensor) -> Source:
         """Return all that is needed of the picture (1, 3, 256, 256) to move it."""
-        found = self.motion(picture)
-        pose = liveportrait_pose(found)
-        keypoints = transform_keypoints(found.keypoints, pose)
-        return Source(self.appearance.encode(picture), found.keypoints, pose, keypoints)
+        with single(picture):
+            found = self.motion(picture)
+            pose = liveportrait_pose(found)
+            keypoints = transform_keypoints(found.keypoints, pose)
+            return Source(self.appearance.encode(picture), found.keypoints, pose, keypoints)
 
     def drive(self, source: Source, driving: Tensor) -> Tensor:
         """Return the source held as the face in each driving picture is, exactly."""
@@ -74,7 +77,8 @@ class PortraitAnimator(nn.Module):
     def _show(self, source: Source, pose: Pose) -> Tensor:
         count = len(pose.rotation)
         places = source.keypoints.expand(count, -1, -1)
-        moved = self._stitch(places, transform_keypoints(source.canonical, pose))
+        with single(places):
+            moved = self._stitch(places, transform_keypoints(source.canonical, pose))
         volume = source.volume.expand(count, -1, -1, -1, -1)
         return self.decoder(self.warping.warp(volume, places, moved)[0])
 
