@@ -37,7 +37,7 @@ class CompactGenerator(nn.Module):
         super().__init__()
         self.config = config
         first, *rest = config.widths
-        self.front = nn.Conv2d(3 + CHANNELS * config.facial_map, first, 4, 2, 1)
+        self.front = nn.Conv2d(5 + CHANNELS * config.facial_map, first, 4, 2, 1)
         self.down = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.ReLU(), _Residual(b))
             for a, b in zip(config.widths, rest, strict=False)
@@ -82,7 +82,9 @@ class CompactGenerator(nn.Module):
             # Inside the lips the warp only stretches their rim: it is neither seen nor shown.
             inside = facial_map[:, 1:2]
             looked_at = torch.cat([looked_at * (1 - inside), facial_map], 1)
-        hidden = F.relu(self.front(looked_at))
+        # Teeth hang from the skull and the patch goes with it: where in the patch matters.
+        place = _place(warped.shape[-1]).to(warped).expand(len(warped), -1, -1, -1)
+        hidden = F.relu(self.front(torch.cat([looked_at, place], 1)))
         levels: list[Tensor] = []
         for number in range(len(self.config.widths)):
             hidden = self.down[number - 1](hidden) if number else hidden
@@ -104,6 +106,12 @@ class CompactGenerator(nn.Module):
 def compose(warped: Tensor, layer: Tensor) -> Tensor:
     """Lay a layer over the warped patch: (B, 3, S, S) and (B, 4, S, S) -> (B, 3, S, S)."""
     return warped * (1 - layer[:, :1]) + layer[:, 1:]
+
+
+def _place(size: int) -> Tensor:
+    """Return (2, S, S): column and row of every pixel, -1 to 1."""
+    steps = torch.linspace(-1, 1, size)
+    return torch.stack(torch.meshgrid(steps, steps, indexing="xy"))
 
 
 def _window(size: int) -> Tensor:

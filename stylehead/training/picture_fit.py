@@ -100,7 +100,7 @@ def train_pictures(
     known = load_patches(data, without=set(PEOPLE))
     held = load_patches(data, people=set(PEOPLE), without=set())
     reporter.say(f"{len(known)} pairs of {len(set(known.people))} people, {len(held)} held out")
-    made = held_made = None
+    made = held_made = mapper = None
     if how.patterns:
         mapper = load_compact_generator(weights.resolve("style_mapping"), device)
         made = make_patterns(known, mapper, device)
@@ -109,8 +109,8 @@ def train_pictures(
     if how.perceptual:
         features = load_vgg(weights.load_state("vgg19", reporter=reporter), device)
     net = fit_pictures(
-        known, made, how, held=held, held_patterns=held_made, features=features, device=device,
-        run=run, reporter=reporter,
+        known, made, how, held=held, held_patterns=held_made, begin=mapper, features=features,
+        device=device, run=run, reporter=reporter,
     )  # fmt: skip
     score = judge(net, held, held_made, how, device)
     metrics = {
@@ -148,16 +148,25 @@ def fit_pictures(
     *,
     held: Patches,
     held_patterns: Pixels | None,
+    begin: CompactGenerator | None,
     features: Features | None,
     device: torch.device,
     run: Path | None,
     reporter: Reporter,
 ) -> CompactGenerator:
-    """Train one network; log, contact sheets and checkpoints go to `run`."""
+    """Train one network; log, contact sheets and checkpoints go to `run`.
+
+    What is alike in `begin` is taken over: the style-aware generator starts as the intermediate
+    one, which knows mouths already.
+    """
     generator = torch.Generator().manual_seed(how.seed)
     torch.manual_seed(how.seed)
     config = CompactConfig(len(TEMPLATES) if how.patterns else 0, how.facial_map, how.widths)
     net = CompactGenerator(config)
+    if begin is not None:
+        fresh = net.state_dict()
+        alike = {n: v for n, v in begin.state_dict().items() if v.shape == fresh[n].shape}
+        net.load_state_dict(fresh | alike)
     critic = MultiscaleDiscriminator(DiscriminatorConfig(CHANNELS + 3, how.discriminator_width))
     both = nn.ModuleDict({"net": net, "critic": critic})
     both.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
