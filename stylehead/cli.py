@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from stylehead.cli_evaluate import evaluate_app
+from stylehead.cli_finetune import finetune_style
 from stylehead.cli_options import (
     DEFAULTS,
     LOOKS,
@@ -246,6 +247,9 @@ def extract_style(
     for warning in found.retrieval.warnings:
         console.say(f"Note: {warning}")
     console.result(str(found.path))
+
+
+app.command("finetune-style", rich_help_panel="Styles")(finetune_style)
 
 
 @app.command(rich_help_panel="Styles")

@@ -17,6 +17,7 @@ from stylehead.blinks import sample_blinks
 from stylehead.brows import sample_brows
 from stylehead.device import to_array
 from stylehead.errors import MediaError
+from stylehead.expression import UPPER, sample_expression
 from stylehead.face_model import FaceModel
 from stylehead.features import FLOOR, LOUDNESS, log_mel, mel_filters
 from stylehead.gaze import sample_gaze
@@ -91,10 +92,15 @@ def _generator(style: Style, usual: MotionGenerator) -> MotionGenerator:
 def _styled(
     heard: Heard, landmarks: Floats, net: MotionGenerator, style: Style, fps: Fraction, seed: int
 ) -> Floats:
-    """Return what a style's own generator says (T, 68, 3), brought to the style's statistics.
+    """Return the face (T, 68, 3) of a style, from what its own or the usual generator says.
 
-    After tuning little is left for them to do: they mend what regression under-shoots.
+    A tuned generator articulates as the style does, and the style's expression is played with it.
+    Otherwise the usual one is brought to the style's statistics.
     """
+    if style.tuning:
+        landmarks[:, UPPER] = 0
+        landmarks += sample_expression(style, len(landmarks), fps, _streams(seed)[2])
+        return landmarks
     apply_style(landmarks, heard.voice, net, style, fps)
     brows = sample_brows(heard.voice, heard.stress, style, fps, _streams(seed)[2])
     _hold_style(landmarks, heard.voice, brows, style)
@@ -157,6 +163,12 @@ def hear(
     del offsets
     voice, stressed = _at_rate(gate, fps, frames), _at_rate(stress, fps, frames)
     return Heard(found[0], voice, stressed, prosody, found[1:])
+
+
+def features_of(sound: Sound, models: MotionModels, *, reporter: Reporter = SILENT) -> torch.Tensor:
+    """Return what the generator hears of a recording: (T, F) at 60 Hz, music lowered."""
+    voiced = _Voiced(sound, models, reporter)
+    return torch.cat(list(models.ears.listen(voiced.blocks())))
 
 
 def adjust(motion: Motion, controls: MotionControls) -> Motion:

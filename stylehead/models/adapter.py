@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -32,8 +30,6 @@ class Adapter(nn.Module):
                 self.up[key] = nn.Parameter(torch.zeros(value.shape[0], rank))
             else:
                 self.added[key] = nn.Parameter(torch.zeros_like(value))
-        # Of what the tuned generator says, as `predicted_spread` is of the shipped one's.
-        self.register_buffer("predicted_spread", generator.predicted_spread.clone())
 
     def changes(self) -> dict[str, Tensor]:
         """Return the change of each of the generator's arrays, by name."""
@@ -53,10 +49,9 @@ class Adapter(nn.Module):
 @torch.no_grad()
 def tuned(generator: MotionGenerator, adapter: Adapter) -> MotionGenerator:
     """Return a changed copy of a generator, ready for use."""
-    net = MotionGenerator(replace(generator.config)).to(generator.spread.device)
+    net = MotionGenerator(generator.config).to(generator.spread.device)
     state = dict(generator.state_dict())
     for name, change in adapter.changes().items():
         state[name] = state[name] + change.to(state[name].device)
-    state["predicted_spread"] = adapter.predicted_spread.to(generator.spread.device)
     net.load_state_dict(state)
     return net.eval()

@@ -31,7 +31,12 @@ class StyleNetwork(nn.Module):
         sizes = (MOTION, *WIDTHS)
         layers: list[nn.Module] = []
         for before, after in pairwise(sizes):
-            layers += [nn.Linear(before, after), nn.LeakyReLU(0.2)]
+            linear = nn.Linear(before, after)
+            # Slopes of about 1 along every direction: what L_r asks for, from the first step.
+            usual = nn.init.calculate_gain("leaky_relu", 0.2) if after != WIDTHS[-1] else 1.0
+            nn.init.orthogonal_(linear.weight, usual * max(1.0, (after / before) ** 0.5))
+            nn.init.zeros_(linear.bias)
+            layers += [linear, nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers[:-1])
         self.register_buffer("mean", neutral.flatten())
         self.register_buffer("scale", spread.flatten().clamp(min=LEAST_SPREAD))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from stylehead.errors import StyleError
 from stylehead.landmarks import REGIONS
 from stylehead.models.adapter import Adapter
 from stylehead.models.motion_generator import FPS, MotionGenerator
@@ -31,28 +32,27 @@ from stylehead.training.transfer_losses import (
 STYLE_FPS = 30
 """Rate at which dynamics are compared: that of a style file's motion."""
 STRETCH = (0.2, 4.0)  # least and most a region of the teacher is scaled to the style's spread
-COLLAPSED = 1e-3  # spread of f over a batch below which it says nothing
 
 
 @dataclass(frozen=True, slots=True)
 class TransferConfig:
     """How a style is transferred."""
 
-    warm_up: int = 100
-    """Steps of f alone, the motion held (method notes, 7: 200)."""
-    steps: int = 400
+    warm_up: int = 20
+    """Steps of f alone, the motion held (method notes, 7: 200); its slopes begin near 1."""
+    steps: int = 300
     """Steps of both (method notes, 7: 500 to 2000)."""
-    batch: int = 8  # windows; a clip of 20 s has few
+    batch: int = 6  # windows; a clip of 20 s has few
     window: int = 240  # frames: 4 s (method notes, 3.1)
     learning_rate: float = 3e-3  # of the adapter: thirty times the paper's, for low-rank changes
     network_rate: float = 1e-4  # of f (paper, Implementation)
-    constraint: float = 0.02
+    constraint: float = 0.05
     """Weight of L_sc: its 204 standardised coordinates against L_mg's mean of them."""
     penalty: float = 1.0
     """Weight of L_r (Eq. 7)."""
     dynamics: float = 0.3
     """Weight of the match of spread and speed; 0 leaves it out."""
-    frames: int = 256
+    frames: int = 128
     """Rows of motion that f sees in a step."""
     every: int = 100
     """Steps between two judgements."""
@@ -67,10 +67,12 @@ class Material:
     """(R, 68, 3) offsets of the style references from their person's neutral face."""
     shares: Tensor
     """(R,) how much of the clip is nearest to each."""
-    motion: Tensor
-    """(T, 68, 3) the clip's offsets at STYLE_FPS."""
+    articulation: Tensor
+    """(T, 68, 3) what of the clip's offsets speaks, at STYLE_FPS."""
+    expression: Tensor
+    """(T, 68, 3) what of them does not; together they are phi_s of a video."""
     own: list[Take]
-    """The clip as it was heard and seen, in step; empty for a silent one."""
+    """The clip's articulation as it was heard and seen, in step; empty for a silent one."""
     replay: list[Tensor]
     """Features (T, F) of speech without a face: the teacher says how it moves."""
     neutral: Tensor
@@ -87,6 +89,9 @@ class Judged(NamedTuple):
 class _Learned(nn.Module):
     """Everything a run carries from step to step, the best change so far as well."""
 
+    adapter: Adapter
+    best: Adapter
+    network: StyleNetwork
     best_score: Tensor
 
     def __init__(self, adapter: Adapter, best: Adapter, network: StyleNetwork) -> None:
@@ -102,6 +107,7 @@ def transfer(
     how: TransferConfig,
     *,
     judge: Callable[[Adapter], Judged],
+    about: dict[str, str],
     stopped: Callable[[], bool] = lambda: False,
     run: Path | None = None,
     reporter: Reporter = SILENT,
@@ -109,15 +115,15 @@ def transfer(
     """Return the best change of the generator by `judge`.
 
     With `run`, log to CSV, keep checkpoints there and resume from them: an interrupted run ends
-    where an uninterrupted one does. `stopped` is asked at each step; then the best so far is
-    returned. BatchNorm has no part in this generator, dropout is off, and the encoder is not
-    touched: short clips change little but the adapter.
+    where an uninterrupted one does; `about` is what has to be the same for that. `stopped` is
+    asked at each step; then the best so far is returned. Dropout is off and the encoder is not
+    touched. Raises StyleError when it was stopped before anything was judged.
     """
     torch.manual_seed(how.seed)
     chance = torch.Generator().manual_seed(how.seed)
     generator = generator.eval()
     adapter = Adapter(generator)
-    spread = _pooled(material.motion.std(0))
+    spread = _pooled((material.articulation + material.expression).std(0))
     learned = _Learned(adapter, Adapter(generator), StyleNetwork(material.neutral, spread))
     optimiser = torch.optim.Adam(
         [
@@ -132,7 +138,7 @@ def transfer(
     )
     lesson = _Lesson(generator, material, how, chance)
     parts = {"net": learned, "optimiser": optimiser, "schedule": schedule}
-    checkpoint = Checkpoint(run, asdict(how), **parts, generator=chance) if run else None
+    checkpoint = Checkpoint(run, asdict(how) | about, **parts, generator=chance) if run else None
     step = checkpoint.resume(reporter) if checkpoint else 0
     reporter.start("Tuning", total - step)
     while step < total and not stopped():
@@ -145,15 +151,20 @@ def transfer(
         schedule.step()
         step += 1
         reporter.advance()
-        if step % how.every == 0 or step == total:
+        if step % how.every == 0 or step == total or (stopped() and step > how.warm_up):
             row = {"step": float(step), **{name: loss.item() for name, loss in found.items()}}
             if step > how.warm_up:
-                row |= _judge(learned, lesson, judge)
+                row |= _judge(learned, judge)
             reporter.say("  ".join(f"{name} {value:.3g}" for name, value in row.items()))
             if run and checkpoint:
                 log_row(run / "log.csv", row)
                 checkpoint.save(step)
-    return learned.best if torch.isfinite(learned.best_score) else adapter
+    if not torch.isfinite(learned.best_score):
+        raise StyleError(
+            "Tuning was stopped before it had learned anything.",
+            remedy="Run the same command again: it goes on where it stopped.",
+        )
+    return learned.best
 
 
 def _falling(step: int, steps: int) -> float:
@@ -161,10 +172,7 @@ def _falling(step: int, steps: int) -> float:
     return max(0.05, 1 - max(step, 0) / steps)
 
 
-def _judge(
-    learned: _Learned, lesson: _Lesson, judge: Callable[[Adapter], Judged]
-) -> dict[str, float]:
-    lesson.measure(learned.adapter)
+def _judge(learned: _Learned, judge: Callable[[Adapter], Judged]) -> dict[str, float]:
     judged = judge(learned.adapter)
     if judged.score < learned.best_score:
         learned.best_score.fill_(judged.score)
@@ -187,10 +195,10 @@ class _Lesson:
         self._about = MotionTraining()  # its weights of position, velocity and opening
         self._replay = [_taught(generator, features) for features in material.replay]
         said = torch.cat([take.offsets for take in self._replay])
-        self._ratio = spread_ratio(said, material.motion)
-        self._spread, self._speed = dynamics(material.motion, STYLE_FPS)
+        self._ratio = stretch(said[:: FPS // STYLE_FPS], material.articulation)
+        self._spread, self._speed = dynamics(material.articulation, STYLE_FPS)
         # One unit for errors: how far this person moves, so that a calm one is not held loosely.
-        self._unit = _pooled(material.motion.std(0)) + 2e-3
+        self._unit = _pooled(material.articulation.std(0)) + 2e-3
 
     def losses(self, learned: _Learned, *, joint: bool) -> dict[str, Tensor]:
         """Return L_sc, L_r and, in the joint phase, L_mg and the dynamics, and their sum."""
@@ -198,7 +206,8 @@ class _Lesson:
         features, target = self._batch(self._replay)
         with torch.set_grad_enabled(joint):
             made = self._run(learned.adapter, features)
-        motion = network.standardised(self._rows(made) + self._material.neutral)
+        face = self._rows(made) + self._expression() + self._material.neutral
+        motion = network.standardised(face)
         style = network.standardised(self._material.references + self._material.neutral)
         said = network(motion)
         constraint = constraint_loss(said, network(style), self._material.shares)
@@ -245,6 +254,12 @@ class _Lesson:
         picks = torch.randint(len(flat), (self._how.frames,), generator=self._chance)
         return flat[picks]
 
+    def _expression(self) -> Tensor:
+        """Draw what the face does besides speaking, at random moments of the clip."""
+        count = len(self._material.expression)
+        picks = torch.randint(count, (self._how.frames,), generator=self._chance)
+        return self._material.expression[picks]
+
     def _batch(self, takes: list[Take]) -> tuple[Tensor, Tensor]:
         """Draw windows from takes by their length: (B, T + delay, F) and (B, T, 68, 3)."""
         delay = self._generator.config.delay
@@ -262,33 +277,23 @@ class _Lesson:
             offsets.append(take.offsets[start : start + window])
         return torch.stack(features), torch.stack(offsets)
 
-    @torch.no_grad()
-    def measure(self, adapter: Adapter) -> None:
-        """Note how far the changed generator moves each point, for who scales it afterwards."""
-        delay = self._generator.config.delay
-        said: list[Tensor] = []
-        for take in self._replay:
-            tail = take.features[-1:].expand(delay, -1)
-            heard = torch.cat([take.features, tail]).float()[None]
-            said.append(adapter.run(self._generator, heard)[0][0, delay:])
-        adapter.predicted_spread.copy_(torch.cat(said).std(0) + 1e-4)
-
 
 def _taught(generator: MotionGenerator, features: Tensor) -> Take:
     return Take(features, predict(generator, Take(features, torch.zeros(len(features), 68, 3))))
 
 
-def spread_ratio(said: Tensor, style: Tensor) -> Tensor:
-    """Return (68, 3), by region and axis, what brings one motion's spread to a style's.
+def stretch(said: Tensor, style: Tensor) -> Tensor:
+    """Return (68, 3), by region and axis, what brings one motion to a style's spread and speed.
 
     The teacher is scaled by it: to hold on to how far an average person moves would forbid the
-    style.
+    style. The smaller of the two ratios counts: to reach a wide but slow mouth's spread with quick
+    syllables would make them twice as quick. Both (T, 68, 3) at STYLE_FPS.
     """
+    own, wanted = dynamics(said, STYLE_FPS), dynamics(style, STYLE_FPS)
+    by_region = torch.minimum(wanted[0] / own[0], wanted[1] / own[1]).clamp(*STRETCH)
     ratio = torch.ones(68, 3)
-    for points in map(list, REGIONS.values()):
-        own = said[:, points].var(0).mean(0)
-        wanted = style[:, points].var(0).mean(0)
-        ratio[points] = (wanted / (own + 1e-10)).sqrt().clamp(*STRETCH)
+    for points, value in zip(map(list, REGIONS.values()), by_region, strict=True):
+        ratio[points] = value
     return ratio
 
 
