@@ -36,7 +36,9 @@ from stylehead.cli_options import (
     SizeOpt,
     StartOpt,
     StillOpt,
-    StyleOpt,
+    StyleRegionOpt,
+    StylesOpt,
+    StyleStrengthOpt,
     StyleVideoOpt,
 )
 from stylehead.cli_train import prepare, train_app
@@ -88,7 +90,9 @@ def animate(
     image: ImageOpt,
     audio: AudioOpt,
     style_video: StyleVideoOpt = None,
-    style: StyleOpt = None,
+    style: StylesOpt = None,
+    style_region: StyleRegionOpt = None,
+    style_strength: StyleStrengthOpt = DEFAULTS.style_strength,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Video to write.", rich_help_panel=LOOKS)
     ] = Path("talking.mp4"),
@@ -126,7 +130,7 @@ def animate(
 
       stylehead animate --image me.jpg --audio speech.wav --style lively --crop --fps 25
     """
-    _one_of({"--style-video": style_video, "--style": style, "--motion": motion})
+    _one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
     from stylehead import console, pipeline
 
     with console.progress() as reporter:
@@ -136,6 +140,7 @@ def animate(
             output,
             style=style,
             style_video=style_video,
+            style_region=style_region,
             motion=motion,
             save_motion_to=save_motion,
             options=Options(
@@ -145,6 +150,7 @@ def animate(
                 face,
                 start,
                 duration,
+                style_strength,
                 device,
                 encoder,
                 overwrite,
@@ -162,7 +168,9 @@ def motion(
         Path, typer.Option("--output", "-o", help="Motion to write (npz).", rich_help_panel=LOOKS)
     ],
     style_video: StyleVideoOpt = None,
-    style: StyleOpt = None,
+    style: StylesOpt = None,
+    style_region: StyleRegionOpt = None,
+    style_strength: StyleStrengthOpt = DEFAULTS.style_strength,
     fps: FpsOpt = DEFAULTS.fps,
     start: StartOpt = DEFAULTS.start,
     duration: DurationOpt = DEFAULTS.duration,
@@ -176,7 +184,7 @@ def motion(
     overwrite: OverwriteOpt = DEFAULTS.overwrite,
 ) -> None:
     """Make the motion alone: save it, edit it, render it with `animate --motion`."""
-    _one_of({"--style-video": style_video, "--style": style})
+    _one_of({"--style-video": style_video, "--style": style or None})
     from stylehead import console, pipeline
 
     controls = MotionControls(expression, 0.0 if still else pose, blink, seed)
@@ -184,6 +192,7 @@ def motion(
         fps,
         start=start,
         duration=duration,
+        style_strength=style_strength,
         device=device,
         encoder=encoder,
         overwrite=overwrite,
@@ -191,7 +200,13 @@ def motion(
     )
     with console.progress() as reporter:
         pipeline.write_motion(
-            audio, output, style=style, style_video=style_video, options=options, reporter=reporter
+            audio,
+            output,
+            style=style,
+            style_video=style_video,
+            style_region=style_region,
+            options=options,
+            reporter=reporter,
         )
     console.result(str(output))
 

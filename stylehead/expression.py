@@ -57,9 +57,12 @@ def sample_expression(style: Style, frames: int, fps: Fraction, rng: np.random.G
     times = np.arange(frames) / float(fps)
     out = np.zeros((frames, 68, 3), np.float32)
     weight = np.zeros(frames, np.float32)
-    begin = -fade
+    begin, deck = -fade, []
     while begin < times[-1]:
-        start = rng.uniform(0, span - piece)
+        # Like cards of a deck: every part of the style is played before one comes again.
+        count = max(1, round(span / (piece - fade)))
+        deck = deck or list(rng.permutation(np.linspace(0, span - piece, count)))
+        start = deck.pop()
         rows = np.flatnonzero((times >= begin) & (times < begin + piece))
         inside = times[rows] - begin
         edge = (np.minimum(inside, piece - inside) / fade).clip(0, 1)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from stylehead import files, images, media, rendering, tracking, weights
+from stylehead.blend import Blend
 from stylehead.device import choose_device
 from stylehead.motion import adjust, predict_motion
 from stylehead.motion_file import at_rate, load_motion, save_motion
@@ -24,6 +26,7 @@ from stylehead.progress import SILENT, Reporter, track
 from stylehead.references import Retrieval
 from stylehead.sheet import draw_sheet
 from stylehead.style import SUFFIX, find_style, learn_style, save_style, style_folders
+from stylehead.style_choice import choose_blend, name_of, source_of
 from stylehead.types import Motion, Portrait, Style
 from stylehead.version import __version__
 
@@ -57,8 +60,9 @@ def animate(
     audio: Path | str,
     output: Path | str = "talking.mp4",
     *,
-    style: Style | str | None = None,
+    style: Style | str | Sequence[str] | None = None,
     style_video: Path | str | None = None,
+    style_region: str | None = None,
     motion: Path | None = None,
     save_motion_to: Path | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
@@ -66,8 +70,10 @@ def animate(
 ) -> Result:
     """Write a video in which the portrait speaks or sings the audio in the given style.
 
-    `style` is a Style, a style file or a style's name; `style_video` a clip to learn it from;
-    `motion` a saved motion to render instead. Raises StyleheadError with a remedy.
+    `style` is a Style, a style file or a style's name, or several names with weights
+    (`["a:0.7", "b:0.3"]`); `style_region` gives parts a style of their own (`"head=b"`);
+    `style_video` is a clip to learn a style from; `motion` a saved motion to render instead.
+    Raises StyleheadError with a remedy.
     """
     clock = _Clock()
     image, audio, output = Path(image), Path(audio), Path(output)
@@ -77,13 +83,15 @@ def animate(
     device = choose_device(options.device)
     # Cheap refusals come before long work.
     moves = load_motion(motion) if motion else None
-    chosen = None if motion or style_video else choose_style(style)
+    strength = options.style_strength
+    chosen = None if motion or style_video else choose_blend(style, style_region, strength)
     sound = media.open_sound(audio, start=options.start, duration=options.duration)
     weights.resolve("face_landmarker", reporter=reporter)
     portrait = _find_portrait(image, options, reporter)
     clock.lap("portrait")
     if style_video:
-        chosen = learn_style(Path(style_video), Path(style_video).stem, reporter=reporter)[0]
+        learned = learn_style(Path(style_video), Path(style_video).stem, reporter=reporter)[0]
+        chosen = choose_blend(learned, style_region, strength)
     clock.lap("style")
     fps = Fraction(options.fps)
     heard_by = "saved motion"
@@ -104,7 +112,7 @@ def animate(
     height, width = scene.picture.shape[:2]
     _estimate(scene, moves, width, height, device, reporter)
     clock.lap("preparing")
-    style_name = chosen.name if chosen else "saved motion"
+    style_name = name_of(chosen) if chosen else "saved motion"
     frames = track(rendering.render(scene, moves), "Rendering", len(moves), reporter)
     count = media.write_video(
         output,
@@ -132,8 +140,9 @@ def write_motion(
     audio: Path,
     output: Path,
     *,
-    style: Style | str | None = None,
+    style: Style | str | Sequence[str] | None = None,
     style_video: Path | None = None,
+    style_region: str | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
     reporter: Reporter = SILENT,
 ) -> Motion:
@@ -142,9 +151,8 @@ def write_motion(
     sound = media.open_sound(audio, start=options.start, duration=options.duration)
     device = choose_device(options.device)
     if style_video:
-        chosen = learn_style(style_video, style_video.stem, reporter=reporter)[0]
-    else:
-        chosen = choose_style(style)
+        style = learn_style(style_video, style_video.stem, reporter=reporter)[0]
+    chosen = choose_blend(style, style_region, options.style_strength)
     fps = Fraction(options.fps)
     models = load_motion_models(options.encoder, device, reporter=reporter)
     moves = predict_motion(
@@ -281,10 +289,10 @@ def _estimate(
 
 
 def _metadata(
-    image: Path, name: str, style: Style | None, encoder: str, seed: int
+    image: Path, name: str, blend: Blend | None, encoder: str, seed: int
 ) -> dict[str, str]:
     """Return what the video says about itself."""
-    source = style.provenance.get("source_sha256", "") if style else ""
+    source = source_of(blend) if blend else ""
     used = {key: entry.sha256[:16] for key, entry in weights.read_manifest().items()}
     return {
         "title": f"{os.fsencode(image.stem).decode(errors='replace')} (AI-generated)",

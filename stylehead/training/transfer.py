@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from stylehead.errors import StyleError
@@ -151,7 +153,7 @@ def transfer(
         schedule.step()
         step += 1
         reporter.advance()
-        if step % how.every == 0 or step == total or (stopped() and step > how.warm_up):
+        if step % how.every == 0 or step == total:
             row = {"step": float(step), **{name: loss.item() for name, loss in found.items()}}
             if step > how.warm_up:
                 row |= _judge(learned, judge)
@@ -159,6 +161,8 @@ def transfer(
             if run and checkpoint:
                 log_row(run / "log.csv", row)
                 checkpoint.save(step)
+    if step < total and checkpoint:
+        checkpoint.save(step)
     if not torch.isfinite(learned.best_score):
         raise StyleError(
             "Tuning was stopped before it had learned anything.",
@@ -306,11 +310,14 @@ def _pooled(spread: Tensor) -> Tensor:
 
 
 def template_shares(references: Tensor, motion: Tensor) -> Tensor:
-    """Return (R,) the share of a clip's frames that are nearest to each reference.
+    """Return (R,) the shares of the references whose mix is nearest to a clip's mean.
 
     Four templates taken alike would make everybody's mean an open mouth: O is as rare as it is
-    wide. references (R, 68, 3) and motion (T, 68, 3) are offsets.
+    wide. Non-negative least squares, summing to 1. references (R, 68, 3) and motion (T, 68, 3)
+    are offsets.
     """
-    distance = torch.cdist(motion.flatten(1), references.flatten(1))
-    counts = torch.bincount(distance.argmin(1), minlength=len(references))
-    return (counts + 1) / (counts + 1).sum()
+    columns, wanted = references.flatten(1).T.double(), motion.mean(0).flatten().double()
+    heavy = 100.0  # of the row that asks for a sum of 1
+    rows = np.concatenate([columns.numpy(), np.full((1, len(references)), heavy)])
+    shares, _ = nnls(rows, np.append(wanted.numpy(), heavy))
+    return torch.from_numpy(shares / shares.sum()).float()
