@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from stylehead.cli_evaluate import evaluate_app
+from stylehead.cli_finetune import finetune_style
 from stylehead.cli_options import (
     DEFAULTS,
     LOOKS,
@@ -36,7 +37,9 @@ from stylehead.cli_options import (
     SizeOpt,
     StartOpt,
     StillOpt,
-    StyleOpt,
+    StyleRegionOpt,
+    StylesOpt,
+    StyleStrengthOpt,
     StyleVideoOpt,
 )
 from stylehead.cli_train import prepare, train_app
@@ -90,7 +93,9 @@ def animate(
     image: ImageOpt,
     audio: AudioOpt,
     style_video: StyleVideoOpt = None,
-    style: StyleOpt = None,
+    style: StylesOpt = None,
+    style_region: StyleRegionOpt = None,
+    style_strength: StyleStrengthOpt = DEFAULTS.style_strength,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Video to write.", rich_help_panel=LOOKS)
     ] = Path("talking.mp4"),
@@ -137,7 +142,7 @@ def animate(
 
       stylehead animate --image me.jpg --audio speech.wav --style lively --crop --fps 25
     """
-    _one_of({"--style-video": style_video, "--style": style, "--motion": motion})
+    _one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
     from stylehead import console, pipeline
 
     with console.progress() as reporter:
@@ -147,6 +152,7 @@ def animate(
             output,
             style=style,
             style_video=style_video,
+            style_region=style_region,
             motion=motion,
             save_motion_to=save_motion,
             save_patterns_to=save_patterns,
@@ -157,6 +163,7 @@ def animate(
                 face,
                 start,
                 duration,
+                style_strength,
                 device,
                 encoder,
                 renderer,
@@ -175,7 +182,9 @@ def motion(
         Path, typer.Option("--output", "-o", help="Motion to write (npz).", rich_help_panel=LOOKS)
     ],
     style_video: StyleVideoOpt = None,
-    style: StyleOpt = None,
+    style: StylesOpt = None,
+    style_region: StyleRegionOpt = None,
+    style_strength: StyleStrengthOpt = DEFAULTS.style_strength,
     fps: FpsOpt = DEFAULTS.fps,
     start: StartOpt = DEFAULTS.start,
     duration: DurationOpt = DEFAULTS.duration,
@@ -189,7 +198,7 @@ def motion(
     overwrite: OverwriteOpt = DEFAULTS.overwrite,
 ) -> None:
     """Make the motion alone: save it, edit it, render it with `animate --motion`."""
-    _one_of({"--style-video": style_video, "--style": style})
+    _one_of({"--style-video": style_video, "--style": style or None})
     from stylehead import console, pipeline
 
     controls = MotionControls(expression, 0.0 if still else pose, blink, seed)
@@ -197,6 +206,7 @@ def motion(
         fps,
         start=start,
         duration=duration,
+        style_strength=style_strength,
         device=device,
         encoder=encoder,
         overwrite=overwrite,
@@ -204,7 +214,13 @@ def motion(
     )
     with console.progress() as reporter:
         pipeline.write_motion(
-            audio, output, style=style, style_video=style_video, options=options, reporter=reporter
+            audio,
+            output,
+            style=style,
+            style_video=style_video,
+            style_region=style_region,
+            options=options,
+            reporter=reporter,
         )
     console.result(str(output))
 
@@ -260,6 +276,9 @@ def extract_style(
     for warning in found.retrieval.warnings:
         console.say(f"Note: {warning}")
     console.result(str(found.path))
+
+
+app.command("finetune-style", rich_help_panel="Styles")(finetune_style)
 
 
 @app.command(rich_help_panel="Styles")

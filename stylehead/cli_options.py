@@ -32,6 +32,33 @@ StyleOpt = Annotated[
         rich_help_panel=FIRST,
     ),
 ]
+StylesOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--style",
+        help="Style file, or a name from `stylehead styles`; repeat it with weights "
+        f"(a.style:0.7) to mix. Default: {DEFAULT_STYLE}.",
+        rich_help_panel=FIRST,
+    ),
+]
+StyleRegionOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--style-region",
+        help="Styles for parts of the face: mouth=a,head=b with mouth, brows, eyes, head.",
+        rich_help_panel=FIRST,
+    ),
+]
+StyleStrengthOpt = Annotated[
+    float,
+    typer.Option(
+        "--style-strength",
+        min=0,
+        max=1.5,
+        help="How much of the style: 0 none, 1 as it is, above exaggerated.",
+        rich_help_panel=MOVES,
+    ),
+]
 FaceOpt = Annotated[
     int | None,
     typer.Option(

@@ -66,6 +66,8 @@ class Options:
     """Seconds of the sound to skip."""
     duration: float | None = None
     """Seconds of the sound to use; None takes all."""
+    style_strength: float = 1.0
+    """How much of the style: 0 is lips alone, 1 the style, above it is exaggerated."""
     device: Device = Device.AUTO
     encoder: Encoder = Encoder.AUTO
     renderer: Renderer = Renderer.EMBEDDED

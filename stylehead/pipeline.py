@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from stylehead import files, images, media, tracking, weights
+from stylehead.blend import Blend, references_of
 from stylehead.device import choose_device
 from stylehead.motion import adjust, predict_motion
 from stylehead.motion_file import at_rate, load_motion, save_motion
@@ -26,6 +27,7 @@ from stylehead.references import Retrieval
 from stylehead.renderers import Stage, load_renderer
 from stylehead.sheet import draw_sheet
 from stylehead.style import SUFFIX, find_style, learn_style, save_style, style_folders
+from stylehead.style_choice import choose_blend, name_of, source_of
 from stylehead.style_mapping import save_patterns
 from stylehead.types import Motion, Portrait, Style
 from stylehead.version import __version__
@@ -62,8 +64,9 @@ def animate(
     audio: Path | str,
     output: Path | str = "talking.mp4",
     *,
-    style: Style | str | None = None,
+    style: Style | str | Sequence[str] | None = None,
     style_video: Path | str | None = None,
+    style_region: str | None = None,
     motion: Path | None = None,
     save_motion_to: Path | None = None,
     save_patterns_to: Path | None = None,
@@ -72,9 +75,11 @@ def animate(
 ) -> Result:
     """Write a video in which the portrait speaks or sings the audio in the given style.
 
-    `style` is a Style, a style file or a style's name; `style_video` a clip to learn it from;
-    `motion` a saved motion to render instead; `save_patterns_to` a folder for the portrait's four
-    intermediate style patterns. Raises StyleheadError with a remedy.
+    `style` is a Style, a style file or a style's name, or several names with weights
+    (`["a:0.7", "b:0.3"]`); `style_region` gives parts a style of their own (`"head=b"`);
+    `style_video` is a clip to learn a style from; `motion` a saved motion to render instead;
+    `save_patterns_to` a folder for the portrait's four intermediate style patterns.
+    Raises StyleheadError with a remedy.
     """
     clock = _Clock()
     image, audio, output = Path(image), Path(audio), Path(output)
@@ -84,14 +89,16 @@ def animate(
     device = choose_device(options.device)
     # Cheap refusals come before long work.
     moves = load_motion(motion) if motion else None
-    chosen = None if motion or style_video else choose_style(style)
+    strength = options.style_strength
+    chosen = None if motion or style_video else choose_blend(style, style_region, strength)
     sound = media.open_sound(audio, start=options.start, duration=options.duration)
     weights.resolve("face_landmarker", reporter=reporter)
     renderer = load_renderer(options.renderer, device, reporter=reporter)
     portrait = _find_portrait(image, options, reporter)
     clock.lap("portrait")
     if style_video:
-        chosen = learn_style(Path(style_video), Path(style_video).stem, reporter=reporter)[0]
+        learned = learn_style(Path(style_video), Path(style_video).stem, reporter=reporter)[0]
+        chosen = choose_blend(learned, style_region, strength)
     clock.lap("style")
     fps = Fraction(options.fps)
     heard_by, used = "saved motion", FACE_FILES + renderer.weights
@@ -108,13 +115,13 @@ def animate(
         save_motion(moves, save_motion_to)
     clock.lap("motion")
     crop_size = options.size if options.crop else None
-    shown = chosen or choose_style(None)  # a saved motion carries no references
-    stage = renderer.set_stage(portrait, shown.references, crop_size=crop_size, device=device)
+    references = references_of(chosen or choose_blend(None))  # a saved motion carries none
+    stage = renderer.set_stage(portrait, references, crop_size=crop_size, device=device)
     if save_patterns_to:
         save_patterns(stage.patterns, save_patterns_to)
     _estimate(stage, moves, renderer.trial_frames, device, reporter)
     clock.lap("preparing")
-    style_name = chosen.name if chosen else "saved motion"
+    style_name = name_of(chosen) if chosen else "saved motion"
     frames = track(stage.show(moves), "Rendering", len(moves), reporter)
     count = media.write_video(
         output,
@@ -145,8 +152,9 @@ def write_motion(
     audio: Path,
     output: Path,
     *,
-    style: Style | str | None = None,
+    style: Style | str | Sequence[str] | None = None,
     style_video: Path | None = None,
+    style_region: str | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
     reporter: Reporter = SILENT,
 ) -> Motion:
@@ -155,9 +163,8 @@ def write_motion(
     sound = media.open_sound(audio, start=options.start, duration=options.duration)
     device = choose_device(options.device)
     if style_video:
-        chosen = learn_style(style_video, style_video.stem, reporter=reporter)[0]
-    else:
-        chosen = choose_style(style)
+        style = learn_style(style_video, style_video.stem, reporter=reporter)[0]
+    chosen = choose_blend(style, style_region, options.style_strength)
     fps = Fraction(options.fps)
     models = load_motion_models(options.encoder, device, reporter=reporter)
     moves = predict_motion(
@@ -300,14 +307,14 @@ def _estimate(
 def _metadata(
     image: Path,
     name: str,
-    style: Style | None,
+    blend: Blend | None,
     encoder: str,
     renderer: str,
     used: Sequence[str],
     seed: int,
 ) -> dict[str, str]:
     """Return what the video says about itself."""
-    source = style.provenance.get("source_sha256", "") if style else ""
+    source = source_of(blend) if blend else ""
     entries = weights.read_manifest()
     hashes = {key: (entries[key].sha256 or "unknown")[:16] for key in used}
     return {

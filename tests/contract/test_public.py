@@ -29,6 +29,7 @@ OPTION_OF = {
     "face": "--face",
     "start": "--start",
     "duration": "--duration",
+    "style_strength": "--style-strength",
     "device": "--device",
     "encoder": "--encoder",
     "renderer": "--renderer",
