@@ -14,7 +14,9 @@ from stylehead.types import Tuning
 
 def generator_digest(encoder: str) -> str:
     """Return the digest that weights.toml gives for the generator of an encoder."""
-    return weights.read_manifest()[f"motion_{encoder}"].sha256
+    digest = weights.read_manifest()[f"motion_{encoder}"].sha256
+    assert digest is not None  # files that come along always have one
+    return digest
 
 
 def tuning_of(adapter: Adapter, encoder: str, generator_sha256: str) -> Tuning:
