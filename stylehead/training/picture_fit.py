@@ -49,6 +49,8 @@ from stylehead.types import TEMPLATES, Pixels
 
 SHOWN = 12  # pairs on a contact sheet
 JUDGED = 240  # held-out pairs a log row is measured on
+ADVERSARIAL = ("adversarial", "matching", "critic")
+"""Losses that the discriminator takes part in."""
 Features = Callable[[Tensor], list[Tensor]]
 
 
@@ -175,6 +177,7 @@ def fit_pictures(
         optimiser, how.learning_rate, how.steps, pct_start=0.1, cycle_momentum=False
     )
     shares = balanced(known)
+    nothing = dict.fromkeys(ADVERSARIAL, torch.zeros((), device=device))
 
     def losses() -> dict[str, Tensor]:
         rows = torch.multinomial(shares, how.batch, replacement=True, generator=generator)
@@ -185,8 +188,8 @@ def fit_pictures(
             layer = _layer(net, batch, how)
         made = compose(batch.warped, layer.float())
         found = picture_losses(made, batch, how, features)
-        if how.adversarial and schedule.last_epoch >= how.discriminator_from:
-            found |= adversarial_losses(made, batch, critic, how)
+        takes_part = schedule.last_epoch >= how.discriminator_from
+        found |= adversarial_losses(made, batch, critic, how) if takes_part else nothing
         return {"total": torch.stack(list(found.values())).sum(), **found}
 
     descend(
@@ -248,11 +251,12 @@ def adversarial_losses(
     fake = looked_at(made)
     critic.requires_grad_(True)
     real = looked_at(batch.filmed)
-    return {
-        "adversarial": how.adversarial * generator_adversarial_loss(fake),
-        "matching": how.matching * feature_matching_loss(real, fake),
-        "critic": discriminator_loss(real, looked_at(made.detach())),
-    }
+    terms = (
+        how.adversarial * generator_adversarial_loss(fake),
+        how.matching * feature_matching_loss(real, fake),
+        discriminator_loss(real, looked_at(made.detach())),
+    )
+    return dict(zip(ADVERSARIAL, terms, strict=True))
 
 
 @torch.inference_mode()
