@@ -114,6 +114,10 @@ class Augmentation:
     """Largest change of each channel's gain; the same for both pictures of a pair."""
     light: float = 0.08
     """Largest shift of brightness."""
+    grey: float = 0.12
+    """Share of pairs without colour: portraits are drawn and old, too."""
+    tint: float = 0.15
+    """Largest share of a pair's colour that is turned into that of other channels."""
     blur: float = 0.3
     """Share of pairs whose warped picture is softened: portraits differ in sharpness."""
 
@@ -189,12 +193,17 @@ def _recoloured(
     count = len(pictures[0])
     gain = 1 + how.colour * (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1)
     shift = how.light * (2 * torch.rand(count, 1, 1, 1, generator=generator) - 1)
-    warped, filmed, patterns = pictures
-    return [
-        (warped * gain + shift).clamp(0, 1),
-        (filmed * gain + shift).clamp(0, 1),
-        (patterns * gain[:, None] + shift[:, None]).clamp(0, 1),
-    ]
+    # A channel mix whose rows sum to one: identity, a little of the others, or all alike.
+    mix = torch.eye(3) + how.tint * (2 * torch.rand(count, 3, 3, generator=generator) - 1)
+    mix[torch.rand(count, generator=generator) < how.grey] = 1.0
+    mix = mix / mix.sum(2, keepdim=True)
+    found: list[Tensor] = []
+    for one in pictures:
+        shape = (-1, *[1] * (one.ndim - 4))
+        mixed = torch.einsum("bij,b...jhw->b...ihw", mix, one)
+        bright = mixed * gain.view(*shape, 3, 1, 1) + shift.view(*shape, 1, 1, 1)
+        found.append(bright.clamp(0, 1))
+    return found
 
 
 def _softened(pictures: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:

@@ -135,7 +135,7 @@ def test_each_pair_finds_its_own_source_s_patterns(prepared):
 def test_a_mirrored_pair_is_the_mirror_of_everything(prepared):
     folder, _ = prepared
     patches = load_patches(folder, without=set())
-    still = Augmentation(jitter=0, colour=0, light=0, blur=0)
+    still = Augmentation(jitter=0, colour=0, light=0, grey=0, tint=0, blur=0)
     plain = batch_of(patches, [5])
     for seed in range(20):  # until one of them is mirrored
         generator = torch.Generator().manual_seed(seed)
@@ -155,9 +155,20 @@ def test_disturbing_changes_both_pictures_alike(prepared):
     folder, _ = prepared
     patches = load_patches(folder, without=set())
     generator = torch.Generator().manual_seed(1)
-    how = Augmentation(jitter=0, blur=0)
+    how = Augmentation(jitter=0, grey=0, tint=0, blur=0)
     batch = batch_of(patches, [3, 3, 3, 3], how=how, generator=generator)
     shift = (batch.warped - batch.warped[:1]).mean((1, 2, 3))
     same = (batch.filmed - batch.filmed[:1]).mean((1, 2, 3))
     assert shift.abs().max() > 0.01
     torch.testing.assert_close(shift, same, atol=0.04, rtol=0)
+
+
+def test_grey_pairs_are_grey_throughout(prepared):
+    folder, _ = prepared
+    patches = load_patches(folder, without=set())
+    how = Augmentation(colour=0, grey=1.0)
+    batch = batch_of(patches, [3, 8], how=how, generator=torch.Generator().manual_seed(0))
+    for shown in (batch.warped, batch.filmed, batch.patterns):
+        red, green, blue = shown.unbind(-3)
+        torch.testing.assert_close(red, green)
+        torch.testing.assert_close(red, blue)
