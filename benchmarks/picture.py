@@ -44,7 +44,7 @@ from stylehead.training.pictures import CROP, Puppet, choose_frames
 from stylehead.types import Face, FaceTrack, Floats, Pixels, Portrait, StyleReference
 
 CPU = torch.device("cpu")
-SPREAD, RUN = 24, 40
+SPREAD, RUN = 16, 30
 """Frames of a clip that are compared, and consecutive ones in which flicker is measured."""
 COLUMNS = (
     "mouth L1", "mouth gradient", "face L1", "CPBD of the real", "identity", "opening r", "flicker",
