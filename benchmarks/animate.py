@@ -67,8 +67,8 @@ def rendering_rate(image: Path, audio: Path) -> float:
     """Return frames a second of rendering alone, without encoding."""
     device = torch.device("cpu")
     portrait = tracking.find_portrait(images.read_image(image), name=str(image))
-    scene = rendering.prepare(portrait, crop_size=512, device=device)
     style = pipeline.choose_style(None)
+    scene = rendering.prepare(portrait, style.references, crop_size=512, device=device)
     sound = media.open_sound(audio)
     controls = pipeline.Options().controls
     models = load_motion_models(Encoder.AUTO, device)

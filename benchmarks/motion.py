@@ -173,7 +173,7 @@ def best_lag(real: Floats, made: Floats) -> tuple[float, float]:
     return scores[best], 1000 * abs(best) / float(FPS)
 
 
-def shown(values: Floats) -> str:
+def shown(values: Floats, digits: int = 2) -> str:
     """Return mean and half of a 95 % bootstrap interval over people."""
     values = values[np.isfinite(values)]
     if not len(values):
@@ -181,7 +181,7 @@ def shown(values: Floats) -> str:
     rng = np.random.default_rng(0)
     means = values[rng.integers(len(values), size=(2000, len(values)))].mean(1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return f"{values.mean():.2f} ±{(high - low) / 2:.2f}"
+    return f"{values.mean():.{digits}f} ±{(high - low) / 2:.{digits}f}"
 
 
 # ---- leaks ----------------------------------------------------------------------------------

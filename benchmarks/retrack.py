@@ -61,18 +61,18 @@ def main() -> None:
     parser.add_argument("--motion", type=Path)
     asked = parser.parse_args()
     device = torch.device("cpu")
+    style = pipeline.choose_style(asked.style)
     if asked.motion:
         motion = at_rate(load_motion(asked.motion), FPS)
     else:
         with demo_media.files() as (_, voice):
             sound = media.open_sound(asked.audio or voice)
-            style = pipeline.choose_style(asked.style)
             models = load_motion_models(Encoder.AUTO, device)
             motion = predict_motion(sound, models, style, fps=FPS)
     print(f"{'portrait':24} {'error %':>8} {'p95 %':>8} {'opening r':>10} {'found':>6}")
     for path in asked.portraits:
         portrait = tracking.find_portrait(images.read_image(path), name=str(path))
-        scene = rendering.prepare(portrait, crop_size=SIZE, device=device)
+        scene = rendering.prepare(portrait, style.references, crop_size=SIZE, device=device)
         want, have = asked_landmarks(scene, motion), tracked_landmarks(scene, motion)
         seen = ~np.isnan(have[:, 0, 0])
         width = np.ptp(want[..., :17, 0], axis=1)

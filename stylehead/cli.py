@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from stylehead.cli_evaluate import evaluate_app
+from stylehead.cli_finetune import finetune_style
 from stylehead.cli_options import (
     DEFAULTS,
     LOOKS,
@@ -31,14 +32,18 @@ from stylehead.cli_options import (
     JsonOpt,
     OverwriteOpt,
     PoseOpt,
+    RendererOpt,
     SeedOpt,
     SizeOpt,
     StartOpt,
     StillOpt,
-    StyleOpt,
+    StyleRegionOpt,
+    StylesOpt,
+    StyleStrengthOpt,
     StyleVideoOpt,
 )
 from stylehead.cli_train import prepare, train_app
+from stylehead.cli_weights import weights_app
 from stylehead.errors import StyleError, StyleheadError, missing_library
 from stylehead.options import MotionControls, Options
 from stylehead.version import __version__
@@ -54,6 +59,7 @@ HELP = """One portrait, one recording, one clip whose style you like: a video.
 app = typer.Typer(
     help=HELP, rich_markup_mode="rich", no_args_is_help=True, pretty_exceptions_enable=False
 )
+app.add_typer(weights_app, name="weights", rich_help_panel="Help")
 app.add_typer(evaluate_app, name="evaluate", rich_help_panel="Measure")
 app.command("prepare", rich_help_panel="Development")(prepare)
 app.add_typer(train_app, name="train", rich_help_panel="Development")
@@ -87,7 +93,9 @@ def animate(
     image: ImageOpt,
     audio: AudioOpt,
     style_video: StyleVideoOpt = None,
-    style: StyleOpt = None,
+    style: StylesOpt = None,
+    style_region: StyleRegionOpt = None,
+    style_strength: StyleStrengthOpt = DEFAULTS.style_strength,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Video to write.", rich_help_panel=LOOKS)
     ] = Path("talking.mp4"),
@@ -110,8 +118,17 @@ def animate(
         Path | None,
         typer.Option("--save-motion", help="Also write the motion (npz).", rich_help_panel=SAVED),
     ] = None,
+    save_patterns: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-patterns",
+            help="Also write the portrait's four intermediate style patterns (PNG) to this folder.",
+            rich_help_panel=SAVED,
+        ),
+    ] = None,
     device: DeviceOpt = DEFAULTS.device,
     encoder: EncoderOpt = DEFAULTS.encoder,
+    renderer: RendererOpt = DEFAULTS.renderer,
     overwrite: OverwriteOpt = DEFAULTS.overwrite,
     json: JsonOpt = False,
 ) -> None:
@@ -125,7 +142,7 @@ def animate(
 
       stylehead animate --image me.jpg --audio speech.wav --style lively --crop --fps 25
     """
-    _one_of({"--style-video": style_video, "--style": style, "--motion": motion})
+    _one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
     from stylehead import console, pipeline
 
     with console.progress() as reporter:
@@ -135,8 +152,10 @@ def animate(
             output,
             style=style,
             style_video=style_video,
+            style_region=style_region,
             motion=motion,
             save_motion_to=save_motion,
+            save_patterns_to=save_patterns,
             options=Options(
                 fps,
                 size,
@@ -144,8 +163,10 @@ def animate(
                 face,
                 start,
                 duration,
+                style_strength,
                 device,
                 encoder,
+                renderer,
                 overwrite,
                 MotionControls(expression, 0.0 if still else pose, blink, seed),
             ),
@@ -161,7 +182,9 @@ def motion(
         Path, typer.Option("--output", "-o", help="Motion to write (npz).", rich_help_panel=LOOKS)
     ],
     style_video: StyleVideoOpt = None,
-    style: StyleOpt = None,
+    style: StylesOpt = None,
+    style_region: StyleRegionOpt = None,
+    style_strength: StyleStrengthOpt = DEFAULTS.style_strength,
     fps: FpsOpt = DEFAULTS.fps,
     start: StartOpt = DEFAULTS.start,
     duration: DurationOpt = DEFAULTS.duration,
@@ -175,7 +198,7 @@ def motion(
     overwrite: OverwriteOpt = DEFAULTS.overwrite,
 ) -> None:
     """Make the motion alone: save it, edit it, render it with `animate --motion`."""
-    _one_of({"--style-video": style_video, "--style": style})
+    _one_of({"--style-video": style_video, "--style": style or None})
     from stylehead import console, pipeline
 
     controls = MotionControls(expression, 0.0 if still else pose, blink, seed)
@@ -183,6 +206,7 @@ def motion(
         fps,
         start=start,
         duration=duration,
+        style_strength=style_strength,
         device=device,
         encoder=encoder,
         overwrite=overwrite,
@@ -190,7 +214,13 @@ def motion(
     )
     with console.progress() as reporter:
         pipeline.write_motion(
-            audio, output, style=style, style_video=style_video, options=options, reporter=reporter
+            audio,
+            output,
+            style=style,
+            style_video=style_video,
+            style_region=style_region,
+            options=options,
+            reporter=reporter,
         )
     console.result(str(output))
 
@@ -246,6 +276,9 @@ def extract_style(
     for warning in found.retrieval.warnings:
         console.say(f"Note: {warning}")
     console.result(str(found.path))
+
+
+app.command("finetune-style", rich_help_panel="Styles")(finetune_style)
 
 
 @app.command(rich_help_panel="Styles")

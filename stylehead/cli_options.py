@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stylehead.options import DEFAULT_STYLE, Device, Encoder, Options
+from stylehead.options import DEFAULT_STYLE, Device, Encoder, Options, Renderer
 
 FIRST, LOOKS, MOVES, SAVED = "Picture and sound", "Output", "Motion", "Reuse"
 DEFAULTS = Options()
@@ -30,6 +30,33 @@ StyleOpt = Annotated[
         "--style",
         help=f"Style file, or a name from `stylehead styles`. Default: {DEFAULT_STYLE}.",
         rich_help_panel=FIRST,
+    ),
+]
+StylesOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--style",
+        help="Style file, or a name from `stylehead styles`; repeat it with weights "
+        f"(a.style:0.7) to mix. Default: {DEFAULT_STYLE}.",
+        rich_help_panel=FIRST,
+    ),
+]
+StyleRegionOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--style-region",
+        help="Styles for parts of the face: mouth=a,head=b with mouth, brows, eyes, head.",
+        rich_help_panel=FIRST,
+    ),
+]
+StyleStrengthOpt = Annotated[
+    float,
+    typer.Option(
+        "--style-strength",
+        min=0,
+        max=1.5,
+        help="How much of the style: 0 none, 1 as it is, above exaggerated.",
+        rich_help_panel=MOVES,
     ),
 ]
 FaceOpt = Annotated[
@@ -84,6 +111,14 @@ JsonOpt = Annotated[
 ]
 DeviceOpt = Annotated[
     Device, typer.Option("--device", help="Where to compute.", rich_help_panel=LOOKS)
+]
+RendererOpt = Annotated[
+    Renderer,
+    typer.Option(
+        "--renderer",
+        help="What paints: embedded comes along; the others' weights are fetched and want a GPU.",
+        rich_help_panel=LOOKS,
+    ),
 ]
 EncoderOpt = Annotated[
     Encoder,

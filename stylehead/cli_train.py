@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stylehead.cli_options import DEFAULTS, DeviceOpt
+from stylehead.options import Device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ class Role(str, Enum):
     """What a folder of files is for."""
 
     CLIPS = "clips"
+    PICTURES = "pictures"
     GENERATED = "generated"
     VOICE = "voice"
     NOISE = "noise"
@@ -46,8 +48,8 @@ def prepare(
         Role,
         typer.Option(
             "--as",
-            help="Filmed clips, clips made by other systems, or recordings of voices, noises or "
-            "instrumental music.",
+            help="Filmed clips, pictures of the same clips, clips made by other systems, or "
+            "recordings of voices, noises or instrumental music.",
         ),
     ] = Role.CLIPS,
 ) -> None:
@@ -57,12 +59,15 @@ def prepare(
 
       stylehead prepare clips -o data
 
+      stylehead prepare clips -o data --as pictures
+
       stylehead prepare speech/* singing -o data --as voice
 
     What is there already is left alone. Clips are checked for sync with the shipped generator.
     """
     from stylehead import console
     from stylehead.training.data import prepare_clips
+    from stylehead.training.pictures import prepare_pictures
     from stylehead.training.sounds import prepare_sounds
     from stylehead.training.sync import check_sync
 
@@ -70,6 +75,8 @@ def prepare(
         for source in sources:
             if role in (Role.CLIPS, Role.GENERATED):
                 count = prepare_clips(source, output / role.value, reporter=reporter)
+            elif role is Role.PICTURES:
+                count = prepare_pictures(source, output, reporter=reporter)
             else:
                 path = output / "sounds" / f"{role.value}_{source.resolve().name}.npz"
                 count = prepare_sounds(source, path, reporter=reporter)
@@ -219,3 +226,39 @@ def train_pose(data: DataOpt, run: RunOpt, config: ConfigOpt = "pose") -> None:
 
     how = read_config(config, PoseTraining)
     _train("pose", lambda path, reporter: train(data, run, path, how, reporter=reporter))
+
+
+@train_app.command("mapping")
+def train_mapping(
+    data: DataOpt,
+    run: RunOpt,
+    config: ConfigOpt = "style_mapping",
+    device: DeviceOpt = DEFAULTS.device,
+) -> None:
+    """Train the intermediate generator, which makes a portrait's style patterns."""
+    _train_pictures("style_mapping", data, run, config, device)
+
+
+@train_app.command("generator")
+def train_generator(
+    data: DataOpt,
+    run: RunOpt,
+    config: ConfigOpt = "style_generator",
+    device: DeviceOpt = DEFAULTS.device,
+) -> None:
+    """Train the style-aware generator, which completes every frame; train mapping first."""
+    _train_pictures("style_generator", data, run, config, device)
+
+
+def _train_pictures(name: str, data: Path, run: Path, config: str, device: Device) -> None:
+    from stylehead.device import choose_device
+    from stylehead.training.config import read_config
+    from stylehead.training.picture_fit import PictureTraining, train_pictures
+
+    how = read_config(config, PictureTraining)
+    _train(
+        name,
+        lambda path, reporter: train_pictures(
+            data, run, path, how, device=choose_device(device), reporter=reporter
+        ),
+    )

@@ -34,7 +34,8 @@ def configure(*, quiet: bool, verbose: bool) -> None:
 
 def result(text: str) -> None:
     """Print one result on stdout, where another program may read it."""
-    _data.print(escape(text))
+    _data.file.write(f"{text}\n")  # rich would turn tabs into spaces
+    _data.file.flush()
 
 
 def say(message: str) -> None:
@@ -58,12 +59,26 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     """Print a table on stderr."""
     if _quiet:
         return
+    _talk.print(_drawn(title, columns, rows))
+
+
+def draws() -> bool:
+    """Return whether results are read by a person, on a terminal."""
+    return _data.is_terminal
+
+
+def drawing(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table that is the result itself on stdout."""
+    _data.print(_drawn(title, columns, rows))
+
+
+def _drawn(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     shown = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        shown.add_column(column)
+    for number, column in enumerate(columns):
+        shown.add_column(column, no_wrap=number == 0)  # names are to be copied
     for row in rows:
         shown.add_row(*(escape(cell) for cell in row))
-    _talk.print(shown)
+    return shown
 
 
 class _Lines:

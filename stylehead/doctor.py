@@ -77,10 +77,12 @@ def _codecs() -> str:
 
 
 def _models() -> str:
+    """Check what every video needs, fetching it at need, and whatever else was fetched."""
     parts: list[str] = []
-    for name in weights.read_manifest():
-        path = weights.resolve(name)
-        parts.append(f"{name} {path.stat().st_size / 1e6:.1f} MB")
+    for name, entry in weights.read_manifest().items():
+        if entry.profile in weights.USUAL or weights.place_of(entry).is_file():
+            path = weights.resolve(name)
+            parts.append(f"{name} {path.stat().st_size / 1e6:.1f} MB")
     return ", ".join(parts)
 
 

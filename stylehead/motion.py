@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -12,15 +12,16 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-from stylehead.blinks import sample_blinks, style_blink_rate
+from stylehead.blend import Blend, Share, blended_blink_rate, blended_head, points_of
+from stylehead.blinks import sample_blinks
 from stylehead.brows import sample_brows
 from stylehead.device import to_array
 from stylehead.errors import MediaError
+from stylehead.expression import UPPER, sample_expression
 from stylehead.face_model import FaceModel
 from stylehead.features import FLOOR, LOUDNESS, log_mel, mel_filters
 from stylehead.gaze import sample_gaze
 from stylehead.geometry import angles_from_rotation, rotation_from_angles
-from stylehead.head_motion import sample_head
 from stylehead.hearing import CHUNK
 from stylehead.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, to_68
 from stylehead.media import SPEECH_RATE, Sound
@@ -29,6 +30,7 @@ from stylehead.models.motion_generator import FPS, ROWS_PER_FRAME, MotionGenerat
 from stylehead.motion_models import MotionModels
 from stylehead.options import MotionControls
 from stylehead.progress import SILENT, Reporter
+from stylehead.tuning import tuned_generator
 from stylehead.types import Floats, Motion, Style
 
 SILENT_LEVEL, VOICED_LEVEL = -42.0, -30.0  # dB under the loud parts: gate shut, gate open
@@ -48,34 +50,77 @@ HELD_POSE = 0.1  # interocular; most a style's mean may move brows, eyes or mout
 def predict_motion(
     sound: Sound,
     models: MotionModels,
-    style: Style,
+    style: Style | Blend,
     *,
     fps: Fraction,
     controls: MotionControls = MotionControls(),  # noqa: B008 (frozen)
     reporter: Reporter = SILENT,
 ) -> Motion:
-    """Return the motion of a recording in a style, never shorter than the sound.
+    """Return the motion of a recording in a style or a blend, never shorter than the sound.
 
-    Memory grows by 1.5 MB a minute, for the motion itself. Raises MediaError for a silent
-    recording.
+    Memory grows by 1.5 MB a minute for the motion itself, and by as much for each style of a blend.
+    Raises MediaError for a silent recording, StyleError for a style tuned for other weights.
     """
-    landmarks, voice, stress, prosody = hear(sound, models, fps, reporter=reporter)
+    blend = (Share(style),) if isinstance(style, Style) else style
+    nets = [_generator(share.style, models.generator) for share in blend]
+    heard = hear(sound, models, fps, nets=nets, reporter=reporter)
+    voice = heard.voice
+    landmarks = heard.landmarks
+    faces = [
+        _styled(heard, made, net, share.style, fps, controls.seed)
+        for share, net, made in zip(blend, nets, heard.made, strict=True)
+    ]
+    _mix(landmarks, faces, blend)
     frames = len(landmarks)
-    head, blinking, brows, eyes = _streams(controls.seed)
-    apply_style(landmarks, voice, models.generator, style, fps)
-    _hold_style(landmarks, voice, sample_brows(voice, stress, style, fps, brows), style)
+    head, blinking, _, eyes = _streams(controls.seed)
     landmarks *= controls.expression
     neutral = to_68(FaceModel.embedded().mean)
     _keep_lips_apart(landmarks, neutral)
     _from_rest(landmarks, fps)
-    rotation, translation = sample_head(
-        models.pose, prosody, frames, style, fps, controls.pose, head
+    rotation, translation = blended_head(
+        models.pose, heard.prosody, frames, blend, fps, controls.pose, head
     )
     rate = controls.blinks_per_minute
-    rate = style_blink_rate(style) if rate is None else rate
+    rate = blended_blink_rate(blend) if rate is None else rate
     blink = sample_blinks(frames, voice, fps, rate, blinking)
     gaze = sample_gaze(rotation, blink, fps, eyes)
     return Motion(landmarks, rotation, translation, blink, fps, neutral, gaze)
+
+
+def _generator(style: Style, usual: MotionGenerator) -> MotionGenerator:
+    return tuned_generator(usual, style.tuning, style.name) if style.tuning else usual
+
+
+def _styled(
+    heard: Heard, landmarks: Floats, net: MotionGenerator, style: Style, fps: Fraction, seed: int
+) -> Floats:
+    """Return the face (T, 68, 3) of a style, from what its own or the usual generator says.
+
+    A tuned generator articulates as the style does, and the style's expression is played with it.
+    Otherwise the usual one is brought to the style's statistics.
+    """
+    if style.tuning:
+        landmarks[:, UPPER] = 0
+        landmarks += sample_expression(style, len(landmarks), fps, _streams(seed)[2])
+        return landmarks
+    apply_style(landmarks, heard.voice, net, style, fps)
+    brows = sample_brows(heard.voice, heard.stress, style, fps, _streams(seed)[2])
+    _hold_style(landmarks, heard.voice, brows, style)
+    return landmarks
+
+
+def _mix(landmarks: Floats, faces: list[Floats], blend: Blend) -> None:
+    """Add up styled faces region by region by their shares; the un-styled face fills up; in place.
+
+    Outputs are mixed and not weights: they are linear in each share, so that a style's strength
+    works alike from 0 to 1.5, and styles of different tunings can meet in one face.
+    """
+    for region, points in points_of().items():
+        rest = 1 - sum(share.of(region) for share in blend)
+        mixed = np.float32(rest) * landmarks[:, points]
+        for share, face in zip(blend, faces, strict=True):
+            mixed += np.float32(share.of(region)) * face[:, points]
+        landmarks[:, points] = mixed
 
 
 class Heard(NamedTuple):
@@ -89,14 +134,21 @@ class Heard(NamedTuple):
     """(T,) stressed syllables, about 0 to 1."""
     prosody: Floats
     """(P, 80) mean log-mel row of the voice at each pose, at the pose generator's rate."""
+    made: list[Floats]
+    """What each of the other generators makes of it, as `landmarks`."""
 
 
 def hear(
-    sound: Sound, models: MotionModels, fps: Fraction, *, reporter: Reporter = SILENT
+    sound: Sound,
+    models: MotionModels,
+    fps: Fraction,
+    *,
+    nets: Sequence[MotionGenerator] = (),
+    reporter: Reporter = SILENT,
 ) -> Heard:
     """Return the un-styled motion of a recording at a frame rate; silence shuts the mouth.
 
-    Raises MediaError for a silent recording.
+    `nets` are generators that hear the same at once. Raises MediaError for a silent recording.
     """
     if sound.loudness < QUIETEST:
         raise MediaError(
@@ -104,12 +156,21 @@ def hear(
         )
     # What stays is allocated first: what is freed after it can then go back to the system.
     frames = math.ceil(round(sound.seconds * fps, 6))
-    landmarks = np.zeros((frames, 68, 3), np.float32)
-    offsets, gate, stress, prosody = _listen(sound, models, reporter)
-    for rows, values in _resampled(offsets, gate, FPS, fps, frames):
-        landmarks[rows] = values
+    found = [np.zeros((frames, 68, 3), np.float32) for _ in (models.generator, *nets)]
+    distinct = list(dict.fromkeys((models.generator, *nets)))
+    offsets, gate, stress, prosody = _listen(sound, models, distinct, reporter)
+    for landmarks, net in zip(found, (models.generator, *nets), strict=True):
+        for rows, values in _resampled(offsets[distinct.index(net)], gate, FPS, fps, frames):
+            landmarks[rows] = values
     del offsets
-    return Heard(landmarks, _at_rate(gate, fps, frames), _at_rate(stress, fps, frames), prosody)
+    voice, stressed = _at_rate(gate, fps, frames), _at_rate(stress, fps, frames)
+    return Heard(found[0], voice, stressed, prosody, found[1:])
+
+
+def features_of(sound: Sound, models: MotionModels, *, reporter: Reporter = SILENT) -> torch.Tensor:
+    """Return what the generator hears of a recording: (T, F) at 60 Hz, music lowered."""
+    voiced = _Voiced(sound, models, reporter)
+    return torch.cat(list(models.ears.listen(voiced.blocks())))
 
 
 def adjust(motion: Motion, controls: MotionControls) -> Motion:
@@ -174,29 +235,50 @@ class _Voiced:
 
 @torch.inference_mode()
 def _listen(
-    sound: Sound, models: MotionModels, reporter: Reporter
-) -> tuple[NDArray[np.float16], Floats, Floats, Floats]:
-    """Run the networks over the recording: offsets (T, 68, 3), gate and stress (T,), at 60 fps."""
+    sound: Sound, models: MotionModels, nets: list[MotionGenerator], reporter: Reporter
+) -> tuple[list[NDArray[np.float16]], Floats, Floats, Floats]:
+    """Run the networks over the recording: offsets (T, 68, 3) of each generator, gate and stress.
+
+    All at 60 fps; the last value is the prosody.
+    """
     total = math.ceil(round(sound.seconds * FPS, 6)) + 1
-    offsets = np.zeros((total, 68, 3), np.float16)
-    net = models.generator
-    delay, device = net.config.delay, net.spread.device
-    state, done, skipped = None, 0, delay
+    streams = [_Offsets(net, total) for net in nets]
     reporter.start("Listening", math.ceil((total - 1) / CHUNK))
     voiced = _Voiced(sound, models, reporter)
+    delay = models.generator.config.delay
     for features in _then_tail(models.ears.listen(voiced.blocks()), delay):
-        predicted, state = net(features[None].to(device), state)
-        ready = to_array(predicted[0])
-        early = min(skipped, len(ready))  # what the net says before it has heard `delay` frames
-        ready, skipped = ready[early:], skipped - early
-        count = min(len(ready), total - done)
-        offsets[done : done + count] = ready[:count]
-        done += count
-    offsets[done:] = offsets[done - 1]  # for interpolation beyond the last frame
+        for stream in streams:
+            stream.take(features)
     level, activity, prosody = voiced.noted()
     heard = ((activity - UNLIKELY) / (LIKELY - UNLIKELY)).clip(0, 1)
     gate = voice_gate(level, heard)
+    offsets = [stream.finished() for stream in streams]
     return offsets, np.append(gate, gate[-1]), _stress(level) * heard, prosody
+
+
+class _Offsets:
+    """What one generator says of a stream, at the frames it belongs to."""
+
+    def __init__(self, net: MotionGenerator, total: int) -> None:
+        self._net, self._state = net, None
+        self._offsets = np.zeros((total, 68, 3), np.float16)
+        self._done, self._skipped = 0, net.config.delay
+
+    def take(self, features: torch.Tensor) -> None:
+        """Hear the next features (T, F)."""
+        device = self._net.spread.device
+        predicted, self._state = self._net(features[None].to(device), self._state)
+        ready = to_array(predicted[0])
+        early = min(self._skipped, len(ready))  # said before it has heard `delay` frames
+        ready, self._skipped = ready[early:], self._skipped - early
+        count = min(len(ready), len(self._offsets) - self._done)
+        self._offsets[self._done : self._done + count] = ready[:count]
+        self._done += count
+
+    def finished(self) -> NDArray[np.float16]:
+        """Return (T, 68, 3), the last frame held for interpolation beyond it."""
+        self._offsets[self._done :] = self._offsets[self._done - 1]
+        return self._offsets
 
 
 def _then_tail(chunks: Iterator[torch.Tensor], delay: int) -> Iterator[torch.Tensor]:

@@ -39,6 +39,13 @@ class MotionModels:
         """Name of the encoder, as in `Encoder`."""
         return self.generator.config.encoder
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names in weights.toml of what was loaded."""
+        whisper = self.encoder == Encoder.WHISPER.value
+        ears = "whisper_tiny_en" if whisper else f"encoder_{self.encoder}"
+        return "voice_filter", ears, f"motion_{self.encoder}", "pose"
+
 
 def load_motion_models(
     encoder: Encoder, device: torch.device, *, reporter: Reporter = SILENT

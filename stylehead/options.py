@@ -27,6 +27,17 @@ class Encoder(str, Enum):
     """The paper's encoder: autoregressive predictive coding alone; comes along."""
 
 
+class Renderer(str, Enum):
+    """What turns a portrait and a motion into frames."""
+
+    EMBEDDED = "embedded"
+    """The portrait's own pixels, moved; comes along."""
+    LIVEPORTRAIT = "liveportrait"
+    """A warping network at 512 pixels; its weights are fetched."""
+    VID2VID = "vid2vid"
+    """The paper's own warping network, at 256 pixels; its weights are fetched."""
+
+
 @dataclass(frozen=True, slots=True)
 class MotionControls:
     """What may be turned about a motion; 1 is as the style has it."""
@@ -55,8 +66,11 @@ class Options:
     """Seconds of the sound to skip."""
     duration: float | None = None
     """Seconds of the sound to use; None takes all."""
+    style_strength: float = 1.0
+    """How much of the style: 0 is lips alone, 1 the style, above it is exaggerated."""
     device: Device = Device.AUTO
     encoder: Encoder = Encoder.AUTO
+    renderer: Renderer = Renderer.EMBEDDED
     overwrite: bool = False
     controls: MotionControls = field(default_factory=MotionControls)
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stylehead import files, images, media, rendering, tracking, weights
+from stylehead import files, images, media, tracking, weights
+from stylehead.blend import Blend, references_of
 from stylehead.device import choose_device
 from stylehead.motion import adjust, predict_motion
 from stylehead.motion_file import at_rate, load_motion, save_motion
@@ -22,13 +24,17 @@ from stylehead.motion_models import load_motion_models
 from stylehead.options import DEFAULT_STYLE, Options
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.references import Retrieval
+from stylehead.renderers import Stage, load_renderer
 from stylehead.sheet import draw_sheet
 from stylehead.style import SUFFIX, find_style, learn_style, save_style, style_folders
+from stylehead.style_choice import choose_blend, name_of, source_of
+from stylehead.style_mapping import save_patterns
 from stylehead.types import Motion, Portrait, Style
 from stylehead.version import __version__
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
-TRIAL_FRAMES = 6  # spread over the motion and rendered to estimate the whole
+FACE_FILES = ("face_landmarker", "face_model", "style_mapping", "style_generator")
+"""Model files that every video needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,7 @@ class Result:
     style: str
     seed: int
     device: str
+    renderer: str
     stages: dict[str, float]
     """Wall seconds of each stage."""
 
@@ -57,17 +64,22 @@ def animate(
     audio: Path | str,
     output: Path | str = "talking.mp4",
     *,
-    style: Style | str | None = None,
+    style: Style | str | Sequence[str] | None = None,
     style_video: Path | str | None = None,
+    style_region: str | None = None,
     motion: Path | None = None,
     save_motion_to: Path | None = None,
+    save_patterns_to: Path | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
     reporter: Reporter = SILENT,
 ) -> Result:
     """Write a video in which the portrait speaks or sings the audio in the given style.
 
-    `style` is a Style, a style file or a style's name; `style_video` a clip to learn it from;
-    `motion` a saved motion to render instead. Raises StyleheadError with a remedy.
+    `style` is a Style, a style file or a style's name, or several names with weights
+    (`["a:0.7", "b:0.3"]`); `style_region` gives parts a style of their own (`"head=b"`);
+    `style_video` is a clip to learn a style from; `motion` a saved motion to render instead;
+    `save_patterns_to` a folder for the portrait's four intermediate style patterns.
+    Raises StyleheadError with a remedy.
     """
     clock = _Clock()
     image, audio, output = Path(image), Path(audio), Path(output)
@@ -77,22 +89,25 @@ def animate(
     device = choose_device(options.device)
     # Cheap refusals come before long work.
     moves = load_motion(motion) if motion else None
-    chosen = None if motion or style_video else choose_style(style)
+    strength = options.style_strength
+    chosen = None if motion or style_video else choose_blend(style, style_region, strength)
     sound = media.open_sound(audio, start=options.start, duration=options.duration)
     weights.resolve("face_landmarker", reporter=reporter)
+    renderer = load_renderer(options.renderer, device, reporter=reporter)
     portrait = _find_portrait(image, options, reporter)
     clock.lap("portrait")
     if style_video:
-        chosen = learn_style(Path(style_video), Path(style_video).stem, reporter=reporter)[0]
+        learned = learn_style(Path(style_video), Path(style_video).stem, reporter=reporter)[0]
+        chosen = choose_blend(learned, style_region, strength)
     clock.lap("style")
     fps = Fraction(options.fps)
-    heard_by = "saved motion"
+    heard_by, used = "saved motion", FACE_FILES + renderer.weights
     if moves:
         moves = adjust(_lasting(at_rate(moves, fps), sound.seconds), options.controls)
     else:
         assert chosen is not None  # without a motion there is always a style
         models = load_motion_models(options.encoder, device, reporter=reporter)
-        heard_by = models.encoder
+        heard_by, used = models.encoder, used + models.files
         moves = predict_motion(
             sound, models, chosen, fps=fps, controls=options.controls, reporter=reporter
         )
@@ -100,18 +115,22 @@ def animate(
         save_motion(moves, save_motion_to)
     clock.lap("motion")
     crop_size = options.size if options.crop else None
-    scene = rendering.prepare(portrait, crop_size=crop_size, device=device)
-    height, width = scene.picture.shape[:2]
-    _estimate(scene, moves, width, height, device, reporter)
+    references = references_of(chosen or choose_blend(None))  # a saved motion carries none
+    stage = renderer.set_stage(portrait, references, crop_size=crop_size, device=device)
+    if save_patterns_to:
+        save_patterns(stage.patterns, save_patterns_to)
+    _estimate(stage, moves, renderer.trial_frames, device, reporter)
     clock.lap("preparing")
-    style_name = chosen.name if chosen else "saved motion"
-    frames = track(rendering.render(scene, moves), "Rendering", len(moves), reporter)
+    style_name = name_of(chosen) if chosen else "saved motion"
+    frames = track(stage.show(moves), "Rendering", len(moves), reporter)
     count = media.write_video(
         output,
         frames,
         fps=fps,
         sound=sound,
-        metadata=_metadata(image, style_name, chosen, heard_by, options.controls.seed),
+        metadata=_metadata(
+            image, style_name, chosen, heard_by, renderer.name, used, options.controls.seed
+        ),
     )
     clock.lap("rendering")
     return Result(
@@ -119,11 +138,12 @@ def animate(
         count / options.fps,
         count,
         options.fps,
-        width // 2 * 2,
-        height // 2 * 2,
+        stage.width // 2 * 2,
+        stage.height // 2 * 2,
         style_name,
         options.controls.seed,
         device.type,
+        renderer.name,
         clock.laps,
     )
 
@@ -132,8 +152,9 @@ def write_motion(
     audio: Path,
     output: Path,
     *,
-    style: Style | str | None = None,
+    style: Style | str | Sequence[str] | None = None,
     style_video: Path | None = None,
+    style_region: str | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
     reporter: Reporter = SILENT,
 ) -> Motion:
@@ -142,9 +163,8 @@ def write_motion(
     sound = media.open_sound(audio, start=options.start, duration=options.duration)
     device = choose_device(options.device)
     if style_video:
-        chosen = learn_style(style_video, style_video.stem, reporter=reporter)[0]
-    else:
-        chosen = choose_style(style)
+        style = learn_style(style_video, style_video.stem, reporter=reporter)[0]
+    chosen = choose_blend(style, style_region, options.style_strength)
     fps = Fraction(options.fps)
     models = load_motion_models(options.encoder, device, reporter=reporter)
     moves = predict_motion(
@@ -257,43 +277,55 @@ def _rows(motion: Motion, rows: NDArray[np.intp]) -> Motion:
 
 
 def _estimate(
-    scene: rendering.Scene,
-    motion: Motion,
-    width: int,
-    height: int,
-    device: torch.device,
-    reporter: Reporter,
+    stage: Stage, motion: Motion, trial_frames: int, device: torch.device, reporter: Reporter
 ) -> None:
-    """Say what will be made and how long it takes, from a few frames rendered now."""
-    rows = np.linspace(0, len(motion) - 1, TRIAL_FRAMES + 1).astype(int)
-    trial = rendering.render(scene, _rows(motion, rows))
-    next(trial)  # starts the compiler
-    began = time.perf_counter()
-    for _ in trial:
-        pass
-    each = (time.perf_counter() - began) / TRIAL_FRAMES
-    encoding = 1.2e-8 * width * height  # seconds a frame, measured for x264 veryfast on 2 cores
+    """Say what will be made and how long it takes, from a few frames rendered now.
+
+    The first one is apart, for it starts the compiler; with no more of them it has to do.
+    """
+
+    def showing(some: NDArray[np.intp]) -> float:
+        began = time.perf_counter()
+        for _ in stage.show(_rows(motion, some)):
+            pass
+        return time.perf_counter() - began
+
+    rows = np.linspace(0, len(motion) - 1, trial_frames + 1).astype(int)
+    each = showing(rows[:1])
+    if trial_frames:
+        each = showing(rows[1:]) / trial_frames
+    # Seconds a frame, measured for x264 veryfast on 2 cores.
+    encoding = 1.2e-8 * stage.width * stage.height
     seconds = (each + encoding) * len(motion)
+    slow = f" ({each:.1f} s a frame)" if each > 1 else ""
     reporter.say(
-        f"{len(motion)} frames of {width} x {height} ({media.clock(motion.seconds)}), "
-        f"about {max(1, round(seconds))} s on {device.type}"
+        f"{len(motion)} frames of {stage.width} x {stage.height} ({media.clock(motion.seconds)}), "
+        f"about {max(1, round(seconds))} s on {device.type}{slow}"
     )
 
 
 def _metadata(
-    image: Path, name: str, style: Style | None, encoder: str, seed: int
+    image: Path,
+    name: str,
+    blend: Blend | None,
+    encoder: str,
+    renderer: str,
+    used: Sequence[str],
+    seed: int,
 ) -> dict[str, str]:
     """Return what the video says about itself."""
-    source = style.provenance.get("source_sha256", "") if style else ""
-    used = {key: entry.sha256[:16] for key, entry in weights.read_manifest().items()}
+    source = source_of(blend) if blend else ""
+    entries = weights.read_manifest()
+    hashes = {key: (entries[key].sha256 or "unknown")[:16] for key in used}
     return {
         "title": f"{os.fsencode(image.stem).decode(errors='replace')} (AI-generated)",
         "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
         "what it shows was never filmed.",
         "software": f"stylehead {__version__}",
-        "stylehead_weights": json.dumps(used),
+        "stylehead_weights": json.dumps(hashes),
         "stylehead_style": json.dumps({"name": name, "source_sha256": source}),
         "stylehead_encoder": encoder,
+        "stylehead_renderer": renderer,
         "stylehead_seed": str(seed),
     }
 

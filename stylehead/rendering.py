@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from stylehead import weights
 from stylehead.face_model import FaceModel
-from stylehead.mouth import MouthInterior, fit_interior
+from stylehead.models.load import load_compact_generator
+from stylehead.mouth_patch import Place
 from stylehead.rasterise import displacement_map, fold_mask
-from stylehead.rig import INNER_LIPS, Rig, build_rig
+from stylehead.rig import Rig, build_rig
 from stylehead.sampling import Sampler, make_sampler
-from stylehead.types import Floats, Motion, Pixels, Portrait
+from stylehead.style_mapping import Completer, Pattern, frame_place, map_styles
+from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
 
 CELLS = 512  # cells of the displacement map per 512 pixels: finer shows no difference
 FEATHER = 0.04  # of the crop's side, over which the moved crop fades into the still picture
 CHUNK = 64  # frames whose meshes are computed at once
 FOLD = 2.5  # pixels of displacement between neighbouring cells that mark a fold
-TEETH_DEPTH = 0.06  # of the teeth behind the inner lips, head-space unit
+BATCH = {"cpu": 4, "cuda": 16}
+"""Frames completed at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,30 +36,46 @@ class Scene:
     """(H, W, 3) the still that frames are pasted into; the crop itself when only that is wanted."""
     rig: Rig
     sampler: Sampler
-    interior: MouthInterior
+    patterns: list[Pattern]
+    """The portrait in the poses and with the mouths of the style's references."""
+    completer: Completer
+    """The style-aware generator, which has seen the patterns."""
+    device: torch.device
     paste: Floats | None
     """(S, S, 1) weight of the moved crop; None when the crop is the whole frame."""
 
 
-def prepare(portrait: Portrait, *, crop_size: int | None, device: torch.device) -> Scene:
-    """Build the rig and the colours of a portrait once.
+def prepare(
+    portrait: Portrait,
+    references: tuple[StyleReference, ...],
+    *,
+    crop_size: int | None,
+    device: torch.device,
+) -> Scene:
+    """Build the rig of a portrait and its intermediate style patterns, once.
 
     With `crop_size` frames are the face crop at that many pixels; without, they are the whole
     picture at its own resolution.
     """
     rig = build_rig(portrait, size=crop_size)
-    crop = _crop(portrait.pixels, rig)
-    sampler, interior = make_sampler(crop, device), fit_interior(crop, rig)
+    crop = crop_of(portrait.pixels, rig)
+    sampler = make_sampler(crop, device)
+    mapper, completer = (
+        Completer(load_compact_generator(weights.resolve(name), device), device)
+        for name in ("style_mapping", "style_generator")
+    )
+    patterns = map_styles(rig, sampler, references, mapper)
+    completer.remember(patterns)
+    parts = rig, sampler, patterns, completer, device
     if crop_size is not None:
-        return Scene(crop, rig, sampler, interior, None)
+        return Scene(crop, *parts, None)
     steps = np.minimum(np.arange(rig.size), np.arange(rig.size)[::-1]) / (FEATHER * rig.size)
     ramp = steps.clip(0, 1).astype(np.float32)
-    return Scene(
-        portrait.pixels, rig, sampler, interior, np.minimum(ramp[:, None], ramp[None])[..., None]
-    )
+    return Scene(portrait.pixels, *parts, np.minimum(ramp[:, None], ramp[None])[..., None])
 
 
-def _crop(pixels: Pixels, rig: Rig) -> Pixels:
+def crop_of(pixels: Pixels, rig: Rig) -> Pixels:
+    """Return the rig's working square (S, S, 3) of its picture."""
     scale = rig.scale
     offset = -(rig.corner - 0.5) * scale - 0.5
     matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
@@ -73,6 +93,17 @@ def _crop(pixels: Pixels, rig: Rig) -> Pixels:
 
 def render(scene: Scene, motion: Motion) -> Iterator[Pixels]:
     """Yield one (H, W, 3) RGB frame per frame of motion; memory does not grow with its length."""
+    posed = _posed(scene.rig, motion)
+    while batch := list(islice(posed, BATCH[scene.device.type])):
+        vertices, places = zip(*batch, strict=True)
+        crops = [move(scene, one) for one in vertices]
+        scene.completer.complete(crops, vertices, places)
+        for crop in crops:
+            yield compose(scene, crop)
+
+
+def _posed(rig: Rig, motion: Motion) -> Iterator[tuple[Floats, Place]]:
+    """Yield the vertices of each frame, and where the mouth's patch lies in it."""
     model = FaceModel.embedded()
     for start in range(0, len(motion), CHUNK):
         rows = slice(start, start + CHUNK)
@@ -85,27 +116,25 @@ def render(scene: Scene, motion: Motion) -> Iterator[Pixels]:
             motion.gaze[rows],
             strict=True,
         ):
-            yield _frame(scene, offsets, rotation, translation, float(blink), gaze)
+            vertices = rig.pose_vertices(offsets, rotation, translation, float(blink), gaze)
+            yield vertices, frame_place(rig, rig.posed(rotation, translation))
 
 
-def _frame(
-    scene: Scene,
-    offsets: Floats,
-    rotation: Floats,
-    translation: Floats,
-    blink: float,
-    gaze: Floats,
-) -> Pixels:
+def move(scene: Scene, vertices: Floats) -> Pixels:
+    """Return the crop (S, S, 3) with its mesh moved to vertices (N, 3), nothing made up."""
     rig = scene.rig
-    vertices = rig.pose_vertices(offsets, rotation, translation, blink, gaze)
     cells = min(rig.size, CELLS)
     displacement = displacement_map(rig.triangles, vertices, rig.source, size=rig.size, cells=cells)
     moved = scene.sampler(displacement)
     _soften_folds(moved, displacement)
-    scene.interior.paint(moved, vertices, rig, _teeth_plane(rig, rotation, translation))
+    return moved
+
+
+def compose(scene: Scene, moved: Pixels) -> Pixels:
+    """Return the frame of a moved crop (S, S, 3): itself, or pasted into the still picture."""
     if scene.paste is None:
         return moved
-    return _paste(scene.picture, moved, rig, scene.paste)
+    return _paste(scene.picture, moved, scene.rig, scene.paste)
 
 
 def _soften_folds(moved: Pixels, displacement: Floats) -> None:
@@ -123,14 +152,6 @@ def _soften_folds(moved: Pixels, displacement: Floats) -> None:
     share = np.asarray(weight, np.float32)[rows, columns, None] / 255
     mixed = moved[rows, columns] * (1 - share) + soft[rows, columns] * share
     moved[rows, columns] = mixed.round().astype(np.uint8)
-
-
-def _teeth_plane(rig: Rig, rotation: Floats, translation: Floats) -> NDArray[np.floating]:
-    """Return the (2, 3) move from head-space x, y at the teeth's depth to crop pixels."""
-    depth = float(rig.rest[INNER_LIPS, 2].mean()) + TEETH_DEPTH
-    points = np.array([[0, 0, depth], [1, 0, depth], [0, 1, depth]], np.float32)
-    origin, right, down = rig.pose.apply(points @ rotation + translation)[:, :2]
-    return np.column_stack([right - origin, down - origin, origin])
 
 
 def _paste(picture: Pixels, moved: Pixels, rig: Rig, weight: Floats) -> Pixels:

@@ -143,16 +143,42 @@ class Rig:
         face = self.rest[:FACE] + offsets[:FACE]
         for eye in EYES:
             _close_lids(face, eye, blink)
-        around = self.pose.undo(self.source[FACE:-SEEN])
         sight = _sight(face, EYEBALL * np.sin(np.radians(gaze)))
-        moved = np.concatenate([face, around, sight]) @ rotation + translation
-        # Nearer is larger; the nominal camera is far, so this is a few percent at most.
-        moved[:, :2] *= CAMERA_DISTANCE / (CAMERA_DISTANCE + translation[2])
-        placed = self.pose.apply(moved)
-        still = self.source
-        vertices = still + self.rigidity[:, None] * (placed - still)
+        pose = self.posed(rotation, translation)
+        placed = pose.apply(np.concatenate([face, self._around(), sight]))
+        vertices = self._blended(placed)
         vertices[:, :2] += self.carried[:, None] * (self.pose.scale * translation[:2])
         return vertices.astype(np.float32)
+
+    def posed(self, rotation: Floats, translation: Floats) -> Similarity:
+        """Return head space -> crop pixels of a head that moved from its rest pose."""
+        # Nearer is larger; the nominal camera is far, so this is a few percent at most.
+        near = CAMERA_DISTANCE / (CAMERA_DISTANCE + float(translation[2]))
+        own = self.pose
+        return Similarity(
+            own.scale * near,
+            (rotation @ own.rotation).astype(np.float32),
+            own.apply(translation[None] * near)[0],
+        )
+
+    def in_crop(self, mesh: Floats) -> Floats:
+        """Move a mesh (N, 3) from the picture's pixels to the crop's."""
+        return _in_crop(mesh, self.corner, self.scale)
+
+    def follow(self, mesh: Floats, pose: Similarity) -> Floats:
+        """Return all vertices (N, 3) of a face that was tracked: mesh (478, 3), crop pixels.
+
+        pose takes head space to crop pixels, as `posed` does.
+        """
+        placed = [mesh[:FACE], pose.apply(self._around()), _sight(mesh, STRAIGHT)]
+        return self._blended(np.concatenate(placed)).astype(np.float32)
+
+    def _around(self) -> Floats:
+        """Return the vertices around the face, head space."""
+        return self.pose.undo(self.source[FACE:-SEEN])
+
+    def _blended(self, placed: Floats) -> Floats:
+        return self.source + self.rigidity[:, None] * (placed - self.source)
 
 
 def build_rig(portrait: Portrait, *, size: int | None) -> Rig:
@@ -172,9 +198,7 @@ def build_rig(portrait: Portrait, *, size: int | None) -> Rig:
     corner = np.round(corner).astype(np.float32)
     size = size or int(side)
     scale = size / side
-    # Pixel centres: (p + 0.5) scales, not p.
-    face = (mesh - [corner[0] - 0.5, corner[1] - 0.5, 0]) * scale - [0.5, 0.5, 0]
-    face = face.astype(np.float32)
+    face = _in_crop(mesh, corner, scale)
     model = FaceModel.embedded()
     pose = model.pose(face)
     rest = _own_neutral(pose.undo(face), model, portrait.face.expression)
@@ -200,6 +224,12 @@ def build_rig(portrait: Portrait, *, size: int | None) -> Rig:
         corner,
         scale,
     )
+
+
+def _in_crop(mesh: Floats, corner: Floats, scale: float) -> Floats:
+    # Pixel centres: (p + 0.5) scales, not p.
+    moved = (mesh - [corner[0] - 0.5, corner[1] - 0.5, 0]) * scale - [0.5, 0.5, 0]
+    return moved.astype(np.float32)
 
 
 def _own_neutral(head: Floats, model: FaceModel, expression: Floats) -> Floats:

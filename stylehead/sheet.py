@@ -38,7 +38,7 @@ def _face(pixels: Pixels | None, template: str, seconds: float, track: FaceTrack
         for group, closed in POLYLINES:
             line = np.round(points[list(group), :2] * 16).astype(np.int32)
             cv2.polylines(cell[:CELL], [line], closed, (90, 220, 120), 1, cv2.LINE_AA, 4)
-    _write(cell, f"{template}   {media.clock(seconds)}", (8, CELL + 23))
+    write(cell, f"{template}   {media.clock(seconds)}", (8, CELL + 23))
     return cell
 
 
@@ -58,20 +58,21 @@ def _curve(opening: Floats, track: FaceTrack, style: Style, width: int) -> Pixel
     for one in style.references:
         x = int(place(np.array(one.seconds), np.array(0.0))[0])
         cv2.line(canvas, (x, top), (x, bottom), ACCENT, 1, cv2.LINE_AA)
-        _write(canvas, one.template, (x + 3, top + 10), ACCENT, 0.42)
-    _write(canvas, "mouth opening, interocular distances", (left, 18), INK, 0.45)
-    _write(canvas, f"{highest:.2f}", (4, top + 6), INK, 0.4)
-    _write(canvas, "0", (28, bottom), INK, 0.4)
-    _write(canvas, media.clock(first), (left, CURVE - 10), INK, 0.4)
-    _write(canvas, media.clock(last), (right - 46, CURVE - 10), INK, 0.4)
+        write(canvas, one.template, (x + 3, top + 10), ACCENT, 0.42)
+    write(canvas, "mouth opening, interocular distances", (left, 18), INK, 0.45)
+    write(canvas, f"{highest:.2f}", (4, top + 6), INK, 0.4)
+    write(canvas, "0", (28, bottom), INK, 0.4)
+    write(canvas, media.clock(first), (left, CURVE - 10), INK, 0.4)
+    write(canvas, media.clock(last), (right - 46, CURVE - 10), INK, 0.4)
     return canvas
 
 
-def _write(
+def write(
     canvas: Pixels,
     text: str,
     place: tuple[int, int],
     colour: tuple[int, int, int] = INK,
     size: float = 0.55,
 ) -> None:
+    """Write one line of text; `place` is its lower left corner in pixels."""
     cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)

@@ -18,7 +18,7 @@ from stylehead.geometry import angles_from_rotation
 from stylehead.landmarks import REGIONS, brow_height, mouth_opening, mouth_width
 from stylehead.progress import SILENT, Reporter
 from stylehead.references import Retrieval, retrieve
-from stylehead.types import TEMPLATES, FaceTrack, Floats, Motion, Style, StyleReference
+from stylehead.types import TEMPLATES, FaceTrack, Floats, Motion, Style, StyleReference, Tuning
 from stylehead.version import __version__
 
 STYLE_FPS = Fraction(30)
@@ -150,6 +150,12 @@ def save_style(style: Style, path: Path | str) -> None:
         "statistics": style.statistics,
         "provenance": style.provenance,
     }
+    if style.tuning:
+        arrays |= {f"tuning.{key}": value for key, value in style.tuning.arrays.items()}
+        about["tuning"] = {
+            "encoder": style.tuning.encoder,
+            "generator_sha256": style.tuning.generator_sha256,
+        }
     # One entry: several would be written in any order, and the same style in other bytes.
     metadata = {"stylehead_style": json.dumps(about, sort_keys=True)}
     with files.atomic(Path(path)) as part:
@@ -193,6 +199,7 @@ def load_style(path: Path | str) -> Style:
             arrays["motion.times"],
             statistics,
             dict(about["provenance"]),
+            _tuning(about.get("tuning"), arrays),
         )
     except (
         SafetensorError,
@@ -222,6 +229,17 @@ def _reference(
         arrays[f"{key}.expression"],  # pyright: ignore[reportArgumentType]
         arrays.get(f"{key}.pixels"),  # pyright: ignore[reportArgumentType]
     )
+
+
+def _tuning(about: dict[str, str] | None, arrays: dict[str, NDArray[np.generic]]) -> Tuning | None:
+    if about is None:
+        return None
+    own = {
+        key.removeprefix("tuning."): value.astype(np.float32)
+        for key, value in arrays.items()
+        if key.startswith("tuning.")
+    }
+    return Tuning(about["encoder"], about["generator_sha256"], own)
 
 
 def style_folders() -> tuple[Path, Path]:

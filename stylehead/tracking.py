@@ -306,6 +306,22 @@ def track_video(
     return result
 
 
+def crowd_share(path: Path, *, samples: int = 12) -> float:
+    """Return the share of sampled frames that show a second face at least half as high.
+
+    `samples` frames are taken over the clip's length.
+    """
+    total = media.count_frames(path) or 300
+    step = max(1, total // samples)
+    crowded: list[bool] = []
+    with landmarker(video=False, faces=MOST_FACES) as task:
+        for number, frame in enumerate(media.read_frames(path)):
+            if number % step == 0:
+                heights = sorted(_height(face) for face in faces_in(task, frame.pixels, None))
+                crowded.append(len(heights) > 1 and heights[-2] > heights[-1] / 2)
+    return float(np.mean(crowded))
+
+
 def _sharpness(pixels: Pixels, mesh: Floats) -> float:
     """Variance of the Laplacian of the face's box, scaled to 256 pixels (method notes, 4.3)."""
     low = np.maximum(mesh[:, :2].min(0).astype(int), 0)

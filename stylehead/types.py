@@ -179,6 +179,18 @@ class StyleReference(_ShowsShapes):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Tuning(_ShowsShapes):
+    """What `finetune-style` learned: a change of one motion generator."""
+
+    encoder: str
+    """What that generator hears with."""
+    generator_sha256: str
+    """Digest of its file."""
+    arrays: dict[str, Floats]
+    """The adapter's arrays by name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Style(_ShowsShapes):
     """How somebody moves: four reference frames, statistics and the motion itself. No pixels."""
 
@@ -192,6 +204,8 @@ class Style(_ShowsShapes):
     """Named scalars of `style_statistics`, with units in their names."""
     provenance: dict[str, str] = field(default_factory=dict[str, str])
     """Source digest, duration, face coverage, tool version."""
+    tuning: Tuning | None = None
+    """The change of the motion generator, of a style that was tuned."""
 
     def __post_init__(self) -> None:
         """Check that there are four references and a time for each row."""

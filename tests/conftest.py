@@ -23,6 +23,8 @@ from stylehead.errors import WeightsError
 from tests import media
 
 ROOT = Path(__file__).resolve().parent.parent
+OUTSIDE = dict(os.environ)
+"""The environment as it was, for the few tests that need the network."""
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens there
 QUICK = ("--crop", "--size", "128", "--fps", "10", "--duration", "1")
 """Options of the smallest useful video."""
@@ -50,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     # The one moment with a network. Tests that need no model file must also run without one.
     for name, entry in weights.read_manifest().items():
         with contextlib.suppress(WeightsError):
-            if not entry.embedded:
+            if entry.profile in weights.USUAL:
                 weights.resolve(name)
     yield folder
     if before is None:

@@ -108,7 +108,8 @@ def descend(
 
 def save_weights(path: Path, state: dict[str, Tensor], metrics: dict[str, str]) -> None:
     """Write arrays in half precision, readable by everybody, with what is to be known of them."""
-    save_file({name: value.half().cpu() for name, value in state.items()}, path, metadata=metrics)
+    arrays = {name: value.half().cpu().contiguous() for name, value in state.items()}
+    save_file(arrays, path, metadata=metrics)
     path.chmod(0o644)
 
 

@@ -29,8 +29,10 @@ OPTION_OF = {
     "face": "--face",
     "start": "--start",
     "duration": "--duration",
+    "style_strength": "--style-strength",
     "device": "--device",
     "encoder": "--encoder",
+    "renderer": "--renderer",
     "overwrite": "--overwrite",
     "expression": "--expression",
     "pose": "--pose",
@@ -107,7 +109,11 @@ def test_every_default_has_an_option():
 @pytest.mark.parametrize(
     ("command", "field"),
     [("animate", field) for field in OPTION_OF]
-    + [("motion", field) for field in OPTION_OF if field not in ("size", "crop", "face")],
+    + [
+        ("motion", field)
+        for field in OPTION_OF
+        if field not in ("size", "crop", "face", "renderer")
+    ],
 )
 def test_the_command_line_has_the_default_of_python(command, field):
     assert option(command, OPTION_OF[field]).default == DEFAULTS[field]

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.rendering import CHUNK, prepare, render
+from stylehead.rendering import BATCH, CHUNK, prepare, render
 from stylehead.types import Motion
-from tests.unit.synthetic import STILL, drawn_portrait, mean_face, performed_motion
+from tests.unit.synthetic import STILL, drawn_portrait, make_style, mean_face, performed_motion
 
 CPU = torch.device("cpu")
+REFERENCES = make_style().references
 
 
 def still(frames=3):
@@ -26,7 +27,7 @@ def still(frames=3):
 
 def scene(crop_size=None, *, portrait=None, side=400, unit=0.12, **how):
     portrait = portrait or drawn_portrait(side=side, unit=unit, **how)
-    return prepare(portrait, crop_size=crop_size, device=CPU)
+    return prepare(portrait, REFERENCES, crop_size=crop_size, device=CPU)
 
 
 def lively(seconds=0.4):
@@ -62,9 +63,9 @@ def test_frames_are_made_when_they_are_asked_for():
     frames = render(where, lively(seconds=100))
     assert calls == []
     next(frames)
-    assert len(calls) == 1
-    list(islice(frames, 4))
-    assert len(calls) == 5
+    assert len(calls) == BATCH["cpu"]
+    list(islice(frames, BATCH["cpu"]))
+    assert len(calls) == 2 * BATCH["cpu"]
 
 
 def test_frames_are_the_same_wherever_chunks_meet():
@@ -117,7 +118,7 @@ def test_the_crop_fades_into_the_picture_without_a_seam():
 
 
 def test_motion_moves_the_face(astronaut):
-    where = prepare(astronaut, crop_size=128, device=CPU)
+    where = prepare(astronaut, REFERENCES, crop_size=128, device=CPU)
     rest, turned = still(1), still(1)
     turned.rotation[:] = performed_motion(1, degrees=(0, 12, 0)).rotation[8]
     one, other = next(render(where, rest)), next(render(where, turned))
@@ -125,7 +126,7 @@ def test_motion_moves_the_face(astronaut):
 
 
 def test_an_opening_mouth_darkens(astronaut):
-    where = prepare(astronaut, crop_size=256, device=CPU)
+    where = prepare(astronaut, REFERENCES, crop_size=256, device=CPU)
     opened = still(1)
     opened.landmarks[:, (65, 66, 67), 1] = 0.3
     opened.landmarks[:, 55:60, 1] = 0.28
@@ -141,7 +142,7 @@ def test_an_opening_mouth_darkens(astronaut):
 def test_rendering_leaves_portrait_and_motion_alone(astronaut):
     motion = lively()
     before = astronaut.pixels.copy(), astronaut.face.mesh.copy(), motion.landmarks.copy()
-    list(render(prepare(astronaut, crop_size=96, device=CPU), motion))
+    list(render(prepare(astronaut, REFERENCES, crop_size=96, device=CPU), motion))
     np.testing.assert_array_equal(astronaut.pixels, before[0])
     np.testing.assert_array_equal(astronaut.face.mesh, before[1])
     np.testing.assert_array_equal(motion.landmarks, before[2])
@@ -159,7 +160,7 @@ def test_each_frame_is_a_picture_of_its_own():
 def test_a_face_cut_by_the_edge_of_the_picture_can_be_rendered(place):
     portrait = drawn_portrait(side=240, unit=0.2, place=place)
     for size in (None, 128):
-        where = prepare(portrait, crop_size=size, device=CPU)
+        where = prepare(portrait, REFERENCES, crop_size=size, device=CPU)
         frame = list(render(where, lively(0.1)))[-1]
         assert frame.shape[:2] == ((240, 240) if size is None else (128, 128))
 
@@ -173,5 +174,5 @@ def test_pictures_of_any_shape_can_be_rendered(shape):
         pixels=np.ascontiguousarray(portrait.pixels[: shape[0], : shape[1]]),
         face=replace(portrait.face, mesh=mesh),
     )
-    frame = next(render(prepare(small, crop_size=None, device=CPU), lively(0.1)))
+    frame = next(render(prepare(small, REFERENCES, crop_size=None, device=CPU), lively(0.1)))
     assert frame.shape == (*shape, 3)

@@ -7,6 +7,7 @@ from stylehead.training.config import RECIPES, read_config
 from stylehead.training.ears import NAMES
 from stylehead.training.encoder import EncoderTraining
 from stylehead.training.motion_fit import MotionTraining
+from stylehead.training.picture_fit import PictureTraining
 from stylehead.training.pose import PoseTraining
 from stylehead.training.voice_filter import VoiceFilterTraining
 
@@ -14,6 +15,7 @@ STAGES = {
     "encoder": EncoderTraining,
     "motion": MotionTraining,
     "pose": PoseTraining,
+    "style": PictureTraining,
     "voice": VoiceFilterTraining,
 }
 SHIPPED = sorted(path.stem for path in RECIPES.glob("*.toml"))
@@ -52,6 +54,7 @@ def test_there_is_a_recipe_for_every_stage_and_all_ears():
 def test_recipes_say_what_they_say():
     assert read_config("encoder_apc", EncoderTraining) == EncoderTraining(distil=False, steps=400)
     assert read_config("pose", PoseTraining) == PoseTraining()
+    assert read_config("style_mapping", PictureTraining) == PictureTraining(patterns=False)
 
 
 def test_what_a_file_leaves_out_stays_at_its_default(written):

@@ -12,18 +12,26 @@ LIST = """\
 
 [first]
 file = "first.bin"
+role = "comes first"
 bytes = 1
-sha256 = "aa"
+sha256 = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 licence = "MIT"
+commercial = "yes"
 # A comment inside: bytes = 99
 origin = "somewhere"
+format = "safetensors"
+embedded = true
 
 [first_second]
 file = "second.bin"
+role = "comes second"
 bytes = 2
-sha256 = "bb"
+sha256 = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 licence = "MIT"
+commercial = "yes"
 origin = "elsewhere"
+format = "safetensors"
+embedded = true
 """
 
 
@@ -50,7 +58,7 @@ def test_comments_and_layout_stay(checkout):
     register("first", checkout / "trained.bin")
     before, after = LIST.splitlines(), (checkout / "weights.toml").read_text().splitlines()
     changed = [a for a, b in zip(before, after, strict=True) if a != b]
-    assert changed == ["bytes = 1", 'sha256 = "aa"']
+    assert changed == ["bytes = 1", f'sha256 = "{"aa" * 32}"']
 
 
 def test_registering_twice_changes_nothing_more(checkout):

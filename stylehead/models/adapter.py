@@ -1,0 +1,57 @@
+"""A small change of the motion generator: what style transfer learns and a style file carries."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from stylehead.models.motion_generator import MotionGenerator, State
+
+RANK = 8
+"""Of the change of each matrix: 60,000 numbers for half a million weights."""
+CHANGED = ("front.", "memory.", "head.", "components")
+"""Parts of the generator that a style may change: all but its statistics."""
+
+
+class Adapter(nn.Module):
+    """Low-rank changes of a generator's matrices, plain ones of its vectors (LoRA, Hu 2021)."""
+
+    def __init__(self, generator: MotionGenerator, rank: int = RANK) -> None:
+        super().__init__()
+        self.down, self.up, self.added = (nn.ParameterDict() for _ in range(3))
+        for name, value in generator.state_dict().items():
+            if not name.startswith(CHANGED):
+                continue
+            key = name.replace(".", "/")  # a ParameterDict's keys hold no dots
+            if value.ndim == 2:
+                start = torch.randn(rank, value.shape[1]) / value.shape[1] ** 0.5
+                self.down[key] = nn.Parameter(start)
+                self.up[key] = nn.Parameter(torch.zeros(value.shape[0], rank))
+            else:
+                self.added[key] = nn.Parameter(torch.zeros_like(value))
+
+    def changes(self) -> dict[str, Tensor]:
+        """Return the change of each of the generator's arrays, by name."""
+        found = {key: self.up[key] @ down for key, down in self.down.items()}
+        found |= dict(self.added.items())
+        return {key.replace("/", "."): value for key, value in found.items()}
+
+    def run(
+        self, generator: MotionGenerator, features: Tensor, state: State | None = None
+    ) -> tuple[Tensor, State]:
+        """Return what the changed generator says, differentiable in the change alone."""
+        held = {name: value.detach() for name, value in generator.state_dict().items()}
+        changed = {name: held[name] + change for name, change in self.changes().items()}
+        return functional_call(generator, held | changed, (features, state))
+
+
+@torch.no_grad()
+def tuned(generator: MotionGenerator, adapter: Adapter) -> MotionGenerator:
+    """Return a changed copy of a generator, ready for use."""
+    net = MotionGenerator(generator.config).to(generator.spread.device)
+    state = dict(generator.state_dict())
+    for name, change in adapter.changes().items():
+        state[name] = state[name] + change.to(state[name].device)
+    net.load_state_dict(state)
+    return net.eval()

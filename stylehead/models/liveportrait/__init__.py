@@ -1,0 +1,1 @@
+"""The networks of LivePortrait, with the published checkpoints' parameter names."""

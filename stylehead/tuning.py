@@ -1,0 +1,57 @@
+"""What `finetune-style` learned, as a style file carries it: a change of one motion generator."""
+
+from __future__ import annotations
+
+import torch
+
+from stylehead import weights
+from stylehead.device import to_array
+from stylehead.errors import StyleError
+from stylehead.models.adapter import Adapter, tuned
+from stylehead.models.motion_generator import MotionGenerator
+from stylehead.types import Tuning
+
+
+def generator_digest(encoder: str) -> str:
+    """Return the digest that weights.toml gives for the generator of an encoder."""
+    digest = weights.read_manifest()[f"motion_{encoder}"].sha256
+    assert digest is not None  # files that come along always have one
+    return digest
+
+
+def tuning_of(adapter: Adapter, encoder: str, generator_sha256: str) -> Tuning:
+    """Return an adapter's arrays, ready to be saved."""
+    arrays = {name: to_array(value) for name, value in adapter.state_dict().items()}
+    return Tuning(encoder, generator_sha256, arrays)
+
+
+def tuned_generator(generator: MotionGenerator, tuning: Tuning, name: str) -> MotionGenerator:
+    """Return the generator as a style changes it; `name` is the style's, for messages.
+
+    Raises StyleError when the style was tuned for another encoder or for other weights.
+    """
+    encoder = generator.config.encoder
+    if tuning.encoder != encoder:
+        raise StyleError(
+            f"The style {name} was tuned for the encoder {tuning.encoder}, not {encoder}.",
+            remedy=f"Pass --encoder {tuning.encoder}, or tune the style again with this one.",
+        )
+    if tuning.generator_sha256 != generator_digest(encoder):
+        raise StyleError(
+            f"The style {name} was tuned for other weights of the motion generator.",
+            remedy="Run stylehead finetune-style again with its clip.",
+        )
+    adapter = Adapter(generator, _rank(tuning))
+    state = {key: torch.from_numpy(value) for key, value in tuning.arrays.items()}
+    try:
+        adapter.load_state_dict(state)
+    except RuntimeError as error:  # torch names what is missing or misshapen
+        raise StyleError(
+            f"The style {name} carries a damaged tuning.",
+            remedy="Run stylehead finetune-style again with its clip.",
+        ) from error
+    return tuned(generator, adapter)
+
+
+def _rank(tuning: Tuning) -> int:
+    return min((len(value) for key, value in tuning.arrays.items() if "down" in key), default=1)
