@@ -29,9 +29,9 @@ POINT_WEIGHTS = {"jaw": 1.0, "brows": 1.0, "nose": 0.5, "eyes": 1.0, "mouth": MO
 class MotionTraining:
     """How the motion generator is trained."""
 
-    steps: int = 500
-    batch: int = 24
-    window: int = 240  # frames: 4 s (method notes, 3.1)
+    steps: int = 700
+    batch: int = 16
+    window: int = 180  # frames: 3 s
     learning_rate: float = 1.5e-3  # 15 x the paper's: a far smaller set and net
     weight_decay: float = 0.1
     feature_noise: float = 0.1
@@ -45,7 +45,7 @@ class MotionTraining:
     sync_steps: int = 250  # of each half-set net that measures lags
     generated: float = 0.0
     """Weight of clips made by other systems, against filmed ones."""
-    spoken: float = 0.4
+    spoken: float = 0.3
     """Weight of synthesised speech, whose closures are known."""
     imagined: float = 0.0
     """Weight of recorded speech whose motion another generator imagined."""
