@@ -35,7 +35,9 @@ from stylehead.types import Floats, Motion, Style
 
 SILENT_LEVEL, VOICED_LEVEL = -42.0, -30.0  # dB under the loud parts: gate shut, gate open
 UNLIKELY, LIKELY = 0.3, 0.7  # probabilities of a voice: gate shut, gate open
-ATTACK, RELEASE = 4, 7  # frames at 60 fps by which the gate opens early and shuts late
+# Frames at 60 fps by which the gate opens early and shuts late: what lips do in a fifth of a second
+# around a voice is left to the net, which has heard breaths and pauses.
+ATTACK, RELEASE = 12, 14
 GATE_SMOOTHING = 2.5  # frames at 60 fps
 SMOOTHING = 1.2  # frames at 60 fps of Gaussian, on what the net says
 TRUST = 5.0  # seconds of voiced sound at which its own spread counts as much as the training's

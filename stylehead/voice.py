@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stylehead.features import FLOOR, mel_filters, windows
@@ -21,6 +22,8 @@ SPAN = (50.0, 8000.0)  # Hz
 BODY, MARGIN = 10 * SPEECH_RATE, SPEECH_RATE  # samples of a window that are kept, and around them
 STEP = HOP * ROWS_PER_STEP
 WHOLE, GONE = 0.9, 0.05  # shares of a band taken for all voice and for none
+CLEAN, MIXED = 0.95, 0.7  # voice's share of a second's energy: left as it is, and filtered
+AROUND = 100  # rows: the second that is asked how clean it is
 
 
 class Voice(NamedTuple):
@@ -56,13 +59,25 @@ class VoiceListener:
             logits, mask = (one[0].cpu() for one in self._net(mel[None].to(device)))
             mask = torch.cat([mask, mask[-1:]])
             mask = ((mask - GONE) / (WHOLE - GONE)).clamp(0, 1) @ self._to_bins.T
-            kept = torch.istft(spectrum * mask.T, N_FFT, HOP, window=self._window, length=len(span))
+            mask = _spared(mask.T, spectrum)
+            kept = torch.istft(spectrum * mask, N_FFT, HOP, window=self._window, length=len(span))
             frames = -(-count * FPS // SPEECH_RATE)
             middles = (torch.arange(frames) + 0.5) * SPEECH_RATE / FPS + MARGIN
             steps = (middles / STEP).long().clamp(max=len(logits) - 1)
             yield Voice(
                 kept[MARGIN : MARGIN + count].numpy(), torch.sigmoid(logits[steps]).float().numpy()
             )
+
+
+def _spared(mask: Tensor, spectrum: Tensor) -> Tensor:
+    """Return the mask (257, T) opened where hardly anything but a voice is heard.
+
+    A filter takes some of the voice too, and what hears it was learned from whole voices.
+    """
+    energy = torch.stack([(spectrum * mask).abs(), spectrum.abs()]).square().sum(1)
+    inside, whole = F.avg_pool1d(energy[None], AROUND + 1, 1, AROUND // 2)[0]
+    clean = ((inside / (whole + 1e-9) - MIXED) / (CLEAN - MIXED)).clamp(0, 1)
+    return mask + (1 - mask) * clean
 
 
 def log_bands(spectrum: Tensor, filters: Tensor) -> Tensor:

@@ -122,6 +122,34 @@ def test_trembling_costs_more_than_an_offset():
     assert plain == pytest.approx(float(motion_loss(offset, target, spread, still)), rel=1e-4)
 
 
+def test_a_mouth_that_is_elsewhere_costs_no_distance_but_one_of_another_shape_does():
+    target, spread = torch.zeros(1, 9, 68, 3), torch.ones(68, 3)
+    distance = replace(QUICK, squares=0.0, mouth=1.0)
+    moved, rounded = target.clone(), target.clone()
+    moved[..., list(REGIONS["mouth"]), :2] += 0.5
+    rounded[..., 48, 0], rounded[..., 54, 0] = 0.5, -0.5
+    assert motion_loss(moved, target, spread, distance) == pytest.approx(0, abs=1e-6)
+    assert motion_loss(rounded, target, spread, distance) == pytest.approx(0.05, rel=0.05)
+
+
+def test_one_clip_unlike_all_others_weighs_less_by_distance_than_by_squares():
+    target, spread = torch.zeros(1, 9, 68, 3), torch.ones(68, 3)
+    usual, unlike = target.clone(), target.clone()
+    usual[..., 57, 1], unlike[..., 57, 1] = 0.3, 3.0
+    ratios = [
+        float(motion_loss(unlike, target, spread, how) / motion_loss(usual, target, spread, how))
+        for how in (replace(QUICK, squares=0.0), replace(QUICK, mouth=0.0))
+    ]
+    assert ratios == pytest.approx([10, 100], rel=0.05)
+
+
+def test_a_perfect_mouth_has_a_slope_that_is_a_number():
+    predicted, target = torch.zeros(1, 9, 68, 3, requires_grad=True), torch.zeros(1, 9, 68, 3)
+    motion_loss(predicted, target, torch.ones(68, 3), QUICK).backward()
+    assert predicted.grad is not None
+    assert predicted.grad.isfinite().all()
+
+
 def test_principal_offsets_span_the_speakers_motion():
     parts = principal([clean(speaker(seed=1)), clean(speaker(seed=2))], 3)
     assert parts.shape == (3, 204)

@@ -121,6 +121,27 @@ def test_bands_nearly_whole_are_kept_and_bands_nearly_gone_are_left_out(share, k
     np.testing.assert_allclose(voice(Gate(share), samples), kept * samples, atol=1e-4)
 
 
+def test_a_clean_voice_keeps_the_bands_that_the_net_would_take():
+    """A tone in a band that is left out, 20 and 3 dB under one in a band that is kept."""
+    net, middle = Gate(CENTRES < 1000), slice(16_000, -16_000)
+    high = tone(3000)
+    for amplitude, wanted in ((10.0, 1.0), (1.4, 0.0)):
+        found = voice(net, amplitude * tone(500) + high)[middle]
+        rest = found - amplitude * tone(500)[middle]
+        assert rms(rest) == pytest.approx(wanted * rms(high), abs=0.05 * rms(high) * amplitude)
+
+
+def test_a_second_among_others_is_judged_by_itself():
+    """Noise follows a clean voice: only where the noise is, what is no voice goes."""
+    net = Gate(CENTRES < 1000)
+    clean, among = 3 * tone(500) + 0.3 * tone(3000), 3 * tone(500) + 3 * tone(3000)
+    found = voice(net, np.concatenate([clean, among]))
+    first, last = slice(16_000, 32_000), slice(64_000, 80_000)
+    np.testing.assert_allclose(found[first], clean[first], atol=0.02)
+    only = np.concatenate([tone(500)] * 2)
+    assert rms(found[last] - 3 * only[last]) < 0.1 * rms(3 * only[last])
+
+
 @pytest.mark.parametrize("low", [300, 2000])
 def test_a_band_keeps_a_tone_inside_and_removes_one_outside(low):
     net = Gate((low < CENTRES) & (2 * low > CENTRES))
