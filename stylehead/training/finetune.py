@@ -49,12 +49,13 @@ class Finetuned:
 
     def table(self) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
         """Return title, columns and rows of what was measured."""
+        measures = {name: asdict(row) for name, row in self.rows.items()}
         rows = [
-            (name, *(f"{value:.3f}" for value in asdict(row).values()))
-            for name, row in self.rows.items()
+            (field.replace("_", " "), *(f"{one[field]:.3f}" for one in measures.values()))
+            for field in measures["tuned"]
         ]
-        columns = ("", *(name.replace("_", " ") for name in asdict(self.rows["tuned"])))
-        return f"Against the held-out part, {self.seconds:.0f} s in all", columns, rows
+        title = f"Against the held-out part ({self.seconds:.0f} s of work)"
+        return title, ("", *self.rows), rows
 
 
 def finetune_style(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from stylehead.landmarks import REGIONS
 from stylehead.models.style_network import mean_features
+from stylehead.training.motion_fit import gaps
 
 STILL = 2e-3  # interocular; below it a spread is the tracker's noise and ratios mean nothing
 
@@ -53,28 +55,52 @@ def about_mean(offsets: Tensor) -> Tensor:
     return offsets - offsets.mean((0, 1), keepdim=True)
 
 
-def dynamics_loss(made: Tensor, spread: Tensor, speed: Tensor, fps: float) -> Tensor:
-    """Squared log ratio of how far and how fast each region moves, against the style's.
+class Dynamics(NamedTuple):
+    """How far and how fast a face moves, each with a floor."""
 
-    made (B, T, 68, 3) offsets at `fps`; spread and speed (R, 3) as `dynamics` measures them. Their
-    quotient is the tempo, which is matched when both are. Four stills hold none of this
-    (method notes, G17).
+    spread: Tensor
+    """(R, 3) of each region and axis, interocular."""
+    speed: Tensor
+    """(R, 3) root mean square, interocular a second."""
+    opening: Tensor
+    """(3,) of the inner lips' gap: mean, spread and speed."""
+
+
+def dynamics_loss(made: Tensor, style: Dynamics, fps: float) -> Tensor:
+    """Squared log ratios of how far and how fast the face moves, against the style's.
+
+    made (B, T, 68, 3) offsets at `fps`. Spread and speed together are the tempo. The opening of the
+    mouth, which is what is read as style, counts as much as all regions; its mean is compared in
+    the style's spreads. Four stills hold none of this (method notes, G17).
     """
-    own_spread, own_speed = dynamics(made, fps)
-    distance = (own_spread / spread).log().square() + (own_speed / speed).log().square()
-    return distance.mean()
+    own = dynamics(made, fps)
+    regions = (own.spread / style.spread).log().square() + (own.speed / style.speed).log().square()
+    mean = (own.opening[0] - style.opening[0]) / style.opening[1]
+    moves = (own.opening[1:] / style.opening[1:]).log()
+    return regions.mean() + mean.square() + moves.square().sum()
 
 
-def dynamics(offsets: Tensor, fps: float) -> tuple[Tensor, Tensor]:
-    """Return spread and root mean square speed (R, 3) of each region and axis, with a floor.
+def dynamics(offsets: Tensor, fps: float) -> Dynamics:
+    """Return how far and how fast offsets (..., T, 68, 3) move, interocular and a second's."""
+    spread, speed = _moves(offsets, fps)
 
-    offsets (..., T, 68, 3) in interocular distances; speed is a second's.
+    def by_region(squares: Tensor) -> Tensor:
+        found = [squares[list(points)].mean(0) for points in REGIONS.values()]
+        return torch.stack(found).sqrt()
+
+    opening = gaps(offsets).mean(-1)[..., None]
+    moves = [squares.sqrt().squeeze() for squares in _moves(opening, fps, points=1)]
+    opened = torch.stack([opening.mean(), *moves])
+    return Dynamics(by_region(spread), by_region(speed), opened)
+
+
+def _moves(values: Tensor, fps: float, points: int = 2) -> tuple[Tensor, Tensor]:
+    """Return mean squares of deviation and of speed over time, floors added.
+
+    The last `points` dimensions of values (..., T, ...) are kept.
     """
-    moves = offsets - offsets.flatten(0, -3).mean(0)
-    steps = offsets.diff(dim=-3) * fps
-    found: list[Tensor] = []
-    for values, floor in ((moves, STILL), (steps, 10 * STILL)):
-        squares = values.square().flatten(0, -3).mean(0)
-        by_region = torch.stack([squares[list(points)].mean(0) for points in REGIONS.values()])
-        found.append((by_region + floor**2).sqrt())
-    return found[0], found[1]
+    time = -points - 1
+    about = values - values.flatten(0, time).mean(0)
+    steps = values.diff(dim=time) * fps
+    squares = [one.square().flatten(0, time).mean(0) for one in (about, steps)]
+    return squares[0] + STILL**2, squares[1] + (10 * STILL) ** 2
