@@ -28,6 +28,7 @@ from stylehead.training.transfer_losses import (
     dynamics_loss,
     gradient_penalty,
     joint_motion,
+    sync_loss,
     transfer_loss,
 )
 
@@ -52,6 +53,8 @@ class TransferConfig:
     """Weight of L_sc: its 204 standardised coordinates against L_mg's mean of them."""
     penalty: float = 1.0
     """Weight of L_r (Eq. 7)."""
+    sync: float = 1.0
+    """Weight of what is lost of the teacher's timing."""
     dynamics: float = 0.3
     """Weight of the match of spread and speed; 0 leaves it out."""
     frames: int = 64
@@ -223,7 +226,8 @@ class _Lesson:
                 about_mean(made), about_mean(target) * self._ratio, self._unit, self._about
             )
             found["L_teacher"] = teacher
-            generator = teacher
+            found["sync_lost"] = sync_loss(made, target)
+            generator = teacher + how.sync * found["sync_lost"]
             if self._material.own:
                 heard, seen = self._batch(self._material.own)
                 found["L_own"] = motion_loss(

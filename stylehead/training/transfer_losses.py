@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylehead.landmarks import REGIONS
 from stylehead.models.style_network import mean_features
@@ -53,6 +53,16 @@ def transfer_loss(generator: Tensor, constraint: Tensor, penalty: Tensor) -> Ten
 def about_mean(offsets: Tensor) -> Tensor:
     """Return offsets (B, T, 68, 3) about their mean over all frames: rest taken out."""
     return offsets - offsets.mean((0, 1), keepdim=True)
+
+
+def sync_loss(made: Tensor, taught: Tensor) -> Tensor:
+    """One minus the correlation of the mouth's opening with the teacher's, mean over windows.
+
+    (B, T, 68, 3) each. How far the mouth opens is the style's; when it opens is the sound's.
+    """
+    curves = [gaps(one).mean(-1) for one in (made, taught)]
+    made_curve, taught_curve = (one - one.mean(1, keepdim=True) for one in curves)
+    return 1 - nn.functional.cosine_similarity(made_curve, taught_curve, dim=1).mean()
 
 
 class Dynamics(NamedTuple):

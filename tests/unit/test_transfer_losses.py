@@ -16,6 +16,7 @@ from stylehead.training.transfer_losses import (
     dynamics_loss,
     gradient_penalty,
     joint_motion,
+    sync_loss,
     transfer_loss,
 )
 
@@ -106,6 +107,21 @@ def test_what_rests_is_taken_out():
     offsets = torch.zeros(1, 2, 68, 3)
     offsets[0, :, 8, 1] = torch.tensor([1.0, 3.0])
     assert about_mean(offsets)[0, :, 8, 1].tolist() == [-1.0, 1.0]
+
+
+def opened(curve):
+    offsets = torch.zeros(1, len(curve), 68, 3)
+    for point in (65, 66, 67):
+        offsets[0, :, point, 1] = torch.tensor(curve)
+    return offsets
+
+
+def test_sync_is_lost_by_timing_and_not_by_size():
+    """Of (1, 0, -1, 0) and (0, 1, 0, -1) no time agrees; twice as far at the same times does."""
+    curve = [1.0, 0.0, -1.0, 0.0]
+    assert sync_loss(opened([3.0, 1.0, -1.0, 1.0]), opened(curve)) == pytest.approx(0, abs=1e-6)
+    assert sync_loss(opened([0.0, 1.0, 0.0, -1.0]), opened(curve)) == pytest.approx(1)
+    assert sync_loss(opened([-1.0, 0.0, 1.0, 0.0]), opened(curve)) == pytest.approx(2)
 
 
 def alternating(size, frames=240):
