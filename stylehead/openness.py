@@ -20,11 +20,11 @@ def match_opening(
 ) -> None:
     """Bring the distribution of the speaking mouth's opening towards a style's; in place.
 
-    landmarks (T, 68, 3) are offsets on the face `neutral`, voice (T,) the gate. The map from opening
-    to opening is monotone, so that syllables keep their time and the least open stay the least open;
-    the rest of the lower face goes along as it does in the style. It goes only as far as lips then
-    move hardly faster than the style's: for a mouth that gapes without speaking, whole distributions
-    would turn quick syllables into snapping.
+    landmarks (T, 68, 3) are offsets on the face `neutral`, voice (T,) the gate. The map from
+    opening to opening is monotone, so that syllables keep their time and the least open stay the
+    least open; the rest of the lower face goes along as it does in the style. It goes only as far
+    as lips then move hardly faster than the style's: for a mouth that gapes without speaking, the
+    whole way would turn quick syllables into snapping.
     """
     voiced = voice > 0.5
     if voiced.sum() / fps < LEAST_SECONDS:

@@ -75,8 +75,8 @@ def finetune_style(
     """Tune the motion generator to clips of one person, or to a style file; write it and its proof.
 
     Beside `output` come NAME.report.json and NAME.report.png. Checkpoints lie in `run`, by default
-    a folder beside `output` that goes when the work is done, and stays when it was stopped. Raises StyleError when the style did
-    not come nearer or lips got worse, unless forced.
+    a folder beside `output` that goes when the work is done and stays when it was stopped. Raises
+    StyleError when the style did not come nearer or lips got worse, unless forced.
     """
     began = time.monotonic()
     report, plot = output.with_suffix(".report.json"), output.with_suffix(".report.png")
