@@ -34,7 +34,7 @@ def finetune_style(
     ] = None,
     steps: Annotated[
         int, typer.Option("--steps", min=1, max=100_000, help="Steps of tuning.")
-    ] = 300,
+    ] = 200,
     dynamics: Annotated[
         bool,
         typer.Option(

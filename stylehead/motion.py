@@ -28,6 +28,7 @@ from stylehead.media import SPEECH_RATE, Sound
 from stylehead.models import pose_generator
 from stylehead.models.motion_generator import FPS, ROWS_PER_FRAME, MotionGenerator
 from stylehead.motion_models import MotionModels
+from stylehead.openness import match_opening
 from stylehead.options import MotionControls
 from stylehead.progress import SILENT, Reporter
 from stylehead.tuning import tuned_generator
@@ -96,11 +97,14 @@ def _styled(
 ) -> Floats:
     """Return the face (T, 68, 3) of a style, from what its own or the usual generator says.
 
-    A tuned generator articulates as the style does, and the style's expression is played with it.
+    A tuned generator articulates as the style does; its mouth is opened as wide as the style's as
+    far as that keeps the tempo, and the style's expression is played with it.
     Otherwise the usual one is brought to the style's statistics.
     """
     if style.tuning:
         landmarks[:, UPPER] = 0
+        neutral = to_68(FaceModel.embedded().mean)
+        match_opening(landmarks, heard.voice, style.motion, neutral, fps)
         landmarks += sample_expression(style, len(landmarks), fps, _streams(seed)[2])
         return landmarks
     apply_style(landmarks, heard.voice, net, style, fps)

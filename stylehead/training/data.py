@@ -95,18 +95,21 @@ def save_clip(path: Path, clip: Clip) -> None:
 
 def load_clips(work: Path) -> list[Clip]:
     """Read all tracked clips of a folder, in name order; MediaError when there is none."""
-    clips: list[Clip] = []
-    for path in sorted(work.glob("*.npz")):
-        with np.load(path) as arrays:
-            found = FaceTrack(
-                arrays["mesh"],
-                arrays["expression"],
-                arrays["sharpness"],
-                arrays["seconds"],
-                arrays["cuts"],
-                (int(arrays["size"][0]), int(arrays["size"][1])),
-            )
-            clips.append(Clip(path.stem, str(arrays["person"]), found, arrays["audio"]))
+    clips = [load_clip(path) for path in sorted(work.glob("*.npz"))]
     if not clips:
         raise MediaError(f"{work} holds no tracked clips.", remedy="Run stylehead prepare first.")
     return clips
+
+
+def load_clip(path: Path) -> Clip:
+    """Read one tracked clip."""
+    with np.load(path) as arrays:
+        found = FaceTrack(
+            arrays["mesh"],
+            arrays["expression"],
+            arrays["sharpness"],
+            arrays["seconds"],
+            arrays["cuts"],
+            (int(arrays["size"][0]), int(arrays["size"][1])),
+        )
+        return Clip(path.stem, str(arrays["person"]), found, arrays["audio"])

@@ -49,12 +49,13 @@ class Finetuned:
 
     def table(self) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
         """Return title, columns and rows of what was measured."""
+        measures = {name: asdict(row) for name, row in self.rows.items()}
         rows = [
-            (name, *(f"{value:.3f}" for value in asdict(row).values()))
-            for name, row in self.rows.items()
+            (field.replace("_", " "), *(f"{one[field]:.3f}" for one in measures.values()))
+            for field in measures["tuned"]
         ]
-        columns = ("", *(name.replace("_", " ") for name in asdict(self.rows["tuned"])))
-        return f"Against the held-out part, {self.seconds:.0f} s in all", columns, rows
+        title = f"Against the held-out part ({self.seconds:.0f} s of work)"
+        return title, ("", *self.rows), rows
 
 
 def finetune_style(
@@ -74,8 +75,8 @@ def finetune_style(
     """Tune the motion generator to clips of one person, or to a style file; write it and its proof.
 
     Beside `output` come NAME.report.json and NAME.report.png. Checkpoints lie in `run`, by default
-    a folder beside `output` that goes when the work is done. Raises StyleError when the style did
-    not come nearer or lips got worse, unless forced.
+    a folder beside `output` that goes when the work is done and stays when it was stopped. Raises
+    StyleError when the style did not come nearer or lips got worse, unless forced.
     """
     began = time.monotonic()
     report, plot = output.with_suffix(".report.json"), output.with_suffix(".report.png")
@@ -104,6 +105,7 @@ def finetune_style(
     files.make_folder(folder)
     with stopping as stopped:
         tuned = tune(learned, takes, replay, trial, how, folder, stopped, reporter)
+        interrupted = stopped()
     rows = trial.rows(tuned)
     against = objections(rows)
     _write_report(report, rows, notes, against, crossings(tuned, judged_on, models), learned, how)
@@ -119,7 +121,7 @@ def finetune_style(
         "held_out_style_distance": f"{nearer(rows['un-tuned'], rows['tuned']):.3f}",
     }
     save_style(replace(tuned, provenance=provenance), output)
-    if run is None:
+    if run is None and not interrupted:
         shutil.rmtree(folder, ignore_errors=True)
     return Finetuned(output, rows, notes, time.monotonic() - began)
 

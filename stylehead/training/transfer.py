@@ -28,6 +28,7 @@ from stylehead.training.transfer_losses import (
     dynamics_loss,
     gradient_penalty,
     joint_motion,
+    sync_loss,
     transfer_loss,
 )
 
@@ -42,19 +43,21 @@ class TransferConfig:
 
     warm_up: int = 20
     """Steps of f alone, the motion held (method notes, 7: 200); its slopes begin near 1."""
-    steps: int = 300
+    steps: int = 200
     """Steps of both (method notes, 7: 500 to 2000)."""
-    batch: int = 6  # windows; a clip of 20 s has few
-    window: int = 240  # frames: 4 s (method notes, 3.1)
+    batch: int = 4  # windows; a clip of 20 s has few
+    window: int = 120  # frames: 2 s; half of the training's, for minutes on a CPU
     learning_rate: float = 3e-3  # of the adapter: thirty times the paper's, for low-rank changes
     network_rate: float = 1e-4  # of f (paper, Implementation)
     constraint: float = 0.05
     """Weight of L_sc: its 204 standardised coordinates against L_mg's mean of them."""
     penalty: float = 1.0
     """Weight of L_r (Eq. 7)."""
+    sync: float = 1.0
+    """Weight of what is lost of the teacher's timing."""
     dynamics: float = 0.3
     """Weight of the match of spread and speed; 0 leaves it out."""
-    frames: int = 128
+    frames: int = 64
     """Rows of motion that f sees in a step."""
     every: int = 100
     """Steps between two judgements."""
@@ -200,7 +203,7 @@ class _Lesson:
         self._replay = [_taught(generator, features) for features in material.replay]
         said = torch.cat([take.offsets for take in self._replay])
         self._ratio = stretch(said[:: FPS // STYLE_FPS], material.articulation)
-        self._spread, self._speed = dynamics(material.articulation, STYLE_FPS)
+        self._dynamics = dynamics(material.articulation, STYLE_FPS)
         # One unit for errors: how far this person moves, so that a calm one is not held loosely.
         self._unit = _pooled(material.articulation.std(0)) + 2e-3
 
@@ -223,7 +226,8 @@ class _Lesson:
                 about_mean(made), about_mean(target) * self._ratio, self._unit, self._about
             )
             found["L_teacher"] = teacher
-            generator = teacher
+            found["sync_lost"] = sync_loss(made, target)
+            generator = teacher + how.sync * found["sync_lost"]
             if self._material.own:
                 heard, seen = self._batch(self._material.own)
                 found["L_own"] = motion_loss(
@@ -233,7 +237,7 @@ class _Lesson:
             total = total + generator
             if how.dynamics:
                 slow = made[:, :: FPS // STYLE_FPS]
-                found["L_dyn"] = dynamics_loss(slow, self._spread, self._speed, STYLE_FPS)
+                found["L_dyn"] = dynamics_loss(slow, self._dynamics, STYLE_FPS)
                 total = total + how.dynamics * found["L_dyn"]
         return found | {"total": total}
 
@@ -294,7 +298,7 @@ def stretch(said: Tensor, style: Tensor) -> Tensor:
     syllables would make them twice as quick. Both (T, 68, 3) at STYLE_FPS.
     """
     own, wanted = dynamics(said, STYLE_FPS), dynamics(style, STYLE_FPS)
-    by_region = torch.minimum(wanted[0] / own[0], wanted[1] / own[1]).clamp(*STRETCH)
+    by_region = torch.minimum(wanted.spread / own.spread, wanted.speed / own.speed).clamp(*STRETCH)
     ratio = torch.ones(68, 3)
     for points, value in zip(map(list, REGIONS.values()), by_region, strict=True):
         ratio[points] = value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylehead.landmarks import REGIONS
 from stylehead.models.style_network import mean_features
+from stylehead.training.motion_fit import gaps
 
 STILL = 2e-3  # interocular; below it a spread is the tracker's noise and ratios mean nothing
 
@@ -53,28 +55,62 @@ def about_mean(offsets: Tensor) -> Tensor:
     return offsets - offsets.mean((0, 1), keepdim=True)
 
 
-def dynamics_loss(made: Tensor, spread: Tensor, speed: Tensor, fps: float) -> Tensor:
-    """Squared log ratio of how far and how fast each region moves, against the style's.
+def sync_loss(made: Tensor, taught: Tensor) -> Tensor:
+    """One minus the correlation of the mouth's opening with the teacher's, mean over windows.
 
-    made (B, T, 68, 3) offsets at `fps`; spread and speed (R, 3) as `dynamics` measures them. Their
-    quotient is the tempo, which is matched when both are. Four stills hold none of this
-    (method notes, G17).
+    (B, T, 68, 3) each. How far the mouth opens is the style's; when it opens is the sound's.
     """
-    own_spread, own_speed = dynamics(made, fps)
-    distance = (own_spread / spread).log().square() + (own_speed / speed).log().square()
-    return distance.mean()
+    curves = [gaps(one).mean(-1) for one in (made, taught)]
+    made_curve, taught_curve = (one - one.mean(1, keepdim=True) for one in curves)
+    return 1 - nn.functional.cosine_similarity(made_curve, taught_curve, dim=1).mean()
 
 
-def dynamics(offsets: Tensor, fps: float) -> tuple[Tensor, Tensor]:
-    """Return spread and root mean square speed (R, 3) of each region and axis, with a floor.
+class Dynamics(NamedTuple):
+    """How far and how fast a face moves, each with a floor."""
 
-    offsets (..., T, 68, 3) in interocular distances; speed is a second's.
+    spread: Tensor
+    """(R, 3) of each region and axis, interocular."""
+    speed: Tensor
+    """(R, 3) root mean square, interocular a second."""
+    opening: Tensor
+    """(3,) of the inner lips' gap: mean, spread and speed."""
+
+
+def dynamics_loss(made: Tensor, style: Dynamics, fps: float) -> Tensor:
+    """Squared log ratios of how far and how fast the face moves, against the style's.
+
+    made (B, T, 68, 3) offsets at `fps`. Spread and speed together are the tempo. The opening of the
+    mouth, which is what is read as style, counts as much as all regions; its mean is compared in
+    the style's spreads. Four stills hold none of this (method notes, G17).
     """
-    moves = offsets - offsets.flatten(0, -3).mean(0)
-    steps = offsets.diff(dim=-3) * fps
-    found: list[Tensor] = []
-    for values, floor in ((moves, STILL), (steps, 10 * STILL)):
-        squares = values.square().flatten(0, -3).mean(0)
-        by_region = torch.stack([squares[list(points)].mean(0) for points in REGIONS.values()])
-        found.append((by_region + floor**2).sqrt())
-    return found[0], found[1]
+    own = dynamics(made, fps)
+    regions = (own.spread / style.spread).log().square() + (own.speed / style.speed).log().square()
+    mean = (own.opening[0] - style.opening[0]) / style.opening[1]
+    moves = (own.opening[1:] / style.opening[1:]).log()
+    return regions.mean() + mean.square() + moves.square().sum()
+
+
+def dynamics(offsets: Tensor, fps: float) -> Dynamics:
+    """Return how far and how fast offsets (..., T, 68, 3) move, interocular and a second's."""
+    spread, speed = _moves(offsets, fps)
+
+    def by_region(squares: Tensor) -> Tensor:
+        found = [squares[list(points)].mean(0) for points in REGIONS.values()]
+        return torch.stack(found).sqrt()
+
+    opening = gaps(offsets).mean(-1)[..., None]
+    moves = [squares.sqrt().squeeze() for squares in _moves(opening, fps, points=1)]
+    opened = torch.stack([opening.mean(), *moves])
+    return Dynamics(by_region(spread), by_region(speed), opened)
+
+
+def _moves(values: Tensor, fps: float, points: int = 2) -> tuple[Tensor, Tensor]:
+    """Return mean squares of deviation and of speed over time, floors added.
+
+    The last `points` dimensions of values (..., T, ...) are kept.
+    """
+    time = -points - 1
+    about = values - values.flatten(0, time).mean(0)
+    steps = values.diff(dim=time) * fps
+    squares = [one.square().flatten(0, time).mean(0) for one in (about, steps)]
+    return squares[0] + STILL**2, squares[1] + (10 * STILL) ** 2

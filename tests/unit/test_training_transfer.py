@@ -137,7 +137,7 @@ def test_the_teacher_is_scaled_by_the_smaller_of_spread_and_speed():
     said[:, MOUTH, 1] = 0.05 * torch.sin(2 * torch.pi * 3 * times)[:, None]
     slow[:, MOUTH, 1] = 0.15 * torch.sin(2 * torch.pi * 0.5 * times)[:, None]
     ratio = stretch(said, slow)[MOUTH[0], 1]
-    speeds = [dynamics(one, 30)[1][list(REGIONS).index("mouth"), 1] for one in (said, slow)]
+    speeds = [dynamics(one, 30).speed[list(REGIONS).index("mouth"), 1] for one in (said, slow)]
     assert ratio == pytest.approx(float(speeds[1] / speeds[0]), rel=1e-5)
     assert ratio < 1 < 3
 

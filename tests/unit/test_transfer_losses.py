@@ -16,6 +16,7 @@ from stylehead.training.transfer_losses import (
     dynamics_loss,
     gradient_penalty,
     joint_motion,
+    sync_loss,
     transfer_loss,
 )
 
@@ -108,6 +109,21 @@ def test_what_rests_is_taken_out():
     assert about_mean(offsets)[0, :, 8, 1].tolist() == [-1.0, 1.0]
 
 
+def opened(curve):
+    offsets = torch.zeros(1, len(curve), 68, 3)
+    for point in (65, 66, 67):
+        offsets[0, :, point, 1] = torch.tensor(curve)
+    return offsets
+
+
+def test_sync_is_lost_by_timing_and_not_by_size():
+    """Of (1, 0, -1, 0) and (0, 1, 0, -1) no time agrees; twice as far at the same times does."""
+    curve = [1.0, 0.0, -1.0, 0.0]
+    assert sync_loss(opened([3.0, 1.0, -1.0, 1.0]), opened(curve)) == pytest.approx(0, abs=1e-6)
+    assert sync_loss(opened([0.0, 1.0, 0.0, -1.0]), opened(curve)) == pytest.approx(1)
+    assert sync_loss(opened([-1.0, 0.0, 1.0, 0.0]), opened(curve)) == pytest.approx(2)
+
+
 def alternating(size, frames=240):
     """Return the mouth going up and down by `size` each frame; everything else at rest."""
     offsets = torch.zeros(1, frames, 68, 3)
@@ -118,17 +134,35 @@ def alternating(size, frames=240):
 
 
 def test_dynamics_are_spread_and_speed_of_each_region():
-    spread, speed = dynamics(alternating(0.1), 30.0)
+    found = dynamics(alternating(0.1), 30.0)
     mouth = list(REGIONS).index("mouth")
-    assert spread.shape == speed.shape == (len(REGIONS), 3)
-    assert spread[mouth, 1] == pytest.approx(math.hypot(0.1, STILL))
-    assert speed[mouth, 1] == pytest.approx(math.hypot(0.2 * 30, 10 * STILL))
-    assert spread[mouth, 0] == pytest.approx(STILL)
+    assert found.spread.shape == found.speed.shape == (len(REGIONS), 3)
+    assert found.spread[mouth, 1] == pytest.approx(math.hypot(0.1, STILL))
+    assert found.speed[mouth, 1] == pytest.approx(math.hypot(0.2 * 30, 10 * STILL))
+    assert found.spread[mouth, 0] == pytest.approx(STILL)
+    # The whole mouth goes up and down: its lips do not part.
+    assert found.opening.tolist() == pytest.approx([0, STILL, 10 * STILL], abs=1e-6)
+
+
+def test_the_opening_has_a_mean_a_spread_and_a_speed():
+    offsets = torch.zeros(1, 240, 68, 3)
+    offsets[0, ::2, (65, 66, 67), 1] = 0.2
+    found = dynamics(offsets, 30.0).opening
+    wanted = [0.1, math.hypot(0.1, STILL), math.hypot(0.2 * 30, 10 * STILL)]
+    assert found.tolist() == pytest.approx(wanted)
 
 
 def test_the_dynamics_loss_is_the_squared_log_ratio():
     wanted = dynamics(alternating(0.1), 30.0)
-    assert dynamics_loss(alternating(0.1), *wanted, 30.0) == pytest.approx(0, abs=1e-10)
-    twice = dynamics_loss(alternating(0.2), *wanted, 30.0)
+    assert dynamics_loss(alternating(0.1), wanted, 30.0) == pytest.approx(0, abs=1e-10)
+    twice = dynamics_loss(alternating(0.2), wanted, 30.0)
     # One of fifteen region axes is twice as far and twice as fast; the floors hardly matter.
     assert twice == pytest.approx(2 * math.log(2) ** 2 / 15, rel=1e-2)
+
+
+def test_the_dynamics_loss_weighs_the_opening_like_all_regions():
+    style = dynamics(torch.zeros(1, 60, 68, 3), 30.0)
+    style = style._replace(opening=torch.tensor([0.1, 0.05, 1.0]))
+    still = dynamics_loss(torch.zeros(1, 60, 68, 3), style, 30.0)
+    wanted = (0.1 / 0.05) ** 2 + math.log(STILL / 0.05) ** 2 + math.log(10 * STILL / 1.0) ** 2
+    assert still == pytest.approx(wanted, rel=1e-4)

@@ -1,0 +1,261 @@
+"""Does tuning bring motion nearer to a style than statistics do? On people not learned from.
+
+    python benchmarks/transfer.py --data DATA --speech SPEECH.wav --run RUN [--clip NAME]...
+
+DATA is what `stylehead prepare` made of the clips; SPEECH is neutral speech that no tuning heard;
+finished rows stay in RUN, so that the benchmark can be made in pieces and goes on where it
+stopped. New weights of the motion generator make it begin again. Prints tables: every clip, means,
+ablations, the sweep of strength, each against the clip's held-out end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import wave
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stylehead import media
+from stylehead.blend import blend_styles
+from stylehead.media import SPEECH_RATE, Sound
+from stylehead.models.adapter import Adapter
+from stylehead.motion import features_of, predict_motion
+from stylehead.motion_models import MotionModels, load_motion_models
+from stylehead.options import Encoder
+from stylehead.style import STYLE_FPS
+from stylehead.training.data import load_clip
+from stylehead.training.finetune import NEUTRAL_SPEECH, REPLAY_SECONDS, tune
+from stylehead.training.proof import Row, Trial, nearer, style_distances
+from stylehead.training.singer import Singer, learn_singer
+from stylehead.training.transfer import TransferConfig
+from stylehead.tuning import generator_digest, tuning_of
+from stylehead.types import Style, Tuning
+
+CLIPS = {
+    "DFRF__french.mp4": "expressive brows, French",
+    "testvideos__iilegal_drug_policy_video1.mp4": "news, head moving",
+    "DiffDub__RD_Radio22_000_25fps__GTcrop.mp4": "smiling address",
+    "DiffDub__WRA_PeterRoskam0_000_25fps__GTcrop.mp4": "address",
+    "SadTalker__WDA_BobMenendez_000.mp4": "stern address, brows",
+    "MegaPortrait-hack__-2KGPYEFnsU_11.mp4": "head thrown about",
+    "styletalk__andrew_clip_1.mp4": "calm lecture",
+    "styletalk__KristiNoem.mp4": "address",
+    "ACTalker__video.mp4": "broad grimaces, silent",
+    "PersonaLive__driving_video.mp4": "lively talk, silent",
+    "DH_live__01.mp4": "very calm, silent",
+    "LIA-X__driving7.mp4": "smiling, head moving, silent",
+    "styletalk__happyenglish_clip2.mp4": "very animated, silent",
+    "styletalk__sadfather_clip1.mp4": "sad, silent",
+    "MagicPortrait__driving.mp4": "brows, head turning, silent",
+}
+"""Held-out people (`training/held_out.py`) of 7 s and more, and silent clips, which no motion was
+learned from; chosen for variety before anything was measured."""
+LONGEST = 45.0  # seconds of a clip that are used
+FULL = TransferConfig()
+ABLATIONS = {
+    "without L_r": replace(FULL, penalty=0.0),
+    "without L_sc": replace(FULL, constraint=0.0),
+    "without dynamics": replace(FULL, dynamics=0.0),
+}
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+
+
+PERSON = "the person, learned part"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bench:
+    """What all clips share."""
+
+    models: MotionModels
+    replay: list[torch.Tensor]
+    judged: Sound
+    """Neutral speech that decides which change is kept."""
+    speech: Sound
+    """Neutral speech that the tables are made of."""
+    data: Path
+    run: Path
+
+    def singer(self, name: str) -> Singer:
+        """Return a clip, split; its sound as a file of its own."""
+        clip = load_clip(self.data / "clips" / f"{name}.npz")
+        rows = np.flatnonzero(clip.track.seconds <= clip.track.seconds[0] + LONGEST)
+        track = replace(
+            clip.track,
+            **{
+                field: getattr(clip.track, field)[rows]
+                for field in ("mesh", "expression", "sharpness", "seconds", "cuts")
+            },
+        )
+        sound = None
+        if len(clip.samples):
+            path = self.run / f"{name}.wav"
+            write_wav(path, clip.samples[: int(LONGEST * SPEECH_RATE)])
+            sound = media.open_sound(path)
+        return learn_singer(track, sound, self.models, name, name)
+
+    def tuned(self, singer: Singer, how: TransferConfig) -> Style:
+        """Return the singer's style, tuned."""
+        trial = Trial(self.models, self.judged, [singer.held_out], None)
+        takes = [] if singer.take is None else [singer.take]
+        return tune(singer.style, takes, self.replay, trial, how, None)
+
+    def trial(self, singer: Singer) -> Trial:
+        """Return what the tables judge by."""
+        return Trial(self.models, self.speech, [singer.held_out], singer.held_sound)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--speech", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--clip", action="append", help="only these", choices=list(CLIPS))
+    parser.add_argument("--no-ablations", action="store_true")
+    asked = parser.parse_args()
+    models = load_motion_models(Encoder.WHISPER, torch.device("cpu"))
+    asked.run.mkdir(parents=True, exist_ok=True)
+    bench = Bench(
+        models,
+        [features_of(media.open_sound(NEUTRAL_SPEECH, duration=REPLAY_SECONDS), models)],
+        media.open_sound(NEUTRAL_SPEECH, start=REPLAY_SECONDS),
+        media.open_sound(asked.speech),
+        asked.data,
+        asked.run,
+    )
+    found = {name: rows_of(bench, name, not asked.no_ablations) for name in asked.clip or CLIPS}
+    clip_table(found)
+    mean_table(found)
+    sweep_table(found)
+
+
+def rows_of(bench: Bench, name: str, ablations: bool) -> dict[str, dict[str, float]]:
+    """Return the rows of one clip, from RUN where they are finished."""
+    path = bench.run / f"{name}.json"
+    key = {"generator": generator_digest(bench.models.encoder), "settings": asdict(FULL)}
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    rows = kept.get("rows", {}) if kept.get("key") == key else {}
+    wanted = {"tuned": FULL, **(ABLATIONS if ablations else {})}
+    missing = [row for row in wanted if row not in rows]
+    if not missing:
+        return rows
+    singer = bench.singer(name)
+    trial = bench.trial(singer)
+    usual = trial.moved(None, bench.speech)
+    if "un-tuned" not in rows:
+        add = {"un-tuned": trial.row(usual, usual, None)}
+        add["statistics"] = trial.row(trial.moved(singer.style, bench.speech), usual, singer.style)
+        alone = replace(singer.style, tuning=no_tuning(bench.models))
+        add["expression alone"] = trial.row(trial.moved(alone, bench.speech), usual, alone)
+        add[PERSON] = person_row(singer)
+        rows |= {row: asdict(value) for row, value in add.items()}
+    for row in missing:
+        style = bench.tuned(singer, wanted[row])
+        rows[row] = asdict(trial.row(trial.moved(style, bench.speech), usual, style))
+        if row == "tuned":
+            for strength in STRENGTHS:
+                blend = blend_styles([(style, 1.0)], strength, {})
+                made = predict_motion(bench.speech, bench.models, blend, fps=STYLE_FPS)
+                rows[f"strength {strength}"] = asdict(trial.row(made, usual, None))
+        path.write_text(json.dumps({"key": key, "rows": rows, "notes": singer.notes}, indent=1))
+        print(f"{name}: {row}", flush=True)
+    return rows
+
+
+def person_row(singer: Singer) -> Row:
+    """Return the distances of the person's own earlier motion: as near as a style can come."""
+    flat = style_distances(singer.held_out, singer.style.motion)
+    posed = style_distances(singer.held_out, singer.style.motion, posed=True)
+    return Row(flat.sld, flat.slv, flat.smd, posed.sld, posed.slv, *[float("nan")] * 5)
+
+
+def no_tuning(models: MotionModels) -> Tuning:
+    """Return a change that changes nothing: the style's expression beside un-tuned lips."""
+    return tuning_of(Adapter(models.generator), models.encoder, generator_digest(models.encoder))
+
+
+def write_wav(path: Path, samples: NDArray[np.int16]) -> None:
+    """Write samples at SPEECH_RATE."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SPEECH_RATE)
+        file.writeframes(samples.tobytes())
+
+
+# ---- tables ---------------------------------------------------------------------------------
+
+Rows = dict[str, dict[str, float]]
+DISTANCES = ("sld", "slv", "smd")
+
+
+def clip_table(found: dict[str, Rows]) -> None:
+    """Print every clip: un-tuned, statistics, tuned, the person's own; and what lips keep."""
+    print("\nclip\tSLD\tSLV\tSMD\tsync\topening\tLMD")
+    shown = ("un-tuned", "statistics", "tuned", PERSON)
+    for name, rows in found.items():
+        cells = [" / ".join(f"{rows[row][one]:.3g}" for row in shown) for one in DISTANCES]
+        tuned = rows["tuned"]
+        cells += [f"{tuned['sync']:.2f}", f"{tuned['style_opening']:.2f}"]
+        cells.append(" / ".join(f"{rows[row]['lmd']:.2f}" for row in shown[:3]))
+        print("\t".join((f"{name.split('.')[0]} ({CLIPS[name]})", *cells)))
+    print(f"distances: {' / '.join(shown)}; sync against un-tuned; opening: spread over the clip's")
+
+
+def mean_table(found: dict[str, Rows]) -> None:
+    """Print means over clips, and what is left of the un-tuned distances."""
+    print("\nrow\tSLD\tSLV\tSMD\tleft of SLD\tSLV\tSMD\tposed SLD\tSLV\tnearer clips\tsync\tLMD")
+    names = [name for name in next(iter(found.values())) if not name.startswith("strength")]
+    for row in names:
+        print("\t".join((row, *means(list(found.values()), row))))
+
+
+def means(clips: list[Rows], row: str) -> list[str]:
+    """Return the cells of one row of the table of means."""
+
+    def mean(field: str, of: str = row) -> float:
+        return float(np.nanmean([one[of][field] for one in clips]))
+
+    def left(field: str) -> float:
+        return mean(field) / mean(field, "un-tuned")
+
+    cells = [f"{mean(field):.3g}" for field in DISTANCES]
+    cells += [f"{left(field):.2f}" for field in (*DISTANCES, "posed_sld", "posed_slv")]
+    nearer_clips = sum(nearer(Row(**one["un-tuned"]), Row(**one[row])) < 1 for one in clips)
+    cells.append(f"{nearer_clips} of {len(clips)}")
+    sung = [one for one in clips if not np.isnan(one["tuned"]["lmd"])]
+    known = row != PERSON
+    cells.append(f"{mean('sync'):.3f}" if known else "")
+    cells.append(f"{np.mean([one[row]['lmd'] for one in sung]):.3f}" if known and sung else "")
+    return cells
+
+
+def sweep_table(found: dict[str, Rows]) -> None:
+    """Print the mean distance left at each strength, and in how many clips it falls up to 1."""
+    print("\nstrength\tleft of SLD\tSLV\tSMD\tmean")
+    curves = np.array(
+        [
+            [
+                [rows[f"strength {one}"][field] / rows["un-tuned"][field] for field in DISTANCES]
+                for one in STRENGTHS
+            ]
+            for rows in found.values()
+        ]
+    )
+    for number, strength in enumerate(STRENGTHS):
+        cells = [f"{value:.3f}" for value in (*curves[:, number].mean(0), curves[:, number].mean())]
+        print("\t".join((f"{strength:g}", *cells)))
+    upto = curves[:, : STRENGTHS.index(1.0) + 1]
+    for field, values in (("SLD", upto[..., 0]), ("mean of three", upto.mean(-1))):
+        falls = (np.diff(values, axis=1) < 0).all(1)
+        print(f"{field} falls at every step up to 1 in {falls.sum()} of {len(falls)} clips")
+
+
+if __name__ == "__main__":
+    main()
