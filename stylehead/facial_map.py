@@ -21,7 +21,7 @@ def facial_map(points: Floats, size: int) -> Pixels:
     """
     drawn = np.zeros((size, size), np.uint8)
     inside = np.zeros((size, size), np.uint8)
-    fixed = np.round(points * (1 << SHIFT)).astype(np.int32)
+    fixed = np.round(_apart(points) * (1 << SHIFT)).astype(np.int32)
     thickness = max(1, round(LINE * size))
     for number, (group, closed) in enumerate(POLYLINES, start=1):
         grey = round(255 * number / len(POLYLINES))
@@ -29,3 +29,15 @@ def facial_map(points: Floats, size: int) -> Pixels:
         cv2.polylines(drawn, line, closed, grey, thickness, cv2.LINE_AA, SHIFT)
     cv2.fillPoly(inside, [fixed[68:]], 255, cv2.LINE_AA, SHIFT)
     return np.stack([drawn, inside], -1)
+
+
+def _apart(points: Floats) -> Floats:
+    """Where inner lips cross, let their outline meet half way: nothing is open there."""
+    outline = points[68:]
+    half = len(outline) // 2  # corner, upper lip, corner, lower lip back
+    upper, lower = outline[1:half], outline[half + 1 :][::-1]
+    crossed = lower[:, 1:] < upper[:, 1:]
+    middle = (upper + lower) / 2
+    upper, lower = np.where(crossed, middle, upper), np.where(crossed, middle, lower)
+    corners = outline[:1], outline[half : half + 1]
+    return np.concatenate([points[:68], corners[0], upper, corners[1], lower[::-1]])

@@ -17,7 +17,7 @@ from stylehead.mouth_patch import Place
 from stylehead.rasterise import displacement_map, fold_mask
 from stylehead.rig import Rig, build_rig
 from stylehead.sampling import Sampler, make_sampler
-from stylehead.style_mapping import Completer, Pattern, frame_place, map_styles
+from stylehead.style_mapping import Completer, Pattern, frame_place, is_colourless, map_styles
 from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
 
 CELLS = 512  # cells of the displacement map per 512 pixels: finer shows no difference
@@ -60,8 +60,9 @@ def prepare(
     rig = build_rig(portrait, size=crop_size)
     crop = crop_of(portrait.pixels, rig)
     sampler = make_sampler(crop, device)
+    grey = is_colourless(crop)
     mapper, completer = (
-        Completer(load_compact_generator(weights.resolve(name), device), device)
+        Completer(load_compact_generator(weights.resolve(name), device), device, colourless=grey)
         for name in ("style_mapping", "style_generator")
     )
     patterns = map_styles(rig, sampler, references, mapper)

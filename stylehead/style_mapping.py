@@ -25,6 +25,7 @@ from stylehead.types import TEMPLATES, Floats, Pixels, StyleReference
 
 PATTERN = 512
 """Side of a pattern in pixels, as it is saved."""
+LEAST_COLOUR = 3.0  # mean difference of a pixel's channels, of 255, that a coloured portrait has
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +49,12 @@ class Pattern:
 class Completer:
     """Lays what a network makes of the mouth over moved crops."""
 
-    def __init__(self, net: CompactGenerator, device: torch.device) -> None:
+    def __init__(
+        self, net: CompactGenerator, device: torch.device, *, colourless: bool = False
+    ) -> None:
+        """`colourless` paints in greys, for a portrait that has no colour."""
         self._net = net
+        self._colourless = colourless
         self._device = device
         self._memory: list[torch.Tensor] | None = None
 
@@ -76,6 +81,8 @@ class Completer:
         ]
         layers = self._net(self._pictures(warped), self._pictures(maps), self._memory)
         values = to_array(layers.permute(0, 2, 3, 1))
+        if self._colourless:
+            values[..., 1:] = values[..., 1:].mean(-1, keepdims=True)
         values[..., 1:] *= 255
         for crop, place, layer in zip(crops, places, values, strict=True):
             place.blend(crop, layer)
@@ -112,6 +119,12 @@ def map_styles(
         completer.complete([moved], [vertices], [place])
         patterns.append(Pattern(reference.template, moved, vertices, place))
     return patterns
+
+
+def is_colourless(crop: Pixels) -> bool:
+    """Whether a portrait's crop (S, S, 3) is grey throughout."""
+    small = cv2.resize(crop, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return bool(np.ptp(small, axis=-1).mean() < LEAST_COLOUR)
 
 
 def frame_place(rig: Rig, pose: Similarity) -> Place:

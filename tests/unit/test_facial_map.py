@@ -8,7 +8,7 @@ from tests.unit.synthetic import mean_face
 
 def placed(size=512, shift=0.0):
     points = mean_face()[:, :2] * size / 3 + size / 2.2 + shift
-    inner = points[60:68]
+    inner = points[60:68]  # corner, upper lip, corner, lower lip back
     return np.concatenate([points, inner]).astype(np.float32)
 
 
@@ -24,6 +24,14 @@ def test_the_open_mouth_is_filled_and_a_shut_one_is_not():
     wide[[65, 66, 67], 1] += 40
     wide[68:] = wide[60:68]
     assert facial_map(wide, 512)[..., 1].sum() > 4 * facial_map(placed(), 512)[..., 1].sum()
+
+
+def test_lips_that_cross_are_not_open():
+    crossed = placed()
+    crossed[68:] = crossed[60:68]
+    crossed[[69, 70, 71], 1] += 30  # the upper lip far below the lower one
+    width = np.ptp(crossed[68:, 0])
+    assert (facial_map(crossed, 512)[..., 1] > 128).sum() < 2 * width  # a line is left
 
 
 def test_lines_move_by_less_than_a_pixel():

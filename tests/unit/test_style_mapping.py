@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import torch
 from stylehead.geometry import rotation_from_angles
 from stylehead.models.compact_generator import CompactConfig, CompactGenerator
 from stylehead.rendering import prepare
-from stylehead.style_mapping import PATTERN, Completer, save_patterns
+from stylehead.style_mapping import PATTERN, Completer, is_colourless, save_patterns
 from stylehead.types import TEMPLATES, StyleReference
 from tests.unit.synthetic import STILL, mean_face
 
@@ -88,3 +90,15 @@ def test_a_completer_paints_what_its_network_says(astronaut):
     x, y = rest.place.centre.round().astype(int)
     np.testing.assert_allclose(crop[y, x], [0, 255, 0], atol=2)
     np.testing.assert_array_equal(crop[:40], scene.picture[:40])
+
+
+def test_a_grey_portrait_stays_grey(astronaut):
+    grey = astronaut.pixels.mean(-1, keepdims=True).astype(np.uint8).repeat(3, -1)
+    portrait = replace(astronaut, pixels=grey)
+    for pattern in patterns_of(portrait, references()):
+        assert np.ptp(pattern.pixels.astype(int), axis=-1).max() <= 1
+
+
+def test_only_a_picture_without_colour_is_colourless(astronaut):
+    assert not is_colourless(astronaut.pixels)
+    assert is_colourless(astronaut.pixels[..., :1].repeat(3, -1))

@@ -36,7 +36,7 @@ def mouths(count=4):
     all_points, filmed = [], []
     for number in range(count):
         own = points.copy()
-        own[68:] = SIZE / 2 + np.stack([20 * np.cos(turns), (4 + 3 * number) * np.sin(turns)], 1)
+        own[68:] = SIZE / 2 + np.stack([-20 * np.cos(turns), -(4 + 3 * number) * np.sin(turns)], 1)
         rows, columns = np.mgrid[:SIZE, :SIZE] - SIZE / 2
         inside = (columns / 20) ** 2 + (rows / (4 + 3 * number)) ** 2 < 1
         filmed.append(np.where(inside[..., None], 0, 180).astype(np.uint8).repeat(3, -1))
