@@ -257,8 +257,8 @@ def sweep_table(found: dict[str, Rows]) -> None:
         print("\t".join((f"{strength:g}", *cells)))
     upto = curves[:, : STRENGTHS.index(1.0) + 1]
     for field, values in (("SLD", upto[..., 0]), ("mean of three", upto.mean(-1))):
-        falls: NDArray[np.bool_] = (np.diff(values, axis=1) < 0).all(axis=1)
-        print(f"{field} falls at every step up to 1 in {falls.sum()} of {len(falls)} clips")
+        falls = int(np.all(np.diff(values, axis=1) < 0, axis=1).sum())
+        print(f"{field} falls at every step up to 1 in {falls} of {len(swept)} clips")
 
 
 if __name__ == "__main__":
