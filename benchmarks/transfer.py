@@ -132,7 +132,9 @@ def main() -> None:
     found = {name: rows_of(bench, name, not asked.table_only) for name in asked.clip or CLIPS}
     clip_table(found)
     mean_table(found)
-    sweep_table(found)
+    swept = [rows for rows in found.values() if "strength 0.0" in rows]
+    if swept:
+        sweep_table(swept)
 
 
 def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
@@ -239,10 +241,9 @@ def means(clips: list[Rows], row: str) -> list[str]:
     return cells
 
 
-def sweep_table(found: dict[str, Rows]) -> None:
+def sweep_table(swept: list[Rows]) -> None:
     """Print the mean distance left at each strength, and in how many clips it falls up to 1."""
     print("\nstrength\tleft of SLD\tSLV\tSMD\tmean")
-    swept = [rows for rows in found.values() if "strength 0.0" in rows]
     curves = np.array(
         [
             [
