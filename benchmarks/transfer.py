@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--speech", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--clip", action="append", help="only these", choices=list(CLIPS))
-    parser.add_argument("--no-ablations", action="store_true")
+    parser.add_argument("--table-only", action="store_true", help="no ablations, no sweep")
     asked = parser.parse_args()
     models = load_motion_models(Encoder.WHISPER, torch.device("cpu"))
     asked.run.mkdir(parents=True, exist_ok=True)
@@ -129,19 +129,21 @@ def main() -> None:
         asked.data,
         asked.run,
     )
-    found = {name: rows_of(bench, name, not asked.no_ablations) for name in asked.clip or CLIPS}
+    found = {name: rows_of(bench, name, not asked.table_only) for name in asked.clip or CLIPS}
     clip_table(found)
     mean_table(found)
-    sweep_table(found)
+    swept = [rows for rows in found.values() if "strength 0.0" in rows]
+    if swept:
+        sweep_table(swept)
 
 
-def rows_of(bench: Bench, name: str, ablations: bool) -> dict[str, dict[str, float]]:
+def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
     """Return the rows of one clip, from RUN where they are finished."""
     path = bench.run / f"{name}.json"
     key = {"generator": generator_digest(bench.models.encoder), "settings": asdict(FULL)}
     kept = json.loads(path.read_text()) if path.is_file() else {}
     rows = kept.get("rows", {}) if kept.get("key") == key else {}
-    wanted = {"tuned": FULL, **(ABLATIONS if ablations else {})}
+    wanted = {"tuned": FULL, **(ABLATIONS if more else {})}
     missing = [row for row in wanted if row not in rows]
     if not missing:
         return rows
@@ -151,14 +153,16 @@ def rows_of(bench: Bench, name: str, ablations: bool) -> dict[str, dict[str, flo
     if "un-tuned" not in rows:
         add = {"un-tuned": trial.row(usual, usual, None)}
         add["statistics"] = trial.row(trial.moved(singer.style, bench.speech), usual, singer.style)
-        alone = replace(singer.style, tuning=no_tuning(bench.models))
-        add["expression alone"] = trial.row(trial.moved(alone, bench.speech), usual, alone)
         add[PERSON] = person_row(singer)
         rows |= {row: asdict(value) for row, value in add.items()}
+    if more and "expression alone" not in rows:
+        alone = replace(singer.style, tuning=no_tuning(bench.models))
+        row = trial.row(trial.moved(alone, bench.speech), usual, alone)
+        rows["expression alone"] = asdict(row)
     for row in missing:
         style = bench.tuned(singer, wanted[row])
         rows[row] = asdict(trial.row(trial.moved(style, bench.speech), usual, style))
-        if row == "tuned":
+        if row == "tuned" and more:
             for strength in STRENGTHS:
                 blend = blend_styles([(style, 1.0)], strength, {})
                 made = predict_motion(bench.speech, bench.models, blend, fps=STYLE_FPS)
@@ -211,9 +215,10 @@ def clip_table(found: dict[str, Rows]) -> None:
 def mean_table(found: dict[str, Rows]) -> None:
     """Print means over clips, and what is left of the un-tuned distances."""
     print("\nrow\tSLD\tSLV\tSMD\tleft of SLD\tSLV\tSMD\tposed SLD\tSLV\tnearer clips\tsync\tLMD")
-    names = [name for name in next(iter(found.values())) if not name.startswith("strength")]
-    for row in names:
-        print("\t".join((row, *means(list(found.values()), row))))
+    for row in dict.fromkeys(name for rows in found.values() for name in rows):
+        having = [rows for rows in found.values() if row in rows]
+        if not row.startswith("strength"):
+            print("\t".join((f"{row} ({len(having)} clips)", *means(having, row))))
 
 
 def means(clips: list[Rows], row: str) -> list[str]:
@@ -236,7 +241,7 @@ def means(clips: list[Rows], row: str) -> list[str]:
     return cells
 
 
-def sweep_table(found: dict[str, Rows]) -> None:
+def sweep_table(swept: list[Rows]) -> None:
     """Print the mean distance left at each strength, and in how many clips it falls up to 1."""
     print("\nstrength\tleft of SLD\tSLV\tSMD\tmean")
     curves = np.array(
@@ -245,7 +250,7 @@ def sweep_table(found: dict[str, Rows]) -> None:
                 [rows[f"strength {one}"][field] / rows["un-tuned"][field] for field in DISTANCES]
                 for one in STRENGTHS
             ]
-            for rows in found.values()
+            for rows in swept
         ]
     )
     for number, strength in enumerate(STRENGTHS):
@@ -253,8 +258,8 @@ def sweep_table(found: dict[str, Rows]) -> None:
         print("\t".join((f"{strength:g}", *cells)))
     upto = curves[:, : STRENGTHS.index(1.0) + 1]
     for field, values in (("SLD", upto[..., 0]), ("mean of three", upto.mean(-1))):
-        falls = (np.diff(values, axis=1) < 0).all(1)
-        print(f"{field} falls at every step up to 1 in {falls.sum()} of {len(falls)} clips")
+        falls = int(np.all(np.diff(values, axis=1) < 0, axis=1).sum())
+        print(f"{field} falls at every step up to 1 in {falls} of {len(swept)} clips")
 
 
 if __name__ == "__main__":
