@@ -232,7 +232,7 @@ def _download(package: str, folder: Path, job: Fetching) -> Path:
     ) as pip:
         try:
             said = _wait(pip, job)
-        except BaseException:
+        except BaseException:  # an interrupt, too, must not leave pip running
             pip.kill()
             raise
     wheels = sorted(folder.glob("*.whl"))

@@ -164,7 +164,8 @@ def test_the_video_says_what_it_is_and_what_made_it(clip: Path) -> None:
     entries = weights.read_manifest()
     heard = found["stylehead_encoder"]
     ears = "whisper_tiny_en" if heard == "whisper" else f"encoder_{heard}"
-    used = {"face_landmarker", "face_model", "voice_filter", "pose", f"motion_{heard}", ears}
+    seen_by = {"face_landmarker", "face_model", "style_mapping", "style_generator"}
+    used = seen_by | {"voice_filter", "pose", f"motion_{heard}", ears}
     assert json.loads(found["stylehead_weights"]) == {
         name: entry.sha256[:16] for name, entry in entries.items() if name in used
     }
