@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import os
 import re
 import signal
 import sys
@@ -378,9 +379,19 @@ def _return_freed_memory() -> None:
             ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, MMAP_FROM)
 
 
+def _wait_asleep() -> None:
+    """Have OpenMP's threads sleep while they wait, unless the user has it otherwise.
+
+    They spin by default: beside the video encoder's threads the networks then take several times
+    as long. Read when torch is first imported, so it has to be said before.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def main() -> None:
     """Run the command line; failures a user can mend become one line and exit code 1."""
     _return_freed_memory()
+    _wait_asleep()
     # An interrupted run must clean up like a failed one: leave by way of the context managers.
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
