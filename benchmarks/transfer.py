@@ -16,18 +16,20 @@ import wave
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stylehead import media
+from stylehead import images, media
 from stylehead.blend import blend_styles
 from stylehead.media import SPEECH_RATE, Sound
 from stylehead.models.adapter import Adapter
 from stylehead.motion import features_of, predict_motion
 from stylehead.motion_models import MotionModels, load_motion_models
 from stylehead.options import Encoder
-from stylehead.style import STYLE_FPS
+from stylehead.sheet import ACCENT, INK, PAPER, write
+from stylehead.style import STYLE_FPS, load_style, save_style
 from stylehead.training.data import load_clip
 from stylehead.training.finetune import NEUTRAL_SPEECH, REPLAY_SECONDS, tune
 from stylehead.training.proof import Row, Trial, nearer, style_distances
@@ -134,7 +136,7 @@ def main() -> None:
     mean_table(found)
     swept = [rows for rows in found.values() if "strength 0.0" in rows]
     if swept:
-        sweep_table(swept)
+        sweep_table(swept, asked.run / "strength.png")
 
 
 def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
@@ -144,8 +146,11 @@ def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
     kept = json.loads(path.read_text()) if path.is_file() else {}
     rows = kept.get("rows", {}) if kept.get("key") == key else {}
     wanted = {"tuned": FULL, **(ABLATIONS if more else {})}
-    missing = [row for row in wanted if row not in rows]
-    if not missing:
+    tuned_file = bench.run / f"{name}.style"
+    swept = not more or f"strength {STRENGTHS[0]}" in rows
+    again = not swept and not tuned_file.is_file()
+    missing = [row for row in wanted if row not in rows or (again and row == "tuned")]
+    if swept and not missing:
         return rows
     singer = bench.singer(name)
     trial = bench.trial(singer)
@@ -159,16 +164,24 @@ def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
         alone = replace(singer.style, tuning=no_tuning(bench.models))
         row = trial.row(trial.moved(alone, bench.speech), usual, alone)
         rows["expression alone"] = asdict(row)
+
+    def keep() -> None:
+        path.write_text(json.dumps({"key": key, "rows": rows, "notes": singer.notes}, indent=1))
+
     for row in missing:
         style = bench.tuned(singer, wanted[row])
         rows[row] = asdict(trial.row(trial.moved(style, bench.speech), usual, style))
-        if row == "tuned" and more:
-            for strength in STRENGTHS:
-                blend = blend_styles([(style, 1.0)], strength, {})
-                made = predict_motion(bench.speech, bench.models, blend, fps=STYLE_FPS)
-                rows[f"strength {strength}"] = asdict(trial.row(made, usual, None))
-        path.write_text(json.dumps({"key": key, "rows": rows, "notes": singer.notes}, indent=1))
+        if row == "tuned":
+            save_style(style, tuned_file)
+        keep()
         print(f"{name}: {row}", flush=True)
+    if not swept:
+        style = load_style(tuned_file)
+        for strength in STRENGTHS:
+            blend = blend_styles([(style, 1.0)], strength, {})
+            made = predict_motion(bench.speech, bench.models, blend, fps=STYLE_FPS)
+            rows[f"strength {strength}"] = asdict(trial.row(made, usual, None))
+        keep()
     return rows
 
 
@@ -241,8 +254,8 @@ def means(clips: list[Rows], row: str) -> list[str]:
     return cells
 
 
-def sweep_table(swept: list[Rows]) -> None:
-    """Print the mean distance left at each strength, and in how many clips it falls up to 1."""
+def sweep_table(swept: list[Rows], picture: Path) -> None:
+    """Print and draw the mean distance left at each strength, and in how many clips it falls."""
     print("\nstrength\tleft of SLD\tSLV\tSMD\tmean")
     curves = np.array(
         [
@@ -256,10 +269,30 @@ def sweep_table(swept: list[Rows]) -> None:
     for number, strength in enumerate(STRENGTHS):
         cells = [f"{value:.3f}" for value in (*curves[:, number].mean(0), curves[:, number].mean())]
         print("\t".join((f"{strength:g}", *cells)))
+    draw_sweep(curves.mean(0), picture)
     upto = curves[:, : STRENGTHS.index(1.0) + 1]
     for field, values in (("SLD", upto[..., 0]), ("mean of three", upto.mean(-1))):
         falls = int(np.all(np.diff(values, axis=1) < 0, axis=1).sum())
         print(f"{field} falls at every step up to 1 in {falls} of {len(swept)} clips")
+
+
+def draw_sweep(means: NDArray[np.float64], picture: Path) -> None:
+    """Draw the distances left (S, 3) over the strengths, and their mean in the accent's colour."""
+    canvas = np.full((360, 560, 3), PAPER, np.uint8)
+    lines = {**dict(zip(DISTANCES, means.T, strict=True)), "mean": means.mean(1)}
+    low, high = float(means.min()), float(means.max())
+    for number, (name, values) in enumerate(lines.items()):
+        colour = ACCENT if name == "mean" else (150 - 50 * number, 140, 90 + 60 * number)
+        x = 50 + np.array(STRENGTHS) / STRENGTHS[-1] * 480
+        y = 310 - (values - low) / (high - low) * 250
+        points = np.stack([x, y], -1).round().astype(np.int32)
+        cv2.polylines(canvas, [points], False, colour, 2, cv2.LINE_AA)
+        write(canvas, name.upper(), (60 + 110 * number, 24), colour, 0.5)
+    for strength in STRENGTHS:
+        write(canvas, f"{strength:g}", (40 + round(strength / STRENGTHS[-1] * 480), 340), INK, 0.4)
+    write(canvas, f"{high:.2f}", (4, 66), INK, 0.4)
+    write(canvas, f"{low:.2f}", (4, 314), INK, 0.4)
+    images.write_image(picture, canvas)
 
 
 if __name__ == "__main__":

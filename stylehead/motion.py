@@ -23,7 +23,7 @@ from stylehead.features import FLOOR, LOUDNESS, log_mel, mel_filters
 from stylehead.gaze import sample_gaze
 from stylehead.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.hearing import CHUNK
-from stylehead.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, to_68
+from stylehead.landmarks import MOUTH_PAIRS, to_68
 from stylehead.media import SPEECH_RATE, Sound
 from stylehead.models import pose_generator
 from stylehead.models.motion_generator import FPS, ROWS_PER_FRAME, MotionGenerator
@@ -31,6 +31,7 @@ from stylehead.motion_models import MotionModels
 from stylehead.openness import match_opening
 from stylehead.options import MotionControls
 from stylehead.progress import SILENT, Reporter
+from stylehead.style_ranges import apply_style, hold_style
 from stylehead.tuning import tuned_generator
 from stylehead.types import Floats, Motion, Style
 
@@ -41,11 +42,8 @@ UNLIKELY, LIKELY = 0.3, 0.7  # probabilities of a voice: gate shut, gate open
 ATTACK, RELEASE = 12, 14
 GATE_SMOOTHING = 2.5  # frames at 60 fps
 SMOOTHING = 1.2  # frames at 60 fps of Gaussian, on what the net says
-TRUST = 5.0  # seconds of voiced sound at which its own spread counts as much as the training's
 QUIETEST = 10 ** (-60 / 20)  # loudness below which a recording counts as silent
-STRETCH = (0.2, 4.0)  # least and most a region is scaled to reach the style's spread
 REST = 0.12  # seconds at both ends in which the face leaves and reaches its rest
-HELD_POSE = 0.1  # interocular; most a style's mean may move brows, eyes or mouth corners
 
 
 def predict_motion(
@@ -109,7 +107,7 @@ def _styled(
         return landmarks
     apply_style(landmarks, heard.voice, net, style, fps)
     brows = sample_brows(heard.voice, heard.stress, style, fps, _streams(seed)[2])
-    _hold_style(landmarks, heard.voice, brows, style)
+    hold_style(landmarks, heard.voice, brows, style)
     return landmarks
 
 
@@ -343,78 +341,6 @@ def _resampled(
             slice(rows[0], rows[-1] + 1),
             piece[low - first] * (1 - share) + piece[high - first] * share,
         )
-
-
-# ---- style ----------------------------------------------------------------------------------
-
-
-def apply_style(
-    landmarks: Floats, voice: Floats, net: MotionGenerator, style: Style, fps: Fraction
-) -> None:
-    """Bring each region's range, axis by axis, to the style's; in place.
-
-    landmarks (T, 68, 3) as the net predicts them for an average person; voice (T,) the gate. The
-    spread of the net's own output is measured on this recording, leaning on training for short
-    ones.
-    """
-    voiced = voice > 0.5
-    seconds = float(voiced.sum() / fps)
-    share = seconds / (seconds + TRUST)
-    usual = to_array(net.predicted_spread)
-    own = _spread_where(landmarks, voiced) if voiced.any() else usual
-    performed = style.motion.landmarks
-    for region in REGIONS.values():
-        points = list(region)
-        variance = share * np.square(own[points]) + (1 - share) * np.square(usual[points])
-        wanted = np.square(performed[:, points].std(0))
-        ratio = np.sqrt(wanted.mean(0) / (variance.mean(0) + 1e-10)).clip(*STRETCH)
-        landmarks[:, points] *= ratio.astype(np.float32)
-    # The vertical way of the lips is what is read as style: fit the opening itself.
-    neutral = to_68(FaceModel.embedded().mean)
-    reached = opening_range(landmarks, neutral)
-    if reached > 0.005 and seconds > 1:
-        factor = opening_range(performed, style.motion.neutral) / reached
-        for name in ("mouth", "jaw"):
-            landmarks[:, list(REGIONS[name]), 1] *= np.float32(np.clip(factor, 0.5, 2.0))
-
-
-def _spread_where(landmarks: Floats, rows: NDArray[np.bool_]) -> Floats:
-    """Return the standard deviation (68, 3) over chosen rows, a piece at a time to spare memory."""
-    total, squares = np.zeros((68, 3)), np.zeros((68, 3))
-    for start in range(0, len(landmarks), CHUNK):
-        piece = landmarks[start : start + CHUNK][rows[start : start + CHUNK]].astype(np.float64)
-        total += piece.sum(0)
-        squares += np.square(piece).sum(0)
-    count = rows.sum()
-    return np.sqrt(np.maximum(squares / count - np.square(total / count), 0))
-
-
-def opening_range(landmarks: Floats, neutral: Floats) -> float:
-    """Return the mouth opening's way from its 5th to its 95th percentile."""
-    pieces = [
-        mouth_opening(landmarks[start : start + CHUNK] + neutral)
-        for start in range(0, len(landmarks), CHUNK)
-    ]
-    low, high = np.percentile(np.concatenate(pieces), [5, 95])
-    return float(high - low)
-
-
-def _hold_style(landmarks: Floats, voice: Floats, brows: Floats, style: Style) -> None:
-    """Add brow motion; give brows, lids and, while speaking, the mouth the style's mean; in place.
-
-    The net's own brow motion is kept as far as it goes.
-    """
-    points = list(REGIONS["brows"])
-    wanted = style.motion.landmarks[:, points].var(0).sum()
-    known = landmarks[:, points].var(0).sum()
-    landmarks[:, points] += np.float32(np.sqrt(max(0.0, 1 - known / (wanted + 1e-9)))) * brows
-    mean = style.motion.landmarks.mean(0).clip(-HELD_POSE, HELD_POSE)
-    own = landmarks.mean(0)
-    for name in ("brows", "eyes"):
-        points = list(REGIONS[name])
-        landmarks[:, points] += (mean - own)[points]
-    mouth = list(REGIONS["mouth"])
-    landmarks[:, mouth, 0] += voice[:, None] * (mean - own)[mouth, 0]
 
 
 def _from_rest(landmarks: Floats, fps: Fraction) -> None:

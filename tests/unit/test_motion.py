@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead import hearing
+from stylehead import hearing, style_ranges
 from stylehead import motion as motion_module
 from stylehead.errors import MediaError
 from stylehead.geometry import angles_from_rotation
 from stylehead.hearing import MelEars
 from stylehead.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, mouth_width
 from stylehead.media import SPEECH_RATE
-from stylehead.motion import apply_style, opening_range, predict_motion, voice_gate
+from stylehead.motion import predict_motion, voice_gate
 from stylehead.motion_models import load_motion_models
 from stylehead.options import Encoder, MotionControls
+from stylehead.style_ranges import apply_style, opening_range
 from stylehead.voice import Voice
 from tests import media
 from tests.unit.synthetic import (
@@ -210,7 +211,7 @@ def test_the_motion_does_not_depend_on_how_sound_is_read(block):
 @pytest.mark.parametrize("fps", [25, 60])
 def test_the_motion_does_not_depend_on_the_size_of_the_pieces(monkeypatch, fps):
     whole = predict(said(4.0), fps=fps)
-    for module in (motion_module, hearing):
+    for module in (motion_module, style_ranges, hearing):
         monkeypatch.setattr(module, "CHUNK", 23)
     np.testing.assert_allclose(predict(said(4.0), fps=fps).landmarks, whole.landmarks, atol=1e-3)
 

@@ -1,0 +1,88 @@
+"""A style's statistics: how far regions move and where they rest, for a style without tuning."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylehead.device import to_array
+from stylehead.face_model import FaceModel
+from stylehead.hearing import CHUNK
+from stylehead.landmarks import REGIONS, mouth_opening, to_68
+from stylehead.models.motion_generator import MotionGenerator
+from stylehead.types import Floats, Style
+
+TRUST = 5.0  # seconds of voiced sound at which its own spread counts as much as the training's
+STRETCH = (0.2, 4.0)  # least and most a region is scaled to reach the style's spread
+HELD_POSE = 0.1  # interocular; most a style's mean may move brows, eyes or mouth corners
+
+
+def apply_style(
+    landmarks: Floats, voice: Floats, net: MotionGenerator, style: Style, fps: Fraction
+) -> None:
+    """Bring each region's range, axis by axis, to the style's; in place.
+
+    landmarks (T, 68, 3) as the net predicts them for an average person; voice (T,) the gate. The
+    spread of the net's own output is measured on this recording, leaning on training for short
+    ones.
+    """
+    voiced = voice > 0.5
+    seconds = float(voiced.sum() / fps)
+    share = seconds / (seconds + TRUST)
+    usual = to_array(net.predicted_spread)
+    own = _spread_where(landmarks, voiced) if voiced.any() else usual
+    performed = style.motion.landmarks
+    for region in REGIONS.values():
+        points = list(region)
+        variance = share * np.square(own[points]) + (1 - share) * np.square(usual[points])
+        wanted = np.square(performed[:, points].std(0))
+        ratio = np.sqrt(wanted.mean(0) / (variance.mean(0) + 1e-10)).clip(*STRETCH)
+        landmarks[:, points] *= ratio.astype(np.float32)
+    # The vertical way of the lips is what is read as style: fit the opening itself.
+    neutral = to_68(FaceModel.embedded().mean)
+    reached = opening_range(landmarks, neutral)
+    if reached > 0.005 and seconds > 1:
+        factor = opening_range(performed, style.motion.neutral) / reached
+        for name in ("mouth", "jaw"):
+            landmarks[:, list(REGIONS[name]), 1] *= np.float32(np.clip(factor, 0.5, 2.0))
+
+
+def _spread_where(landmarks: Floats, rows: NDArray[np.bool_]) -> Floats:
+    """Return the standard deviation (68, 3) over chosen rows, a piece at a time to spare memory."""
+    total, squares = np.zeros((68, 3)), np.zeros((68, 3))
+    for start in range(0, len(landmarks), CHUNK):
+        piece = landmarks[start : start + CHUNK][rows[start : start + CHUNK]].astype(np.float64)
+        total += piece.sum(0)
+        squares += np.square(piece).sum(0)
+    count = rows.sum()
+    return np.sqrt(np.maximum(squares / count - np.square(total / count), 0))
+
+
+def opening_range(landmarks: Floats, neutral: Floats) -> float:
+    """Return the mouth opening's way from its 5th to its 95th percentile."""
+    pieces = [
+        mouth_opening(landmarks[start : start + CHUNK] + neutral)
+        for start in range(0, len(landmarks), CHUNK)
+    ]
+    low, high = np.percentile(np.concatenate(pieces), [5, 95])
+    return float(high - low)
+
+
+def hold_style(landmarks: Floats, voice: Floats, brows: Floats, style: Style) -> None:
+    """Add brow motion; give brows, lids and, while speaking, the mouth the style's mean; in place.
+
+    The net's own brow motion is kept as far as it goes.
+    """
+    points = list(REGIONS["brows"])
+    wanted = style.motion.landmarks[:, points].var(0).sum()
+    known = landmarks[:, points].var(0).sum()
+    landmarks[:, points] += np.float32(np.sqrt(max(0.0, 1 - known / (wanted + 1e-9)))) * brows
+    mean = style.motion.landmarks.mean(0).clip(-HELD_POSE, HELD_POSE)
+    own = landmarks.mean(0)
+    for name in ("brows", "eyes"):
+        points = list(REGIONS[name])
+        landmarks[:, points] += (mean - own)[points]
+    mouth = list(REGIONS["mouth"])
+    landmarks[:, mouth, 0] += voice[:, None] * (mean - own)[mouth, 0]
