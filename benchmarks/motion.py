@@ -3,7 +3,7 @@
     python benchmarks/motion.py --data DATA [--runs RUNS] [--noise FOLDER] [--music FOLDER]
 
 DATA is what `stylehead prepare` made of the clips; sync is as `stylehead train motion` measured
-it. RUNS holds motion_NAME.safetensors of encoders that are not shipped. Prints tables: held-out
+it. RUNS holds motion_NAME.safetensors to take instead of the shipped ones. Prints tables: held-out
 people (mean over people, half of a 95 % bootstrap interval), leaks in silence, noise and music,
 closed lips in /p b m/, and speed.
 """
@@ -73,7 +73,7 @@ def main() -> None:
     print(f"default: {usual.encoder}")
     heard_by: dict[str, MotionModels] = {}
     for name in asked.encoder or NAMES:
-        places = [weights.PACKAGE / "assets", *([asked.runs] if asked.runs else [])]
+        places = [*([asked.runs] if asked.runs else []), weights.PACKAGE / "assets"]
         found = [one / f"motion_{name}.safetensors" for one in places]
         path = next((one for one in found if one.is_file()), None)
         if path is None:

@@ -32,6 +32,11 @@ def to_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
 
+def channels_first(pictures: NDArray[np.generic], device: torch.device) -> Tensor:
+    """Copy pictures (B, H, W, C) to the device as floats (B, C, H, W)."""
+    return to_tensor(pictures, device).permute(0, 3, 1, 2).float()
+
+
 def to_array(tensor: Tensor) -> NDArray[np.float32]:
     """Copy a tensor to a float32 array on the CPU."""
     return tensor.detach().float().cpu().numpy()

@@ -21,7 +21,7 @@ def facial_map(points: Floats, size: int) -> Pixels:
     """
     drawn = np.zeros((size, size), np.uint8)
     inside = np.zeros((size, size), np.uint8)
-    fixed = np.round(_apart(points) * (1 << SHIFT)).astype(np.int32)
+    fixed = np.round(apart(points) * (1 << SHIFT)).astype(np.int32)
     thickness = max(1, round(LINE * size))
     for number, (group, closed) in enumerate(POLYLINES, start=1):
         grey = round(255 * number / len(POLYLINES))
@@ -31,7 +31,7 @@ def facial_map(points: Floats, size: int) -> Pixels:
     return np.stack([drawn, inside], -1)
 
 
-def _apart(points: Floats) -> Floats:
+def apart(points: Floats) -> Floats:
     """Where inner lips cross, let their outline meet half way: nothing is open there."""
     outline = points[68:]
     half = len(outline) // 2  # corner, upper lip, corner, lower lip back

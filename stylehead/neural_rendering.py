@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stylehead import rendering
-from stylehead.device import to_array, to_tensor
+from stylehead.device import channels_first, to_array
 from stylehead.models.keypoints import Source
 from stylehead.types import Motion, Pixels, Portrait, StyleReference
 
@@ -90,7 +90,7 @@ def _drive(scene: NeuralScene, drivers: list[Pixels]) -> Pixels:
 
 
 def _pictures(crops: list[Pixels], device: torch.device) -> Tensor:
-    return to_tensor(np.stack(crops), device).permute(0, 3, 1, 2).float() / 255
+    return channels_first(np.stack(crops), device) / 255
 
 
 def _half(device: torch.device) -> torch.autocast | nullcontext[None]:

@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 import torch
 
-from stylehead.device import to_array, to_tensor
+from stylehead.device import channels_first, to_array
 from stylehead.face_model import FaceModel
 from stylehead.facial_map import facial_map
 from stylehead.files import make_folder
 from stylehead.geometry import Similarity
 from stylehead.images import write_image
-from stylehead.models.compact_generator import CompactGenerator
+from stylehead.models.compact_generator import CompactGenerator, show_interior
+from stylehead.mouth_interior import mouth_interior
 from stylehead.mouth_patch import DRAWN, SIZE, Place, mouth_middle
 from stylehead.rasterise import displacement_map
 from stylehead.rig import Rig
@@ -75,11 +76,14 @@ class Completer:
     ) -> None:
         """Complete moved crops (S, S, 3), in place; vertices (N, 3) of each in crop pixels."""
         warped = [place.cut(crop) for crop, place in zip(crops, places, strict=True)]
-        maps = [
-            facial_map(place.in_patch(points[DRAWN, :2]), SIZE)
-            for points, place in zip(vertices, places, strict=True)
+        points = [
+            place.in_patch(one[DRAWN, :2]) for one, place in zip(vertices, places, strict=True)
         ]
+        maps = [facial_map(one, SIZE) for one in points]
         layers = self._net(self._pictures(warped), self._pictures(maps), self._memory)
+        if self._net.config.facial_map:
+            drawn = [mouth_interior(*one) for one in zip(points, warped, strict=True)]
+            layers = show_interior(layers, channels_first(np.stack(drawn), self._device))
         values = to_array(layers.permute(0, 2, 3, 1))
         if self._colourless:
             values[..., 1:] = values[..., 1:].mean(-1, keepdims=True)
@@ -88,8 +92,7 @@ class Completer:
             place.blend(crop, layer)
 
     def _pictures(self, pictures: list[Pixels]) -> torch.Tensor:
-        stacked = to_tensor(np.stack(pictures), self._device)
-        return stacked.permute(0, 3, 1, 2).float() / 255
+        return channels_first(np.stack(pictures), self._device) / 255
 
 
 def map_styles(

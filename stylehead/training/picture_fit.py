@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from stylehead import weights
+from stylehead.device import channels_first
 from stylehead.facial_map import facial_map
 from stylehead.images import write_image
 from stylehead.models.compact_generator import (
@@ -19,9 +20,11 @@ from stylehead.models.compact_generator import (
     CompactConfig,
     CompactGenerator,
     compose,
+    show_interior,
 )
 from stylehead.models.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
 from stylehead.models.load import load_compact_generator, load_vgg
+from stylehead.mouth_interior import mouth_interior
 from stylehead.progress import SILENT, Reporter
 from stylehead.training.held_out import PEOPLE
 from stylehead.training.loop import descend, save_weights
@@ -136,11 +139,14 @@ def make_patterns(patches: Patches, mapper: CompactGenerator, device: torch.devi
     out = np.empty_like(patches.references)
     for row in range(len(out)):
         size = out.shape[2]
-        maps = np.stack([facial_map(one, size) for one in patches.reference_points[row]])
-        warped = torch.from_numpy(patches.references[row]).permute(0, 3, 1, 2).float() / 255
-        drawn = torch.from_numpy(maps).permute(0, 3, 1, 2).float() / 255
-        warped, drawn = warped.to(device), drawn.to(device)
-        found = compose(warped, mapper(warped, drawn)).clamp(0, 1)
+        points, shown = patches.reference_points[row], patches.references[row]
+        maps = np.stack([facial_map(one, size) for one in points])
+        drawn = np.stack([mouth_interior(*one) for one in zip(points, shown, strict=True)])
+        warped = channels_first(shown, device) / 255
+        layer = mapper(warped, channels_first(maps, device) / 255)
+        if mapper.config.facial_map:
+            layer = show_interior(layer, channels_first(drawn, device))
+        found = compose(warped, layer).clamp(0, 1)
         out[row] = (found * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return out
 
@@ -215,7 +221,8 @@ def fit_pictures(
 def _layer(net: CompactGenerator, batch: Batch, how: PictureTraining) -> Tensor:
     """Return the network's layer for a batch."""
     memory = net.remember(batch.patterns.flatten(1, 2)) if how.patterns else None
-    return net(batch.warped, batch.facial_map, memory)
+    layer = net(batch.warped, batch.facial_map, memory)
+    return show_interior(layer, batch.interior) if how.facial_map else layer
 
 
 def picture_losses(

@@ -1,0 +1,158 @@
+"""The inside of an open mouth, drawn as anatomy has it: teeth, tongue and the dark behind them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stylehead.facial_map import apart
+from stylehead.mouth_patch import SIZE, UNITS
+from stylehead.types import Floats, Pixels
+
+FINER = 2  # pixels drawn per pixel of the patch, each way
+SHIFT = 4  # bits of sub-pixel place
+MIDDLE = (SIZE - 1) / 2  # of the patch: where the lips meet at rest
+MILLIMETRE = SIZE / UNITS / 92  # patch pixels; outer eye corners are 92 mm apart
+UPPER, LOWER = (8.6, 6.8, 7.6, 6.8, 6.6, 9.5), (5.4, 5.9, 6.8, 6.9, 7.0, 10.0)
+"""Widths of the teeth from the middle to the side, mm (means of adults)."""
+SHORTER = (0.0, 0.8, 0.2, 0.8, 1.2, 1.6)
+"""How much higher than the middle one an upper tooth ends, mm."""
+UPPER_EDGE, LOWER_EDGE = 2.4, -0.8
+"""Of the upper teeth below where lips meet; of the lower ones below the lower lip's rim; mm."""
+ROUND, BETWEEN = 0.9, 0.1  # rounding of a tooth's corners and half the gap beside it, mm
+DEEP = 0.4  # patch pixels that teeth move per pixel the nose's tip is off its base
+LEAST_GAP, FULL_GAP = 7.0, 13.0  # mm between the lips at which lower teeth and tongue show
+TONGUE = 0.5  # share of the gap that the tongue fills
+# Light inside, against the skin's. Fitted on the training clips for the least error, then moved
+# half way to what a single mouth looks like: the mean of many has neither teeth nor dark.
+ENAMEL = (0.18, 0.85)
+"""Of teeth: a constant and a share of the skin's; they stay light in dark skin."""
+DARK, FLESH = (0.48, 0.25, 0.25), (0.98, 0.66, 0.67)
+"""Of the dark and of the tongue, red, green and blue."""
+WHITE = (1.03, 0.995, 0.93)
+COLOUR = 0.6  # share of the skin's own colour in all of it: it is the light's colour, too
+LIPS_SHADE, RIM_SHADE = 0.4, 0.33  # light taken under the upper lip, and along the whole rim
+
+
+def mouth_interior(points: Floats, warped: Pixels) -> Floats:
+    """Draw the inside of a mouth in its patch: (SIZE, SIZE, 4), cover, then RGB x cover; in [0, 1].
+
+    points (88, 2) are the facial map's, in patch pixels; warped (SIZE, SIZE, 3) the patch, whose
+    skin says how much light there is. Upper teeth hang from the skull, with which the patch goes;
+    lower ones and the tongue go with the lower lip.
+    """
+    points = apart(points)
+    upper, lower = points[69:78], points[79:88][::-1]
+    rim = float(lower[4, 1])
+    gap = (rim - float(upper[4, 1])) / MILLIMETRE
+    inside = np.zeros((SIZE, SIZE), np.uint8)
+    cv2.fillPoly(inside, [_fixed(points[68:])], 255, cv2.LINE_AA, SHIFT)
+    if not inside.any():
+        return np.zeros((SIZE, SIZE, 4), np.float32)
+    teeth, tongue = _teeth(points, rim, gap), _tongue(points, rim, gap)
+    light = _skin(points, warped)
+    level = float(light @ (0.3, 0.59, 0.11))
+    tint = 1 - COLOUR + COLOUR * light / max(level, 0.05)
+    enamel = min(ENAMEL[0] + ENAMEL[1] * level, 0.95) * tint * WHITE
+    tone = level * tint
+    colour = tone * DARK + tongue[..., None] * (tone * FLESH - tone * DARK)
+    here = np.minimum(1, 4 * teeth)[..., None]  # a tooth in shadow still hides what is behind it
+    colour = colour * (1 - here) + enamel * teeth[..., None] * here
+    colour = cv2.GaussianBlur((colour * _shade(inside, upper)).astype(np.float32), (3, 3), 0.6)
+    cover = inside.astype(np.float32)[..., None] / 255
+    return np.concatenate([cover, colour.clip(0, 1) * cover], -1)
+
+
+def _row(
+    widths: tuple[float, ...], half: float, bend: float, ends: tuple[float, ...]
+) -> list[tuple[Floats, float]]:
+    """Return outlines (N, 2) and light of half a row of teeth, hanging from their edge at y = 0.
+
+    They stand on half an ellipse, `half` mm wide: to the side narrower, higher by `bend`, darker.
+    """
+    along = np.minimum(np.concatenate([[0], np.cumsum(widths)]) / (1.25 * half), np.pi / 2)
+    borders, depths = half * np.sin(along), 1 - np.cos(along)
+    found: list[tuple[Floats, float]] = []
+    for number in range(len(widths)):
+        left, right = borders[number] + BETWEEN, borders[number + 1] - BETWEEN
+        depth = (depths[number] + depths[number + 1]) / 2
+        across = np.linspace(-1, 1, 9)
+        edge = -ROUND * across**4 - bend * depth - ends[number]
+        x = (left + right) / 2 + across * (right - left) / 2
+        outline = np.concatenate([[[left, -35]], np.stack([x, edge], 1), [[right, -35]]])
+        light = 1 - 0.75 * depth**0.8
+        found.append(((outline * MILLIMETRE).astype(np.float32), float(light)))
+    return found
+
+
+UPPER_ROW = _row(UPPER, 28.0, 1.7, SHORTER)
+LOWER_ROW = _row(LOWER, 26.0, -1.3, (0.0,) * len(LOWER))
+
+
+def _teeth(points: Floats, rim: float, gap: float) -> Floats:
+    """Return the light of teeth (SIZE, SIZE), 0 where there are none."""
+    drawn = np.zeros((SIZE * FINER, SIZE * FINER), np.uint8)
+    middle = MIDDLE - DEEP * float(points[30, 0] - points[33, 0])
+    # Lower ones fade in: behind lips that hardly part nobody sees them.
+    lower = 0.72 * _ramp(gap)
+    edge = np.array([middle, rim + LOWER_EDGE * MILLIMETRE], np.float32)
+    for outline, light in LOWER_ROW if lower else ():
+        for side in (-1, 1):
+            _fill(drawn, outline * (side, -1) + edge, lower * light)
+    edge = np.array([middle, MIDDLE + UPPER_EDGE * MILLIMETRE], np.float32)
+    for outline, light in UPPER_ROW:
+        for side in (-1, 1):
+            _fill(drawn, outline * (side, 1) + edge, light)
+    return _coarser(drawn)
+
+
+def _tongue(points: Floats, rim: float, gap: float) -> Floats:
+    """Return how much of each pixel is tongue (SIZE, SIZE)."""
+    drawn = np.zeros((SIZE * FINER, SIZE * FINER), np.uint8)
+    if shown := _ramp(gap):
+        height = TONGUE * gap * MILLIMETRE + 6
+        centre = _fixed(np.array([float(points[76, 0] + points[70, 0]) / 2, rim + 6]), FINER)
+        axes = _fixed(np.array([17 * MILLIMETRE, height]), FINER)
+        cv2.ellipse(drawn, centre.tolist(), axes.tolist(), 0, 0, 360, 255 * shown, -1, 16, SHIFT)
+    return np.asarray(cv2.GaussianBlur(_coarser(drawn), (5, 5), 1.2), np.float32)
+
+
+def _ramp(gap: float) -> float:
+    return float(np.clip((gap - LEAST_GAP) / (FULL_GAP - LEAST_GAP), 0, 1))
+
+
+def _shade(inside: Pixels, upper: Floats) -> Floats:
+    """Return how much light the lips leave (SIZE, SIZE, 1)."""
+    far = cv2.distanceTransform((inside > 127).astype(np.uint8), cv2.DIST_L2, 3)
+    order = np.argsort(upper[:, 0])
+    lip = np.interp(np.arange(SIZE), upper[order, 0], upper[order, 1])
+    below = np.maximum(np.arange(SIZE)[:, None] - lip, 0)
+    shade = (1 - LIPS_SHADE * np.exp(-below / 2.2)) * (1 - RIM_SHADE * np.exp(-far / 2.0))
+    return shade[..., None].astype(np.float32)
+
+
+_ROWS, _COLUMNS = np.mgrid[:SIZE:2, :SIZE:2]
+NEAR = (np.hypot(_ROWS - MIDDLE, _COLUMNS - MIDDLE) < 45) & (_ROWS > 45)
+
+
+def _skin(points: Floats, warped: Pixels) -> Floats:
+    """Return the colour of the skin around the lips (3,), in [0, 1]."""
+    lips = np.zeros((SIZE, SIZE), np.uint8)
+    cv2.fillConvexPoly(lips, cv2.convexHull(_fixed(points[48:60])), 1, shift=SHIFT)
+    lips = cv2.dilate(lips, np.ones((5, 5), np.uint8))
+    around = warped[::2, ::2][NEAR & (lips[::2, ::2] == 0)]
+    return (np.median(around, 0) / 255 if len(around) else np.full(3, 0.5)).astype(np.float32)
+
+
+def _fill(drawn: Pixels, outline: Floats, light: float) -> None:
+    cv2.fillPoly(drawn, [_fixed(outline, FINER)], round(255 * light), cv2.LINE_AA, SHIFT)
+
+
+def _fixed(points: Floats, finer: int = 1) -> NDArray[np.int32]:
+    """Return points in fixed point, as cv2 draws them."""
+    return np.round(((points + 0.5) * finer - 0.5) * (1 << SHIFT)).astype(np.int32)
+
+
+def _coarser(drawn: Pixels) -> Floats:
+    return cv2.resize(drawn, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
