@@ -5,9 +5,11 @@
 
 DATA is what `stylehead prepare` made of CLIPS, as clips and as pictures; the people are those of
 stylehead/training/held_out.py. Each clip's first closed mouth is moved to the clip's own tracked
-mesh, in crops of 512 pixels. RUNS holds style_generator_NAME.safetensors of ablations, made by
-`stylehead train generator --config` (see docs/weights.md). Prints one table (mean over people, half
-of a 95 % bootstrap interval) and milliseconds a frame; the sheet shows mouths: warp, made, filmed.
+mesh, in crops of 512 pixels. "Another moment filmed" is the bar for any picture network: the frame
+of the same film whose mouth is most alike, moved to the target's mesh. RUNS holds
+style_generator_NAME.safetensors of ablations, made by `stylehead train generator --config` (see
+docs/weights.md). Prints one table (mean over people, half of a 95 % bootstrap interval) and
+milliseconds a frame; the sheet shows mouths: warp, made, filmed.
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ from stylehead.types import Face, FaceTrack, Floats, Pixels, Portrait, StyleRefe
 CPU = torch.device("cpu")
 SPREAD, RUN = 16, 30
 """Frames of a clip that are compared, and consecutive ones in which flicker is measured."""
+MOMENTS, APART = 150, 8
+"""Frames of a clip among which a mouth alike is sought, and how far off in time it must be."""
 COLUMNS = (
     "mouth L1", "mouth gradient", "face L1", "CPBD of the real", "identity", "opening r", "flicker",
 )  # fmt: skip
@@ -131,7 +135,7 @@ def judge_clip(
         methods[name] = lambda crop, vertices, place, by=completer: by.complete(
             [crop], [vertices], [place]
         )
-    found: dict[str, list[float]] = {}
+    found = {"another moment filmed": another_moment(film, clip.track, spread, references)}
     with tracking.landmarker(video=False) as task:
         filmed = [measure_face(shots[row].filmed, task) for row in spread]
         portrait = describe(scene.picture, scene.rig.source[:468, :2])
@@ -156,6 +160,40 @@ def judge_clip(
                 ratio,
             ]  # fmt: skip
     return found
+
+
+def another_moment(
+    film: Path, track: FaceTrack, rows: list[int], references: tuple[StyleReference, ...]
+) -> list[float]:
+    """Return COLUMNS of the clip's own frames, moved to these rows; NaN where it means nothing."""
+    usable = np.flatnonzero(track.found)
+    others = usable[np.linspace(0, len(usable) - 1, MOMENTS).astype(int)]
+    mouths = {row: mouth_alone(track.mesh[row]) for row in {*rows, *others.tolist()}}
+
+    def nearest(row: int) -> int:
+        far = others[np.abs(others - row) >= APART]
+        return min(
+            far.tolist(),
+            key=lambda one: float(np.linalg.norm(mouths[one] - mouths[row], axis=1).mean()),
+        )
+
+    pairs = {row: nearest(row) for row in rows}
+    shown_frames = read_rows(film, track, {*pairs, *pairs.values()})
+    errors: list[list[float]] = []
+    for row, other in pairs.items():
+        if row in shown_frames and other in shown_frames:
+            scene = stage(shown_frames[other], track, other, references)
+            puppet = Puppet.of(shown_frames[other], track, other)
+            shot = shoot(shown_frames[row], track.mesh[row], puppet, scene)
+            errors.append(compare(rendering.move(scene, shot.vertices), shot))
+    return [*np.mean(errors, axis=0), *[float("nan")] * (len(COLUMNS) - 3)]
+
+
+def mouth_alone(mesh: Floats) -> Floats:
+    """Return the lips (20, 2) of a tracked mesh about the eyes' middle, interocular."""
+    points = to_68(mesh)[:, :2]
+    eyes = points[[36, 45]]
+    return (points[48:] - eyes.mean(0)) / np.linalg.norm(eyes[0] - eyes[1])
 
 
 def read_rows(film: Path, track: FaceTrack, rows: set[int]) -> dict[int, Pixels]:
