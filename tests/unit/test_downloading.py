@@ -224,7 +224,7 @@ def ended(process):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_download_killed_at_60_percent_resumes_and_verifies(server, folder, how):
-    server.pause = 0.03
+    server.pause = 0.1
     part = folder / ".incoming" / "model.bin.part"
     running = start(server.url, folder)
     while not (part.is_file() and part.stat().st_size > 0.6 * len(CONTENT)):
