@@ -6,12 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stylehead.facial_map import apart
+from stylehead.facial_map import SHIFT, apart
 from stylehead.mouth_patch import SIZE, UNITS
 from stylehead.types import Floats, Pixels
 
 FINER = 2  # pixels drawn per pixel of the patch, each way
-SHIFT = 4  # bits of sub-pixel place
 MIDDLE = (SIZE - 1) / 2  # of the patch: where the lips meet at rest
 MILLIMETRE = SIZE / UNITS / 92  # patch pixels; outer eye corners are 92 mm apart
 UPPER, LOWER = (8.6, 6.8, 7.6, 6.8, 6.6, 9.5), (5.4, 5.9, 6.8, 6.9, 7.0, 10.0)
@@ -35,19 +34,18 @@ COLOUR = 0.6  # share of the skin's own colour in all of it: it is the light's c
 LIPS_SHADE, RIM_SHADE = 0.4, 0.33  # light taken under the upper lip, and along the whole rim
 
 
-def mouth_interior(points: Floats, warped: Pixels) -> Floats:
+def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats:
     """Draw the inside of a mouth in its patch: (SIZE, SIZE, 4), cover, then RGB x cover; in [0, 1].
 
-    points (88, 2) are the facial map's, in patch pixels; warped (SIZE, SIZE, 3) the patch, whose
-    skin says how much light there is. Upper teeth hang from the skull, with which the patch goes;
-    lower ones and the tongue go with the lower lip.
+    points (88, 2) are those that facial_map (SIZE, SIZE, 2) was drawn from; warped (SIZE, SIZE, 3)
+    is the patch, whose skin says how much light there is. Upper teeth hang from the skull, with
+    which the patch goes; lower ones and the tongue go with the lower lip.
     """
     points = apart(points)
     upper, lower = points[69:78], points[79:88][::-1]
     rim = float(lower[4, 1])
     gap = (rim - float(upper[4, 1])) / MILLIMETRE
-    inside = np.zeros((SIZE, SIZE), np.uint8)
-    cv2.fillPoly(inside, [_fixed(points[68:])], 255, cv2.LINE_AA, SHIFT)
+    inside = facial_map[..., 1]
     if not inside.any():
         return np.zeros((SIZE, SIZE, 4), np.float32)
     teeth, tongue = _teeth(points, rim, gap), _tongue(points, rim, gap)

@@ -16,7 +16,7 @@ from stylehead.facial_map import facial_map
 from stylehead.files import make_folder
 from stylehead.geometry import Similarity
 from stylehead.images import write_image
-from stylehead.models.compact_generator import CompactGenerator, show_interior
+from stylehead.models.compact_generator import CompactGenerator
 from stylehead.mouth_interior import mouth_interior
 from stylehead.mouth_patch import DRAWN, SIZE, Place, mouth_middle
 from stylehead.rasterise import displacement_map
@@ -80,10 +80,9 @@ class Completer:
             place.in_patch(one[DRAWN, :2]) for one, place in zip(vertices, places, strict=True)
         ]
         maps = [facial_map(one, SIZE) for one in points]
-        layers = self._net(self._pictures(warped), self._pictures(maps), self._memory)
-        if self._net.config.facial_map:
-            drawn = [mouth_interior(*one) for one in zip(points, warped, strict=True)]
-            layers = show_interior(layers, channels_first(np.stack(drawn), self._device))
+        drawn = [mouth_interior(*one) for one in zip(points, warped, maps, strict=True)]
+        interior = channels_first(np.stack(drawn), self._device)
+        layers = self._net(self._pictures(warped), self._pictures(maps), self._memory, interior)
         values = to_array(layers.permute(0, 2, 3, 1))
         if self._colourless:
             values[..., 1:] = values[..., 1:].mean(-1, keepdims=True)

@@ -73,12 +73,17 @@ class CompactGenerator(nn.Module):
         return found
 
     def forward(
-        self, warped: Tensor, facial_map: Tensor, memory: list[Tensor] | None = None
+        self,
+        warped: Tensor,
+        facial_map: Tensor,
+        memory: list[Tensor] | None = None,
+        interior: Tensor | None = None,
     ) -> Tensor:
         """Return the layer (B, 4, S, S): cover in [0, 1], then RGB that is added.
 
         warped (B, 3, S, S), facial_map (B, CHANNELS, S, S), both in [0, 1]; memory of `remember`,
-        left out by the intermediate generator.
+        left out by the intermediate generator; interior (B, 4, S, S) of mouth_interior, which shows
+        through where the facial map is looked at.
         """
         looked_at, inside = warped * 2 - 1, None
         if self.config.facial_map:
@@ -103,7 +108,8 @@ class CompactGenerator(nn.Module):
         if inside is not None:
             cover = 1 - (1 - cover) * (1 - inside)
         window = _window(warped.shape[-1]).to(warped)
-        return torch.cat([cover * window, colour * window], 1)
+        layer = torch.cat([cover * window, colour * window], 1)
+        return layer if inside is None or interior is None else show_interior(layer, interior)
 
 
 def show_interior(layer: Tensor, interior: Tensor) -> Tensor:

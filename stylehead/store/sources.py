@@ -232,9 +232,8 @@ def _download(package: str, folder: Path, job: Fetching) -> Path:
     ) as pip:
         try:
             said = _wait(pip, job)
-        except BaseException:  # an interrupt, too, must not leave pip running
+        finally:  # an interrupt, too, must not leave pip running; once ended it is not touched
             pip.kill()
-            raise
     wheels = sorted(folder.glob("*.whl"))
     if pip.returncode or not wheels:
         raise SourceError((said.strip().splitlines() or ["pip failed"])[-1], final=True)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stylehead.device import channels_first
 from stylehead.errors import MediaError
 from stylehead.facial_map import facial_map
 from stylehead.landmarks import mirror_68
@@ -164,12 +165,12 @@ def batch_of(
         pictures[0] = _softened(pictures[0], how, generator)
     maps = np.stack([facial_map(one, SIZE) for one in drawn])
     seen = (pictures[0] * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    interiors = np.stack([mouth_interior(*one) for one in zip(drawn, seen, strict=True)])
+    interiors = np.stack([mouth_interior(*one) for one in zip(drawn, seen, maps, strict=True)])
     return Batch(
         pictures[0],
         pictures[1],
         _tensor(maps),
-        torch.from_numpy(np.moveaxis(interiors, -1, 1).copy()),
+        channels_first(interiors, torch.device("cpu")),
         torch.from_numpy(points),
         weights,
         pictures[2],

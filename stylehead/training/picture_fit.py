@@ -20,7 +20,6 @@ from stylehead.models.compact_generator import (
     CompactConfig,
     CompactGenerator,
     compose,
-    show_interior,
 )
 from stylehead.models.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
 from stylehead.models.load import load_compact_generator, load_vgg
@@ -141,11 +140,9 @@ def make_patterns(patches: Patches, mapper: CompactGenerator, device: torch.devi
         size = out.shape[2]
         points, shown = patches.reference_points[row], patches.references[row]
         maps = np.stack([facial_map(one, size) for one in points])
-        drawn = np.stack([mouth_interior(*one) for one in zip(points, shown, strict=True)])
-        warped = channels_first(shown, device) / 255
-        layer = mapper(warped, channels_first(maps, device) / 255)
-        if mapper.config.facial_map:
-            layer = show_interior(layer, channels_first(drawn, device))
+        drawn = np.stack([mouth_interior(*one) for one in zip(points, shown, maps, strict=True)])
+        warped, interior = channels_first(shown, device) / 255, channels_first(drawn, device)
+        layer = mapper(warped, channels_first(maps, device) / 255, None, interior)
         found = compose(warped, layer).clamp(0, 1)
         out[row] = (found * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return out
@@ -221,8 +218,7 @@ def fit_pictures(
 def _layer(net: CompactGenerator, batch: Batch, how: PictureTraining) -> Tensor:
     """Return the network's layer for a batch."""
     memory = net.remember(batch.patterns.flatten(1, 2)) if how.patterns else None
-    layer = net(batch.warped, batch.facial_map, memory)
-    return show_interior(layer, batch.interior) if how.facial_map else layer
+    return net(batch.warped, batch.facial_map, memory, batch.interior)
 
 
 def picture_losses(

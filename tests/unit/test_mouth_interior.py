@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stylehead.face_model import FaceModel
+from stylehead.facial_map import facial_map
 from stylehead.landmarks import MESH_OF_68
 from stylehead.models.compact_generator import compose, show_interior
 from stylehead.mouth_interior import mouth_interior
@@ -25,17 +26,18 @@ def lips(opening: float, *, lifted: float = 0.0) -> np.ndarray:
     return points.astype(np.float32)
 
 
-def skin(level: int) -> np.ndarray:
-    return np.full((SIZE, SIZE, 3), level, np.uint8)
+def drawn_of(points: np.ndarray, level: int) -> np.ndarray:
+    warped = np.full((SIZE, SIZE, 3), level, np.uint8)
+    return mouth_interior(points, warped, facial_map(points, SIZE))
 
 
 def test_closed_lips_show_nothing():
-    shut, wide = (mouth_interior(lips(gap), skin(180))[..., 0].sum() for gap in (0.0, 20.0))
+    shut, wide = (drawn_of(lips(gap), 180)[..., 0].sum() for gap in (0.0, 20.0))
     assert shut < 0.1 * wide  # the line where they meet
 
 
 def test_nothing_is_drawn_outside_the_lips():
-    drawn = mouth_interior(lips(24.0, lifted=3.0), skin(180))
+    drawn = drawn_of(lips(24.0, lifted=3.0), 180)
     rows, columns = np.nonzero(drawn[..., 0])
     points = lips(24.0, lifted=3.0)[68:]
     assert rows.min() >= points[:, 1].min() - 2 and rows.max() <= points[:, 1].max() + 2
@@ -44,10 +46,10 @@ def test_nothing_is_drawn_outside_the_lips():
 
 
 def test_teeth_are_light_above_and_the_dark_is_below_them():
-    drawn = mouth_interior(lips(24.0, lifted=4.0), skin(180)).mean(-1)
+    drawn = drawn_of(lips(24.0, lifted=4.0), 180).mean(-1)
     middle = (SIZE - 1) // 2
     column = drawn[:, middle - 4 : middle + 5].mean(1)
-    inside = np.flatnonzero(mouth_interior(lips(24.0, lifted=4.0), skin(180))[:, middle, 0])
+    inside = np.flatnonzero(drawn_of(lips(24.0, lifted=4.0), 180)[:, middle, 0])
     brightest = inside[np.argmax(column[inside])]
     assert brightest < middle + 4
     assert column[brightest + 8] < 0.75 * column[brightest]
@@ -55,7 +57,7 @@ def test_teeth_are_light_above_and_the_dark_is_below_them():
 
 @pytest.mark.parametrize("shift", [-6, 6])
 def test_upper_teeth_stay_where_they_are_when_the_lower_lip_moves(shift: int):
-    one, other = (mouth_interior(lips(20.0 + by, lifted=4.0), skin(180)) for by in (0, shift))
+    one, other = (drawn_of(lips(20.0 + by, lifted=4.0), 180) for by in (0, shift))
     middle = (SIZE - 1) // 2
     rows = slice(middle - 3, middle + 3)
     assert np.abs(one[rows, 50:78] - other[rows, 50:78]).max() < 0.02
@@ -63,12 +65,12 @@ def test_upper_teeth_stay_where_they_are_when_the_lower_lip_moves(shift: int):
 
 @pytest.mark.parametrize(("dark", "light"), [(40, 120), (120, 220)])
 def test_more_light_on_the_skin_is_more_light_inside(dark: int, light: int):
-    one, other = (mouth_interior(lips(20.0, lifted=3.0), skin(level)) for level in (dark, light))
+    one, other = (drawn_of(lips(20.0, lifted=3.0), level) for level in (dark, light))
     assert one[..., 1:].sum() < other[..., 1:].sum()
 
 
 def test_teeth_are_lighter_than_dark_skin():
-    assert mouth_interior(lips(20.0, lifted=4.0), skin(50))[..., 1:].max() > 50 / 255
+    assert drawn_of(lips(20.0, lifted=4.0), 50)[..., 1:].max() > 50 / 255
 
 
 def test_what_is_drawn_shows_through_a_layer_and_nothing_else_changes():
