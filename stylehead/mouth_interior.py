@@ -13,15 +13,16 @@ from stylehead.types import Floats, Pixels
 FINER = 2  # pixels drawn per pixel of the patch, each way
 MIDDLE = (SIZE - 1) / 2  # of the patch: where the lips meet at rest
 MILLIMETRE = SIZE / UNITS / 92  # patch pixels; outer eye corners are 92 mm apart
-UPPER, LOWER = (8.6, 6.8, 7.6, 6.8, 6.6, 9.5), (5.4, 5.9, 6.8, 6.9, 7.0, 10.0)
-"""Widths of the teeth from the middle to the side, mm (means of adults)."""
+WIDTHS = (8.6, 6.8, 7.6, 6.8, 6.6, 9.5)
+"""Of the upper teeth from the middle to the side, mm (means of adults). Lower ones are left out:
+on the training clips they cost more than they gave at every opening."""
 SHORTER = (0.0, 0.8, 0.2, 0.8, 1.2, 1.6)
-"""How much higher than the middle one an upper tooth ends, mm."""
-UPPER_EDGE, LOWER_EDGE = 2.4, -0.8
-"""Of the upper teeth below where lips meet; of the lower ones below the lower lip's rim; mm."""
+"""How much higher than the middle one a tooth ends, mm."""
+HALF, BEND = 28.0, 1.7  # half the row's width, and how much higher it ends at the side, mm
+EDGE = 2.4  # mm that the teeth end below where lips meet
 ROUND, BETWEEN = 0.9, 0.1  # rounding of a tooth's corners and half the gap beside it, mm
 DEEP = 0.4  # patch pixels that teeth move per pixel the nose's tip is off its base
-LEAST_GAP, FULL_GAP = 7.0, 13.0  # mm between the lips at which lower teeth and tongue show
+LEAST_GAP, FULL_GAP = 7.0, 13.0  # mm between the lips at which the tongue shows
 TONGUE = 0.5  # share of the gap that the tongue fills
 # Light inside, against the skin's. Fitted on the training clips for the least error, then moved
 # half way to what a single mouth looks like: the mean of many has neither teeth nor dark.
@@ -39,7 +40,7 @@ def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats
 
     points (88, 2) are those that facial_map (SIZE, SIZE, 2) was drawn from; warped (SIZE, SIZE, 3)
     is the patch, whose skin says how much light there is. Upper teeth hang from the skull, with
-    which the patch goes; lower ones and the tongue go with the lower lip.
+    which the patch goes; the tongue goes with the lower lip.
     """
     points = apart(points)
     upper, lower = points[69:78], points[79:88][::-1]
@@ -48,7 +49,7 @@ def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats
     inside = facial_map[..., 1]
     if not inside.any():
         return np.zeros((SIZE, SIZE, 4), np.float32)
-    teeth, tongue = _teeth(points, rim, gap), _tongue(points, rim, gap)
+    teeth, tongue = _teeth(points), _tongue(points, rim, gap)
     light = _skin(points, warped)
     level = float(light @ (0.3, 0.59, 0.11))
     tint = 1 - COLOUR + COLOUR * light / max(level, 0.05)
@@ -62,21 +63,19 @@ def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats
     return np.concatenate([cover, colour.clip(0, 1) * cover], -1)
 
 
-def _row(
-    widths: tuple[float, ...], half: float, bend: float, ends: tuple[float, ...]
-) -> list[tuple[Floats, float]]:
+def _row() -> list[tuple[Floats, float]]:
     """Return outlines (N, 2) and light of half a row of teeth, hanging from their edge at y = 0.
 
-    They stand on half an ellipse, `half` mm wide: to the side narrower, higher by `bend`, darker.
+    They stand on half an ellipse: to the side narrower, higher, darker.
     """
-    along = np.minimum(np.concatenate([[0], np.cumsum(widths)]) / (1.25 * half), np.pi / 2)
-    borders, depths = half * np.sin(along), 1 - np.cos(along)
+    along = np.minimum(np.concatenate([[0], np.cumsum(WIDTHS)]) / (1.25 * HALF), np.pi / 2)
+    borders, depths = HALF * np.sin(along), 1 - np.cos(along)
     found: list[tuple[Floats, float]] = []
-    for number in range(len(widths)):
+    for number, shorter in enumerate(SHORTER):
         left, right = borders[number] + BETWEEN, borders[number + 1] - BETWEEN
         depth = (depths[number] + depths[number + 1]) / 2
         across = np.linspace(-1, 1, 9)
-        edge = -ROUND * across**4 - bend * depth - ends[number]
+        edge = -ROUND * across**4 - BEND * depth - shorter
         x = (left + right) / 2 + across * (right - left) / 2
         outline = np.concatenate([[[left, -35]], np.stack([x, edge], 1), [[right, -35]]])
         light = 1 - 0.75 * depth**0.8
@@ -84,40 +83,31 @@ def _row(
     return found
 
 
-UPPER_ROW = _row(UPPER, 28.0, 1.7, SHORTER)
-LOWER_ROW = _row(LOWER, 26.0, -1.3, (0.0,) * len(LOWER))
+ROW = _row()
 
 
-def _teeth(points: Floats, rim: float, gap: float) -> Floats:
+def _teeth(points: Floats) -> Floats:
     """Return the light of teeth (SIZE, SIZE), 0 where there are none."""
     drawn = np.zeros((SIZE * FINER, SIZE * FINER), np.uint8)
     middle = MIDDLE - DEEP * float(points[30, 0] - points[33, 0])
-    # Lower ones fade in: behind lips that hardly part nobody sees them.
-    lower = 0.72 * _ramp(gap)
-    edge = np.array([middle, rim + LOWER_EDGE * MILLIMETRE], np.float32)
-    for outline, light in LOWER_ROW if lower else ():
+    edge = np.array([middle, MIDDLE + EDGE * MILLIMETRE], np.float32)
+    for outline, light in ROW:
         for side in (-1, 1):
-            _fill(drawn, outline * (side, -1) + edge, lower * light)
-    edge = np.array([middle, MIDDLE + UPPER_EDGE * MILLIMETRE], np.float32)
-    for outline, light in UPPER_ROW:
-        for side in (-1, 1):
-            _fill(drawn, outline * (side, 1) + edge, light)
+            outlined = [_fixed(outline * (side, 1) + edge, FINER)]
+            cv2.fillPoly(drawn, outlined, round(255 * light), cv2.LINE_AA, SHIFT)
     return _coarser(drawn)
 
 
 def _tongue(points: Floats, rim: float, gap: float) -> Floats:
     """Return how much of each pixel is tongue (SIZE, SIZE)."""
     drawn = np.zeros((SIZE * FINER, SIZE * FINER), np.uint8)
-    if shown := _ramp(gap):
+    shown = float(np.clip((gap - LEAST_GAP) / (FULL_GAP - LEAST_GAP), 0, 1))
+    if shown:
         height = TONGUE * gap * MILLIMETRE + 6
         centre = _fixed(np.array([float(points[76, 0] + points[70, 0]) / 2, rim + 6]), FINER)
         axes = _fixed(np.array([17 * MILLIMETRE, height]), FINER)
         cv2.ellipse(drawn, centre.tolist(), axes.tolist(), 0, 0, 360, 255 * shown, -1, 16, SHIFT)
     return np.asarray(cv2.GaussianBlur(_coarser(drawn), (5, 5), 1.2), np.float32)
-
-
-def _ramp(gap: float) -> float:
-    return float(np.clip((gap - LEAST_GAP) / (FULL_GAP - LEAST_GAP), 0, 1))
 
 
 def _shade(inside: Pixels, upper: Floats) -> Floats:
@@ -141,10 +131,6 @@ def _skin(points: Floats, warped: Pixels) -> Floats:
     lips = cv2.dilate(lips, np.ones((5, 5), np.uint8))
     around = warped[::2, ::2][NEAR & (lips[::2, ::2] == 0)]
     return (np.median(around, 0) / 255 if len(around) else np.full(3, 0.5)).astype(np.float32)
-
-
-def _fill(drawn: Pixels, outline: Floats, light: float) -> None:
-    cv2.fillPoly(drawn, [_fixed(outline, FINER)], round(255 * light), cv2.LINE_AA, SHIFT)
 
 
 def _fixed(points: Floats, finer: int = 1) -> NDArray[np.int32]:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from stylehead import media, tracking
+from stylehead import following, media, tracking
 from stylehead.capture import capture
 from stylehead.cpbd import cpbd
 from stylehead.errors import MediaError
@@ -54,7 +54,7 @@ class Observation:
 
 def observe(path: Path, *, reporter: Reporter = SILENT) -> Observation:
     """Track a video and measure it; raises MediaError or FaceError when it cannot be used."""
-    track = tracking.track_video(path, reporter=reporter)
+    track = following.track_video(path, reporter=reporter)
     performance = capture(track, name=str(path))
     motion, _ = performance.motion(FPS)
     angles = angles_from_rotation(performance.rotation)
@@ -232,6 +232,6 @@ def worst_moments(path: Path, seconds: list[float], side: int = 200) -> list[Pix
             for frame in media.read_frames(path, start=max(0.0, moment)):
                 faces: list[Face] = tracking.faces_in(task, frame.pixels, None)
                 if faces:
-                    crops.append(tracking.face_crop(frame.pixels, faces[0].mesh, side))
+                    crops.append(following.face_crop(frame.pixels, faces[0].mesh, side))
                 break
     return crops

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stylehead import images, media, tracking
+from stylehead import following, images, media
 from stylehead.landmarks import POLYLINES, to_68
 from stylehead.references import Retrieval
 from stylehead.types import FaceTrack, Floats, Pixels, Style
@@ -21,7 +21,7 @@ def draw_sheet(
     path: Path, video: Path, style: Style, retrieval: Retrieval, track: FaceTrack
 ) -> None:
     """Write a PNG with the four references, their templates and times, and the opening's curve."""
-    references = tracking.with_pixels(video, track, style.references)
+    references = following.with_pixels(video, track, style.references)
     faces = np.concatenate(
         [_face(one.pixels, one.template, one.seconds, track) for one in references], axis=1
     )
@@ -34,7 +34,7 @@ def _face(pixels: Pixels | None, template: str, seconds: float, track: FaceTrack
     if pixels is not None:
         cell[:CELL] = cv2.resize(pixels, (CELL, CELL), interpolation=cv2.INTER_CUBIC)
         row = int(np.argmin(np.abs(track.seconds - seconds)))
-        points = to_68(tracking.crop_points(track.mesh[row], CELL))
+        points = to_68(following.crop_points(track.mesh[row], CELL))
         for group, closed in POLYLINES:
             line = np.round(points[list(group), :2] * 16).astype(np.int32)
             cv2.polylines(cell[:CELL], [line], closed, (90, 220, 120), 1, cv2.LINE_AA, 4)

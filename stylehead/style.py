@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from stylehead import files, tracking, weights
+from stylehead import files, following, weights
 from stylehead.capture import BLINK, capture
 from stylehead.errors import StyleError
 from stylehead.geometry import angles_from_rotation
@@ -58,12 +58,12 @@ def learn_style(
 
     Raises MediaError or FaceError for a clip that cannot be used.
     """
-    track = tracking.track_video(video, start=start, duration=duration, reporter=reporter)
+    track = following.track_video(video, start=start, duration=duration, reporter=reporter)
     performance = capture(track, name=str(video))
     retrieval = retrieve(track, performance)
     references = retrieval.references
     if keep_frames:
-        references = tracking.with_pixels(video, track, references)
+        references = following.with_pixels(video, track, references)
     motion, times = performance.motion(STYLE_FPS)
     provenance = {
         "source_sha256": weights.digest(video),

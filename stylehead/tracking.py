@@ -6,21 +6,18 @@ import logging
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stylehead import media, weights
+from stylehead import weights
 from stylehead.errors import FaceError, missing_library
 from stylehead.face_model import FaceModel
 from stylehead.geometry import angles_from_rotation
 from stylehead.landmarks import interocular, to_68
-from stylehead.progress import SILENT, Reporter, track
-from stylehead.types import Face, FaceTrack, Floats, Pixels, Portrait, StyleReference
+from stylehead.types import Face, Pixels, Portrait
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +127,7 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
             f"{name} has only {width} x {height} pixels.", remedy="Give a larger picture."
         )
     with landmarker(video=False, faces=MOST_FACES) as task:
-        found = _search(task, pixels)
+        found = search(task, pixels)
     if not found:
         raise FaceError(
             f"{name} shows no face.", remedy="Give a picture with a face turned to the camera."
@@ -166,7 +163,7 @@ def _height(face: Face) -> float:
     return float(np.ptp(face.mesh[:, 1]))
 
 
-def _search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
+def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
     """Find faces in the whole picture, then in ever smaller overlapping tiles; measure each again.
 
     The detector sees faces of a fifth of the picture's width or more, so small ones need tiles. The
@@ -242,125 +239,3 @@ def _measure(task: FaceLandmarker, padded: Pixels, margin: int, rough: Face) -> 
 def _same(one: Face, other: Face) -> bool:
     distance = np.linalg.norm(one.mesh[:, :2].mean(0) - other.mesh[:, :2].mean(0))
     return bool(distance < 0.3 * max(_height(one), _height(other)))
-
-
-# ---- clips ----------------------------------------------------------------------------------
-
-
-def track_video(
-    path: Path,
-    *,
-    start: float = 0.0,
-    duration: float | None = None,
-    reporter: Reporter = SILENT,
-) -> FaceTrack:
-    """Follow the main face of a clip, one row per frame; memory grows by 6 KB a frame.
-
-    With `start` and `duration`, in seconds, only that part.
-
-    Raises MediaError for an unreadable clip and FaceError when no frame shows a face.
-    """
-    meshes: list[Floats] = []
-    expressions: list[Floats] = []
-    sharpness: list[float] = []
-    seconds: list[float] = []
-    cuts: list[bool] = []
-    size = (0, 0)
-    thumbnail = None
-    stamp = -1  # milliseconds, rising: the tracker refuses equal ones
-    with landmarker(video=True) as task:
-        total = media.count_frames(path) if start == 0 and duration is None else None
-        part = media.read_frames(path, start=start, duration=duration)
-        frames = track(part, "Tracking", total, reporter)
-        for frame in frames:
-            if seconds and frame.seconds <= seconds[-1]:
-                continue  # a repeated time stamp: the earlier picture was never shown
-            size = (frame.pixels.shape[1], frame.pixels.shape[0])
-            stamp = max(stamp + 1, round(frame.seconds * 1000))
-            faces = faces_in(task, frame.pixels, stamp)
-            small = cv2.resize(frame.pixels, (16, 16), interpolation=cv2.INTER_AREA) / 255.0
-            cuts.append(thumbnail is not None and np.abs(small - thumbnail).mean() > CUT)
-            thumbnail = small
-            seconds.append(frame.seconds)
-            if faces:
-                meshes.append(faces[0].mesh)
-                expressions.append(faces[0].expression)
-                sharpness.append(_sharpness(frame.pixels, faces[0].mesh))
-            else:
-                meshes.append(np.full((478, 3), np.nan, np.float32))
-                expressions.append(np.full(52, np.nan, np.float32))
-                sharpness.append(0.0)
-    result = FaceTrack(
-        np.stack(meshes),
-        np.stack(expressions),
-        np.array(sharpness, np.float32),
-        np.array(seconds),
-        np.array(cuts),
-        size,
-    )
-    if not result.found.any():
-        raise FaceError(
-            f"{path} shows no face in any of its {len(seconds)} frames.",
-            remedy="Give a clip of one person who looks at the camera.",
-        )
-    return result
-
-
-def crowd_share(path: Path, *, samples: int = 12) -> float:
-    """Return the share of sampled frames that show a second face at least half as high.
-
-    `samples` frames are taken over the clip's length.
-    """
-    total = media.count_frames(path) or 300
-    step = max(1, total // samples)
-    crowded: list[bool] = []
-    with landmarker(video=False, faces=MOST_FACES) as task:
-        for number, frame in enumerate(media.read_frames(path)):
-            if number % step == 0:
-                heights = sorted(_height(face) for face in faces_in(task, frame.pixels, None))
-                crowded.append(len(heights) > 1 and heights[-2] > heights[-1] / 2)
-    return float(np.mean(crowded))
-
-
-def _sharpness(pixels: Pixels, mesh: Floats) -> float:
-    """Variance of the Laplacian of the face's box, scaled to 256 pixels (method notes, 4.3)."""
-    low = np.maximum(mesh[:, :2].min(0).astype(int), 0)
-    high = mesh[:, :2].max(0).astype(int) + 1
-    box = pixels[low[1] : high[1], low[0] : high[0]]
-    if min(box.shape[:2]) < 8:
-        return 0.0
-    grey = cv2.cvtColor(cv2.resize(box, (256, 256)), cv2.COLOR_RGB2GRAY)
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var())
-
-
-def with_pixels(
-    path: Path, track: FaceTrack, references: tuple[StyleReference, ...]
-) -> tuple[StyleReference, ...]:
-    """Add the 256-pixel face crop of each reference, read again from the clip."""
-    rows = {int(np.argmin(np.abs(track.seconds - one.seconds))): one for one in references}
-    crops: dict[str, Pixels] = {}
-    for frame in media.read_frames(path):
-        row = int(np.argmin(np.abs(track.seconds - frame.seconds)))
-        if row in rows and abs(track.seconds[row] - frame.seconds) < 1e-6:
-            crops[rows[row].template] = face_crop(frame.pixels, track.mesh[row], 256)
-    return tuple(replace(one, pixels=crops.get(one.template)) for one in references)
-
-
-def face_crop(pixels: Pixels, mesh: Floats, size: int) -> Pixels:
-    """Return the square around a face, 1.6 face sizes wide, at size x size pixels."""
-    corner, scale = _crop_place(mesh, size)
-    matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
-    crop = cv2.warpAffine(pixels, matrix, (size, size), flags=cv2.INTER_AREA)
-    return np.asarray(crop, np.uint8)
-
-
-def crop_points(mesh: Floats, size: int) -> Floats:
-    """Return a mesh (478, 3) in the pixels of its own face_crop."""
-    corner, scale = _crop_place(mesh, size)
-    return (mesh - np.array([*corner, 0], np.float32)) * np.float32(scale)
-
-
-def _crop_place(mesh: Floats, size: int) -> tuple[Floats, float]:
-    low, high = mesh[:, :2].min(0), mesh[:, :2].max(0)
-    side = 1.6 * float((high - low).max())
-    return (low + high) / 2 - side / 2, size / side

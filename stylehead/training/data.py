@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stylehead import files, media, tracking
+from stylehead import files, following, media
 from stylehead.errors import FaceError, MediaError
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.types import FaceTrack
@@ -48,7 +48,7 @@ def prepare_clips(clips: Path, work: Path, *, reporter: Reporter = SILENT) -> in
         target = work / f"{path.name}.npz"
         if not target.exists():
             try:
-                found = tracking.track_video(path)
+                found = following.track_video(path)
             except (FaceError, MediaError) as error:
                 reporter.say(f"Left out: {error}")
                 continue

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from stylehead import files, media, tracking, weights
+from stylehead import files, following, media, weights
 from stylehead.errors import FaceError, MediaError, StyleError
 from stylehead.media import Sound
 from stylehead.models.adapter import Adapter
@@ -131,13 +131,13 @@ NEUTRAL_SPEECH = weights.PACKAGE / "assets" / "neutral_speech.ogg"
 
 
 def _singer(video: Path, audio: Path | None, models: MotionModels, reporter: Reporter) -> Singer:
-    crowd = tracking.crowd_share(video)
+    crowd = following.crowd_share(video)
     if crowd > CROWD:
         raise FaceError(
             f"{video} shows several people in {crowd:.0%} of its frames.",
             remedy="Crop it to the one whose style you want.",
         )
-    track = tracking.track_video(video, reporter=reporter)
+    track = following.track_video(video, reporter=reporter)
     return learn_singer(track, audio_of(audio or video), models, str(video), weights.digest(video))
 
 

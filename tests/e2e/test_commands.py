@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from stylehead import __version__, tracking, weights
+from stylehead import __version__, following, tracking, weights
 from stylehead.geometry import angles_from_rotation
 from stylehead.landmarks import REGIONS, interocular, mouth_opening, to_68
 from stylehead.motion_file import load_motion, save_motion
@@ -131,7 +131,7 @@ def test_the_sound_is_in_its_place_within_a_frame(clip: Path) -> None:
 
 
 def test_the_mouth_that_is_seen_is_the_mouth_of_the_motion_frame_by_frame(clip: Path) -> None:
-    points = to_68(tracking.track_video(clip).mesh)
+    points = to_68(following.track_video(clip).mesh)
     seen = mouth_opening(points) / interocular(points)
     motion = load_motion(clip.with_suffix(".npz"))
     meant = mouth_opening(motion.landmarks + motion.neutral)
@@ -282,7 +282,7 @@ def test_still_is_seen_in_the_picture(animate: Command, output: Path, clip: Path
     assert animate(*words, audio=media.VOICE).code == 0
 
     def wandering(video: Path) -> float:
-        corners = to_68(tracking.track_video(video).mesh)[:, (36, 39, 42, 45), :2]
+        corners = to_68(following.track_video(video).mesh)[:, (36, 39, 42, 45), :2]
         unit = np.linalg.norm(corners[:, 0] - corners[:, 3], axis=-1).mean()
         return float(corners.mean(1).std(0).max() / unit)
 

@@ -9,7 +9,7 @@ import torch
 from stylehead.face_model import FaceModel
 from stylehead.facial_map import facial_map
 from stylehead.landmarks import MESH_OF_68
-from stylehead.models.compact_generator import compose, show_interior
+from stylehead.models.compact_generator import FINE, show_interior
 from stylehead.mouth_interior import mouth_interior
 from stylehead.mouth_patch import DRAWN, SIZE, UNITS, mouth_middle
 from stylehead.rig import INNER_LIPS
@@ -73,13 +73,18 @@ def test_teeth_are_lighter_than_dark_skin():
     assert drawn_of(lips(20.0, lifted=4.0), 50)[..., 1:].max() > 50 / 255
 
 
-def test_what_is_drawn_shows_through_a_layer_and_nothing_else_changes():
-    layer = torch.rand(1, 4, 8, 8)
-    warped = torch.rand(1, 3, 8, 8)
-    nothing = torch.zeros(1, 4, 8, 8)
-    assert torch.equal(show_interior(layer, nothing), layer)
-    drawn = nothing.clone()
-    drawn[..., :4] = 1.0
-    plain, shown = compose(warped, layer), compose(warped, show_interior(layer, drawn))
-    assert torch.equal(plain[..., 4:], shown[..., 4:])
-    torch.testing.assert_close(shown[..., :4], 0.4 * plain[..., :4] + 0.6)
+def test_a_drawn_inside_keeps_its_detail_and_takes_the_light_of_the_layer():
+    size = 8 * FINE
+    layer = torch.rand(1, 4, size, size)
+    assert torch.equal(show_interior(layer, torch.zeros(1, 4, size, size)), layer)
+    inside = slice(0, 4 * FINE)
+    layer[:, :, :, inside] = 0.7
+    layer[:, :1, :, inside] = 1.0
+    drawn = torch.zeros(1, 4, size, size)
+    pattern = torch.rand(1, 3, FINE, FINE)
+    drawn[:, 1:, :, inside] = pattern.repeat(1, 1, 8, 4)
+    drawn[:, :1, :, inside] = 1.0
+    shown = show_interior(layer, drawn)
+    assert torch.equal(shown[..., 4 * FINE :], layer[..., 4 * FINE :])
+    wanted = pattern + 0.7 - pattern.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(shown[:, 1:, :, inside], wanted.repeat(1, 1, 8, 4))

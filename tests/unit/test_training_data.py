@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stylehead import tracking
+from stylehead import following
 from stylehead.errors import FaceError, MediaError
 from stylehead.training import data
 from stylehead.training.data import Clip, load_clips, prepare_clips, read_people, save_clip
@@ -33,7 +33,7 @@ def tracker(monkeypatch):
             raise MediaError(f"{path} has no sound.", remedy="Another clip.")
         return Sound()
 
-    monkeypatch.setattr(tracking, "track_video", track_video)
+    monkeypatch.setattr(following, "track_video", track_video)
     monkeypatch.setattr(data.media, "open_sound", open_sound)
     return asked
 
