@@ -68,6 +68,7 @@ STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 
 
 PERSON = "the person, learned part"
+HELD_OUT, LEARNED = "held-out part", "learned part"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,9 +135,10 @@ def main() -> None:
     found = {name: rows_of(bench, name, not asked.table_only) for name in asked.clip or CLIPS}
     clip_table(found)
     mean_table(found)
-    swept = [rows for rows in found.values() if "strength 0.0" in rows]
-    if swept:
-        sweep_table(swept, asked.run / "strength.png")
+    first = f"strength {STRENGTHS[0]}, {LEARNED}"
+    swept = [rows for rows in found.values() if first in rows]
+    for against in (LEARNED, HELD_OUT) if swept else ():
+        sweep_table(swept, against, asked.run / f"strength, {against}.png")
 
 
 def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
@@ -147,7 +149,7 @@ def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
     rows = kept.get("rows", {}) if kept.get("key") == key else {}
     wanted = {"tuned": FULL, **(ABLATIONS if more else {})}
     tuned_file = bench.run / f"{name}.style"
-    swept = not more or f"strength {STRENGTHS[0]}" in rows
+    swept = not more or f"strength {STRENGTHS[0]}, {LEARNED}" in rows
     again = not swept and not tuned_file.is_file()
     missing = [row for row in wanted if row not in rows or (again and row == "tuned")]
     if swept and not missing:
@@ -177,10 +179,12 @@ def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
         print(f"{name}: {row}", flush=True)
     if not swept:
         style = load_style(tuned_file)
+        home = replace(trial, held_out=[singer.style.motion], held_sound=None)
         for strength in STRENGTHS:
             blend = blend_styles([(style, 1.0)], strength, {})
             made = predict_motion(bench.speech, bench.models, blend, fps=STYLE_FPS)
-            rows[f"strength {strength}"] = asdict(trial.row(made, usual, None))
+            for against, judge in ((HELD_OUT, trial), (LEARNED, home)):
+                rows[f"strength {strength}, {against}"] = asdict(judge.row(made, usual, None))
         keep()
     return rows
 
@@ -254,18 +258,19 @@ def means(clips: list[Rows], row: str) -> list[str]:
     return cells
 
 
-def sweep_table(swept: list[Rows], picture: Path) -> None:
+def sweep_table(swept: list[Rows], against: str, picture: Path) -> None:
     """Print and draw the mean distance left at each strength, and in how many clips it falls."""
-    print("\nstrength\tleft of SLD\tSLV\tSMD\tmean")
-    curves = np.array(
+    print(f"\nstrength, {against}\tleft of SLD\tSLV\tSMD\tmean")
+    found = np.array(
         [
             [
-                [rows[f"strength {one}"][field] / rows["un-tuned"][field] for field in DISTANCES]
+                [rows[f"strength {one}, {against}"][field] for field in DISTANCES]
                 for one in STRENGTHS
             ]
             for rows in swept
         ]
     )
+    curves = found / found[:, :1]
     for number, strength in enumerate(STRENGTHS):
         cells = [f"{value:.3f}" for value in (*curves[:, number].mean(0), curves[:, number].mean())]
         print("\t".join((f"{strength:g}", *cells)))

@@ -28,7 +28,7 @@ from stylehead.renderers import Stage, load_renderer
 from stylehead.sheet import draw_sheet
 from stylehead.style import SUFFIX, find_style, learn_style, save_style, style_folders
 from stylehead.style_choice import choose_blend, name_of, source_of
-from stylehead.style_mapping import save_patterns
+from stylehead.style_mapping import check_patterns, save_patterns
 from stylehead.types import Motion, Portrait, Style
 from stylehead.version import __version__
 
@@ -86,6 +86,8 @@ def animate(
     files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
     if save_motion_to:
         files.check_output(save_motion_to, overwrite=options.overwrite, suffixes=(".npz",))
+    if save_patterns_to:
+        check_patterns(save_patterns_to, overwrite=options.overwrite)
     device = choose_device(options.device)
     # Cheap refusals come before long work.
     moves = load_motion(motion) if motion else None

@@ -13,7 +13,7 @@ import torch
 from stylehead.device import channels_first, to_array
 from stylehead.face_model import FaceModel
 from stylehead.facial_map import facial_map
-from stylehead.files import make_folder
+from stylehead.files import check_output, make_folder
 from stylehead.geometry import Similarity
 from stylehead.images import write_image
 from stylehead.models.compact_generator import CompactGenerator
@@ -132,6 +132,13 @@ def is_colourless(crop: Pixels) -> bool:
 def frame_place(rig: Rig, pose: Similarity) -> Place:
     """Return where the mouth's patch of a posed head lies."""
     return Place.of(pose, mouth_middle(rig.rest))
+
+
+def check_patterns(folder: Path, *, overwrite: bool) -> None:
+    """Raise MediaError when save_patterns would replace pictures of a folder unasked."""
+    if folder.exists():
+        for template in TEMPLATES:
+            check_output(folder / f"{template}.png", overwrite=overwrite)
 
 
 def save_patterns(patterns: list[Pattern], folder: Path) -> None:

@@ -938,17 +938,20 @@ def test_an_existing_output_stays_when_overwriting_fails(
 def test_every_second_output_is_refused_before_any_work_too(
     animate: Command, call: Command, tmp_path: Path, clip: Path, output: Path
 ) -> None:
-    motion, style, sheet = (tmp_path / name for name in ("m.npz", "x.style", "x.png"))
-    for path in (motion, style, sheet):
+    names = ("m.npz", "x.style", "x.png", "M.png")
+    motion, style, sheet, pattern = every = [tmp_path / name for name in names]
+    for path in every:
         path.write_bytes(b"precious")
     began = time.perf_counter()
     refused(animate("--save-motion", motion), motion, "exists already")
+    refused(animate("--save-patterns", tmp_path), pattern, "exists already")
+    refused(animate("--save-patterns", pattern), pattern, "cannot be opened")
     refused(call("motion", "--audio", media.VOICE, "-o", motion), motion, "exists already")
     refused(call("extract-style", clip, "-o", style), style, "exists already")
     words = ("extract-style", clip, "-o", tmp_path / "y.style", "--sheet", sheet)
     refused(call(*words), sheet, "exists already")
     assert time.perf_counter() - began < 2
-    assert {path.read_bytes() for path in (motion, style, sheet)} == {b"precious"}
+    assert {path.read_bytes() for path in every} == {b"precious"}
     assert not output.exists()
 
 
