@@ -36,9 +36,9 @@ IMAGINED = 20  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """A trained generator and its ears: what imagines motion for voices that were not filmed."""
+    """What imagines motion for voices that were not filmed: the mean of trained generators."""
 
-    net: MotionGenerator
+    nets: tuple[MotionGenerator, ...]
     ears: Ears
 
 
@@ -46,19 +46,18 @@ def shipped_teacher() -> Teacher:
     """Return the generator of this checkout that hears with Whisper."""
     path = weights.PACKAGE / "assets" / "motion_whisper.safetensors"
     ears = WhisperEars(load_whisper(weights.resolve("whisper_tiny_en")))
-    return Teacher(load_motion_generator(path), ears)
+    return Teacher((load_motion_generator(path),), ears)
 
 
-def imagine(
-    samples: Floats, net: MotionGenerator, ears: Ears, shut: Floats | None = None
-) -> Floats:
-    """Return the offsets (T, 68, 3) a generator gives a voice, lips brought together by `shut`."""
-    features = torch.cat(list(ears.listen([samples])))[: frames_of(samples)]
-    offsets = predict(net, Take(features, torch.zeros(len(features), 68, 3)))
+def imagine(samples: Floats, teacher: Teacher, shut: Floats | None = None) -> Floats:
+    """Return the offsets (T, 68, 3) a teacher gives a voice, lips brought together by `shut`."""
+    features = torch.cat(list(teacher.ears.listen([samples])))[: frames_of(samples)]
+    take = Take(features, torch.zeros(len(features), 68, 3))
+    offsets = torch.stack([predict(net, take) for net in teacher.nets]).mean(0)
     return (offsets if shut is None else close(offsets, shut)).numpy()
 
 
-def spoken_speakers(folder: Path, net: MotionGenerator, ears: Ears, weight: float) -> list[Speaker]:
+def spoken_speakers(folder: Path, teacher: Teacher, weight: float) -> list[Speaker]:
     """Have SENTENCES spoken, imagine their motion and shut the lips in /p b m/."""
     folder.mkdir(parents=True, exist_ok=True)
     speakers: list[Speaker] = []
@@ -68,19 +67,19 @@ def spoken_speakers(folder: Path, net: MotionGenerator, ears: Ears, weight: floa
             stretch = (1.0, 1.2, 0.85)[number % 3]
             phones = synthesise(sentence, voice, path, stretch=stretch)
             samples = read_voice(path)
-            offsets = imagine(samples, net, ears, closed_lips(phones, frames_of(samples)))
+            offsets = imagine(samples, teacher, closed_lips(phones, frames_of(samples)))
             speakers.append(Speaker(path.stem, voice, samples, offsets, weight))
     return speakers
 
 
 def imagined_speakers(
-    tape: NDArray[np.int16], net: MotionGenerator, ears: Ears, weight: float, *, count: int
+    tape: NDArray[np.int16], teacher: Teacher, weight: float, *, count: int
 ) -> list[Speaker]:
     """Imagine the motion of pieces of the voice tape, evenly spread over it."""
     length = IMAGINED * SPEECH_RATE
     speakers: list[Speaker] = []
     for start in np.linspace(0, len(tape) - length, count).astype(int).tolist():
         samples = sounds.from_tape(tape[start : start + length]).numpy()
-        offsets = imagine(samples, net, ears)
+        offsets = imagine(samples, teacher)
         speakers.append(Speaker(f"tape {start}", f"tape {start}", samples, offsets, weight))
     return speakers

@@ -12,7 +12,7 @@ import torch
 from stylehead.errors import MediaError
 from stylehead.hearing import Ears
 from stylehead.media import SPEECH_RATE
-from stylehead.models.motion_generator import FPS, MotionConfig
+from stylehead.models.motion_generator import FPS, MotionConfig, MotionGenerator
 from stylehead.progress import SILENT, Reporter
 from stylehead.training import sounds
 from stylehead.training.data import load_clips
@@ -47,8 +47,8 @@ def train_motion(
 ) -> dict[str, str]:
     """Align, train, measure on held-out people and write the weights; return their metrics.
 
-    Without a teacher a first generator, trained on the filmed clips alone, imagines the motion of
-    synthesised speech for the second one, which is kept.
+    Without a teacher first generators, trained on the filmed clips alone, imagine the motion of
+    other voices for the last one, which is kept.
     """
     run.mkdir(parents=True, exist_ok=True)
     config = MotionConfig(encoder=encoder, features=ears.width)
@@ -74,24 +74,27 @@ def train_motion(
         raise _too_few()
     more: list[Speaker] = []
     if teacher is None and (how.spoken or how.imagined):
-        first = run / "first"
-        first.mkdir(exist_ok=True)
-        net = fit(known, held, spread, config, how, device=device, reporter=reporter, folder=first)
-        teacher = Teacher(net, ears)
+        nets: list[MotionGenerator] = []
+        for number in range(how.teachers):
+            first = run / f"first_{number}"
+            first.mkdir(exist_ok=True)
+            other = replace(how, seed=how.seed + number)
+            nets.append(
+                fit(known, held, spread, config, other, device=device, reporter=reporter,
+                    folder=first)
+            )  # fmt: skip
+        teacher = Teacher(tuple(nets), ears)
     if teacher and how.spoken:
-        more += spoken_speakers(run / "spoken", teacher.net, teacher.ears, how.spoken)
+        more += spoken_speakers(run / "spoken", teacher, how.spoken)
     if teacher and how.imagined:
-        found = imagined_speakers(
-            tapes.voice, teacher.net, teacher.ears, how.imagined, count=how.pieces
-        )
-        more += found
+        more += imagined_speakers(tapes.voice, teacher, how.imagined, count=how.pieces)
     extra = hear_speakers(more, ears, tapes, tempi=TEMPI[:1], seed=how.seed + 1, reporter=reporter)
     if how.generated:
         extra += _generated(data, known, spread, config, how, ears, tapes, reporter)
     net = fit(
         known + extra, held, spread, config, how, device=device, reporter=reporter, folder=run
     )
-    strangers = imagined_speakers(tapes.voice, net.cpu(), ears, 1.0, count=STRANGERS)
+    strangers = imagined_speakers(tapes.voice, Teacher((net.cpu(),), ears), 1.0, count=STRANGERS)
     predicted = np.concatenate([one.offsets for one in strangers])
     net.predicted_spread.copy_(torch.from_numpy(predicted.std(0) + 1e-4))
     score = evaluate(net, held, how) if held else {}

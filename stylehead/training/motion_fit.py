@@ -48,7 +48,9 @@ class MotionTraining:
     spoken: float = 0.3
     """Weight of synthesised speech, whose closures are known."""
     imagined: float = 0.0
-    """Weight of recorded speech whose motion another generator imagined."""
+    """Weight of recorded speech whose motion other generators imagined."""
+    teachers: int = 1
+    """Generators of a first round, each of its own seed, whose mean does that."""
     pieces: int = 150
     """Pieces of recorded speech imagined, IMAGINED seconds each."""
     seed: int = 0

@@ -54,8 +54,8 @@ JUDGED = 240  # held-out pairs a log row is measured on
 ADVERSARIAL = ("adversarial", "matching", "critic")
 """Losses that the discriminator takes part in."""
 VIEW = np.s_[..., 36:108, 28:100]
-"""What the discriminator sees of a patch: lips and teeth, for the skin around them gives nothing
-away and would have it guess."""
+"""What the discriminator sees of a patch: lips, for the skin around them gives nothing away and
+would have it guess."""
 Features = Callable[[Tensor], list[Tensor]]
 
 
@@ -245,11 +245,13 @@ def adversarial_losses(
     """Return the generator's and the discriminator's losses.
 
     One optimiser steps both: the generator's terms pass through a critic that stands still, the
-    critic's see pictures that stand still.
+    critic's see pictures that stand still. The inside of an open mouth is hidden from it: its
+    detail is drawn, and a generator that can change its light alone would deceive with wild colour.
     """
+    outside = 1 - batch.facial_map[:, 1:2]
 
     def looked_at(pictures: Tensor) -> Layers:
-        seen = torch.cat([batch.facial_map, pictures * 2 - 1], 1)[VIEW]
+        seen = torch.cat([batch.facial_map, (pictures * 2 - 1) * outside], 1)[VIEW]
         with torch.autocast(seen.device.type, torch.bfloat16):
             return [[one.float() for one in maps] for maps in critic(seen)]
 

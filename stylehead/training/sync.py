@@ -28,7 +28,7 @@ def check_sync(folder: Path, *, reporter: Reporter = SILENT) -> Iterator[str]:
     nothing = np.zeros(0, np.int16)
     tapes = sounds.Tapes(nothing, nothing, nothing)
     for one in hear_speakers(speakers, teacher.ears, tapes, tempi=(), reporter=reporter):
-        best, lag = measure_sync(teacher.net, one.takes[0])
+        best, lag = measure_sync(teacher.nets[0], one.takes[0])
         name = one.speaker.name
         if best < SYNC_LEAST or abs(lag) == LARGEST_LAG:
             yield f"{name}: no clear sync between mouth and sound (correlation {best:.2f})"

@@ -420,17 +420,26 @@ def test_clips_that_teach_nothing_are_left_out():
 
 def test_a_voice_moves_as_a_generator_imagines_it():
     samples = syllables(2.0)
-    offsets = imagine(samples, Parrot(), MelEars())
+    offsets = imagine(samples, Teacher((Parrot(),), MelEars()))
     features = torch.cat(list(MelEars().listen([samples])))
     wanted = features.mean(1).numpy()[:, None, None] * gape(0.2)
     np.testing.assert_allclose(offsets, wanted, atol=1e-5)
 
 
+def test_several_generators_imagine_their_mean():
+    one, other = Parrot(), MotionGenerator(replace(TINY, delay=0)).eval()
+    moved = [imagine(syllables(2.0), Teacher((net,), MelEars())) for net in (one, other)]
+    both = imagine(syllables(2.0), Teacher((one, other), MelEars()))
+    assert np.abs(moved[0] - moved[1]).max() > 1e-3
+    np.testing.assert_allclose(both, (moved[0] + moved[1]) / 2, atol=1e-6)
+
+
 def test_lips_are_shut_where_they_are_known_to_be():
     shut = np.zeros(120, np.float32)
     shut[40:60] = 1
-    opening = gaps(torch.from_numpy(imagine(syllables(2.0), Parrot(), MelEars(), shut))).mean(1)
-    free = gaps(torch.from_numpy(imagine(syllables(2.0), Parrot(), MelEars()))).mean(1)
+    teacher = Teacher((Parrot(),), MelEars())
+    opening = gaps(torch.from_numpy(imagine(syllables(2.0), teacher, shut))).mean(1)
+    free = gaps(torch.from_numpy(imagine(syllables(2.0), teacher))).mean(1)
     assert opening[40:60].abs().max() < 1e-6 < free[40:60].max()
     torch.testing.assert_close(opening[:40], free[:40])
 
@@ -501,9 +510,10 @@ def taught(monkeypatch):
         lessons.append([one.speaker.name for one in speakers])
         return MotionGenerator(replace(TINY, delay=0)).eval()
 
-    def speak(folder, net, ears, weight):
+    def speak(folder, teacher, weight):
         (sentence,), _ = load_speakers([clip(9)])
-        return [replace(sentence, name=f"spoken for {type(net).__name__}", weight=weight)]
+        names = " and ".join(type(net).__name__ for net in teacher.nets)
+        return [replace(sentence, name=f"spoken for {names}", weight=weight)]
 
     monkeypatch.setattr(training, "fit", remember)
     monkeypatch.setattr(training, "spoken_speakers", speak)
@@ -513,14 +523,15 @@ def taught(monkeypatch):
 FILMED = ["0.mp4", "1.mp4", "2.mp4"]
 
 
-def test_without_a_teacher_the_first_of_two_nets_imagines_for_the_second(data, tmp_path, taught):
-    learn(data, tmp_path / "x.safetensors", replace(ONCE, spoken=0.3))
-    assert taught == [FILMED, [*FILMED, "spoken for MotionGenerator"]]
+def test_without_a_teacher_the_first_nets_imagine_for_the_last(data, tmp_path, taught):
+    learn(data, tmp_path / "x.safetensors", replace(ONCE, spoken=0.3, teachers=2))
+    last = [*FILMED, "spoken for MotionGenerator and MotionGenerator"]
+    assert taught == [FILMED, FILMED, last]
 
 
 def test_a_teacher_imagines_for_the_only_net(data, tmp_path, taught):
     how = replace(ONCE, spoken=0.3, imagined=0.3, pieces=2)
-    learn(data, tmp_path / "x.safetensors", how, teacher=Teacher(Parrot(), MelEars()))
+    learn(data, tmp_path / "x.safetensors", how, teacher=Teacher((Parrot(),), MelEars()))
     ((*filmed, spoken, first, second),) = taught
     assert filmed == FILMED
     assert spoken == "spoken for Parrot"
