@@ -54,8 +54,8 @@ JUDGED = 240  # held-out pairs a log row is measured on
 ADVERSARIAL = ("adversarial", "matching", "critic")
 """Losses that the discriminator takes part in."""
 VIEW = np.s_[..., 36:108, 28:100]
-"""What the discriminator sees of a patch: lips, for the skin around them gives nothing away and
-would have it guess."""
+"""What the discriminator sees of a patch: lips and teeth, for the skin around them gives nothing
+away and would have it guess."""
 Features = Callable[[Tensor], list[Tensor]]
 
 
@@ -71,6 +71,8 @@ class PictureTraining:
     """Look at intermediate style patterns; False trains the intermediate generator."""
     facial_map: bool = True
     """Look at the facial map; an ablation."""
+    begin: bool = True
+    """Start as the intermediate generator, which knows mouths already."""
     l1: float = 100.0
     gradient: float = 100.0
     perceptual: float = 0.0
@@ -107,16 +109,17 @@ def train_pictures(
     known = load_patches(data, without=set(PEOPLE))
     held = load_patches(data, people=set(PEOPLE), without=set())
     reporter.say(f"{len(known)} pairs of {len(set(known.people))} people, {len(held)} held out")
-    made = held_made = mapper = None
-    if how.patterns:
+    begin = made = held_made = None
+    if how.patterns or how.begin:
         mapper = load_compact_generator(weights.resolve("style_mapping"), device)
-        made = make_patterns(known, mapper, device)
-        held_made = make_patterns(held, mapper, device)
+        begin = mapper if how.begin else None
+        if how.patterns:
+            made, held_made = (make_patterns(one, mapper, device) for one in (known, held))
     features = None
     if how.perceptual:
         features = load_vgg(weights.load_state("vgg19", reporter=reporter), device)
     net = fit_pictures(
-        known, made, how, held=held, held_patterns=held_made, begin=mapper, features=features,
+        known, made, how, held=held, held_patterns=held_made, begin=begin, features=features,
         device=device, run=run, reporter=reporter,
     )  # fmt: skip
     score = judge(net, held, held_made, how, device)
@@ -164,8 +167,7 @@ def fit_pictures(
 ) -> CompactGenerator:
     """Train one network; log, contact sheets and checkpoints go to `run`.
 
-    What is alike in `begin` is taken over: the style-aware generator starts as the intermediate
-    one, which knows mouths already.
+    What is alike in `begin` is taken over.
     """
     generator = torch.Generator().manual_seed(how.seed)
     torch.manual_seed(how.seed)
@@ -215,10 +217,16 @@ def fit_pictures(
     return net.eval()
 
 
-def _layer(net: CompactGenerator, batch: Batch, how: PictureTraining) -> Tensor:
-    """Return the network's layer for a batch."""
+def _layer(
+    net: CompactGenerator, batch: Batch, how: PictureTraining, interior: Tensor | None = None
+) -> Tensor:
+    """Return the network's layer for a batch.
+
+    It learns to paint all of the mouth itself: trained under the drawn inside, which takes all
+    detail off its hands, it made the light between teeth and dark an even grey.
+    """
     memory = net.remember(batch.patterns.flatten(1, 2)) if how.patterns else None
-    return net(batch.warped, batch.facial_map, memory, batch.interior)
+    return net(batch.warped, batch.facial_map, memory, interior)
 
 
 def picture_losses(
@@ -245,13 +253,11 @@ def adversarial_losses(
     """Return the generator's and the discriminator's losses.
 
     One optimiser steps both: the generator's terms pass through a critic that stands still, the
-    critic's see pictures that stand still. The inside of an open mouth is hidden from it: its
-    detail is drawn, and a generator that can change its light alone would deceive with wild colour.
+    critic's see pictures that stand still.
     """
-    outside = 1 - batch.facial_map[:, 1:2]
 
     def looked_at(pictures: Tensor) -> Layers:
-        seen = torch.cat([batch.facial_map, (pictures * 2 - 1) * outside], 1)[VIEW]
+        seen = torch.cat([batch.facial_map, pictures * 2 - 1], 1)[VIEW]
         with torch.autocast(seen.device.type, torch.bfloat16):
             return [[one.float() for one in maps] for maps in critic(seen)]
 
@@ -288,7 +294,7 @@ def judge(
     every = max(1, len(rows) // SHOWN)
     for start in range(0, len(rows), 24):
         batch = batch_of(held, rows[start : start + 24], patterns).to(device)
-        made = compose(batch.warped, _layer(net, batch, how)).clamp(0, 1)
+        made = compose(batch.warped, _layer(net, batch, how, batch.interior)).clamp(0, 1)
         area = mouth_only(batch.weights)
         errors.append(
             [
