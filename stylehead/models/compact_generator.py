@@ -13,6 +13,8 @@ CHANNELS = 2
 FINE = 4
 """Pixels of the patch: what is finer inside an open mouth is as drawn, what is coarser is the
 network's. The network alone gives the mean of all mouths: the right light, and no teeth."""
+LIGHT = 0.6
+"""How much of the coarser part is the network's, for the mean of all mouths is paler than one."""
 UNCOVERED = -3.0
 """Logit of the cover at the start: the warp is left as it is until something better is learned."""
 
@@ -116,11 +118,12 @@ class CompactGenerator(nn.Module):
 def show_interior(layer: Tensor, interior: Tensor) -> Tensor:
     """Give a drawn inside of the mouth the layer's light: (B, 4, S, S) each, as mouth_interior's.
 
-    The layer's colours less the drawn ones are smoothed within the lips and added to the drawn.
+    The layer's colours less the drawn ones are smoothed within the lips; LIGHT of that is added to
+    the drawn.
     """
     inside, drawn = interior.split((1, 3), 1)
     cover, colour = layer.split((1, 3), 1)
-    light = _smooth(colour * inside - drawn) / _smooth(inside).clamp(min=1e-3)
+    light = LIGHT * _smooth(colour * inside - drawn) / _smooth(inside).clamp(min=1e-3)
     return torch.cat([cover, colour * (1 - inside) + drawn + light * inside], 1)
 
 

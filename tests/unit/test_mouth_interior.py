@@ -9,7 +9,7 @@ import torch
 from stylehead.face_model import FaceModel
 from stylehead.facial_map import facial_map
 from stylehead.landmarks import MESH_OF_68
-from stylehead.models.compact_generator import FINE, show_interior
+from stylehead.models.compact_generator import FINE, LIGHT, show_interior
 from stylehead.mouth_interior import mouth_interior
 from stylehead.mouth_patch import DRAWN, SIZE, UNITS, mouth_middle
 from stylehead.rig import INNER_LIPS
@@ -86,5 +86,5 @@ def test_a_drawn_inside_keeps_its_detail_and_takes_the_light_of_the_layer():
     drawn[:, :1, :, inside] = 1.0
     shown = show_interior(layer, drawn)
     assert torch.equal(shown[..., 4 * FINE :], layer[..., 4 * FINE :])
-    wanted = pattern + 0.7 - pattern.mean((2, 3), keepdim=True)
+    wanted = pattern + LIGHT * (0.7 - pattern.mean((2, 3), keepdim=True))
     torch.testing.assert_close(shown[:, 1:, :, inside], wanted.repeat(1, 1, 8, 4))
