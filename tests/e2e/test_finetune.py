@@ -34,6 +34,7 @@ def opening(call: Command, style: object, folder: Path, *words: object) -> Float
     return mouth_opening(motion.landmarks + motion.neutral)
 
 
+@pytest.mark.slow
 def test_a_style_is_tuned_proved_written_and_used(call: Command, tmp_path: Path) -> None:
     output = tmp_path / "my singer.style"
     asked = ("--style", STYLE, "--audio", media.VOICE, "--steps", 20, "-o", output)

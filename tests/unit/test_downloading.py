@@ -216,6 +216,11 @@ def start(place, folder, *, preexec_fn=None, **settings):
     )
 
 
+def heeding_interrupts():
+    """Undo what a shell's background jobs inherit: there SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def ended(process):
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 0, said
@@ -226,7 +231,7 @@ def ended(process):
 def test_a_download_killed_at_60_percent_resumes_and_verifies(server, folder, how):
     server.pause = 0.1
     part = folder / ".incoming" / "model.bin.part"
-    running = start(server.url, folder)
+    running = start(server.url, folder, preexec_fn=heeding_interrupts)
     while not (part.is_file() and part.stat().st_size > 0.6 * len(CONTENT)):
         assert running.poll() is None
         time.sleep(0.005)

@@ -54,7 +54,8 @@ def test_there_is_a_recipe_for_every_stage_and_all_ears():
 def test_recipes_say_what_they_say():
     assert read_config("encoder_apc", EncoderTraining) == EncoderTraining(distil=False, steps=400)
     assert read_config("pose", PoseTraining) == PoseTraining()
-    assert read_config("style_mapping", PictureTraining) == PictureTraining(patterns=False)
+    mapping = PictureTraining(patterns=False, begin=False)
+    assert read_config("style_mapping", PictureTraining) == mapping
 
 
 def test_what_a_file_leaves_out_stays_at_its_default(written):
