@@ -12,7 +12,14 @@ import numpy as np
 from stylehead import media
 from stylehead.errors import FaceError
 from stylehead.progress import SILENT, Reporter, track
-from stylehead.tracking import MOST_FACES, FaceLandmarker, faces_in, landmarker, search
+from stylehead.tracking import (
+    MOST_FACES,
+    FaceLandmarker,
+    faces_in,
+    height_of,
+    landmarker,
+    search,
+)
 from stylehead.types import Face, FaceTrack, Floats, Pixels, StyleReference
 
 CUT = 0.35  # mean absolute change of a 16 x 16 thumbnail, full scale 1, that is a cut
@@ -28,7 +35,6 @@ class _Follower:
 
     def __init__(self, stack: ExitStack) -> None:
         self._tasks = stack.enter_context(ExitStack())
-        self._stills = stack.enter_context(landmarker(video=False, faces=MOST_FACES))
         self._stamp = -1  # milliseconds, rising: the tracker refuses equal ones
         self._search_at, self._wait = 0.0, WAIT
         self._look_in(None)
@@ -42,13 +48,14 @@ class _Follower:
             return self._seen(pixels) or found
         if found or seconds < self._search_at:
             return found
-        others = search(self._stills, pixels)
+        with landmarker(video=False, faces=MOST_FACES) as stills:  # seldom needed
+            others = search(stills, pixels)
         if not others:
             self._search_at, self._wait = seconds + self._wait, min(2 * self._wait, LONGEST_WAIT)
             return None
         self._search_at, self._wait = seconds + WAIT, WAIT
-        main = max(others, key=_height)
-        self._look_in(main if _height(main) < SMALL * max(pixels.shape) else None)
+        main = max(others, key=height_of)
+        self._look_in(main if height_of(main) < SMALL * max(pixels.shape) else None)
         return self._seen(pixels)
 
     def _look_in(self, face: Face | None) -> None:
@@ -57,7 +64,7 @@ class _Follower:
         self._task: FaceLandmarker = self._tasks.enter_context(landmarker(video=True))
         self._window = None
         if face is not None:
-            side = round(WINDOW * _height(face))
+            side = round(WINDOW * height_of(face))
             x, y = (_middle(face) - side / 2).round().astype(int).tolist()
             self._window = (x, y, side)
 
@@ -74,12 +81,8 @@ class _Follower:
         assert self._window is not None
         x, y, side = self._window
         away = np.abs(_middle(face) - (x + side / 2, y + side / 2)).max() / side
-        grown = WINDOW * _height(face) / side
+        grown = WINDOW * height_of(face) / side
         return bool(away > OFF_CENTRE or not 1 / GROWN < grown < GROWN)
-
-
-def _height(face: Face) -> float:
-    return float(np.ptp(face.mesh[:, 1]))
 
 
 def _middle(face: Face) -> Floats:
@@ -154,7 +157,7 @@ def crowd_share(path: Path, *, samples: int = 12) -> float:
     with landmarker(video=False, faces=MOST_FACES) as task:
         for number, frame in enumerate(media.read_frames(path)):
             if number % step == 0:
-                heights = sorted(_height(face) for face in search(task, frame.pixels))
+                heights = sorted(height_of(face) for face in search(task, frame.pixels))
                 crowded.append(len(heights) > 1 and heights[-2] > heights[-1] / 2)
     return float(np.mean(crowded))
 

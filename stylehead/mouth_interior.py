@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +63,14 @@ def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats
     colour = cv2.GaussianBlur((colour * _shade(inside, upper)).astype(np.float32), (3, 3), 0.6)
     cover = inside.astype(np.float32)[..., None] / 255
     return np.concatenate([cover, colour.clip(0, 1) * cover], -1)
+
+
+def mouth_interiors(
+    points: Iterable[Floats], warped: Iterable[Pixels], facial_maps: Iterable[Pixels]
+) -> Floats:
+    """Draw several: (B, SIZE, SIZE, 4)."""
+    every = zip(points, warped, facial_maps, strict=True)
+    return np.stack([mouth_interior(*one) for one in every])
 
 
 def _row() -> list[tuple[Floats, float]]:

@@ -17,7 +17,7 @@ from stylehead.files import check_output, make_folder
 from stylehead.geometry import Similarity
 from stylehead.images import write_image
 from stylehead.models.compact_generator import CompactGenerator
-from stylehead.mouth_interior import mouth_interior
+from stylehead.mouth_interior import mouth_interiors
 from stylehead.mouth_patch import DRAWN, SIZE, Place, mouth_middle
 from stylehead.rasterise import displacement_map
 from stylehead.rig import Rig
@@ -80,8 +80,7 @@ class Completer:
             place.in_patch(one[DRAWN, :2]) for one, place in zip(vertices, places, strict=True)
         ]
         maps = [facial_map(one, SIZE) for one in points]
-        drawn = [mouth_interior(*one) for one in zip(points, warped, maps, strict=True)]
-        interior = channels_first(np.stack(drawn), self._device)
+        interior = channels_first(mouth_interiors(points, warped, maps), self._device)
         layers = self._net(self._pictures(warped), self._pictures(maps), self._memory, interior)
         values = to_array(layers.permute(0, 2, 3, 1))
         if self._colourless:

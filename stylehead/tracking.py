@@ -134,7 +134,7 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
         )
     found.sort(key=lambda face: float(face.mesh[:, 0].mean()))
     if number is None:
-        number = 1 + int(np.argmax([_height(face) for face in found]))
+        number = 1 + int(np.argmax([height_of(face) for face in found]))
     if not 1 <= number <= len(found):
         raise FaceError(
             f"{name} shows {len(found)} face{'s' if len(found) > 1 else ''}, so there is no face "
@@ -159,7 +159,8 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
     return Portrait(pixels, face, rotation, number, len(found))
 
 
-def _height(face: Face) -> float:
+def height_of(face: Face) -> float:
+    """Return a face's height in pixels, from the top of its mesh to the chin."""
     return float(np.ptp(face.mesh[:, 1]))
 
 
@@ -238,4 +239,4 @@ def _measure(task: FaceLandmarker, padded: Pixels, margin: int, rough: Face) -> 
 
 def _same(one: Face, other: Face) -> bool:
     distance = np.linalg.norm(one.mesh[:, :2].mean(0) - other.mesh[:, :2].mean(0))
-    return bool(distance < 0.3 * max(_height(one), _height(other)))
+    return bool(distance < 0.3 * max(height_of(one), height_of(other)))

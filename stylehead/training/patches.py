@@ -10,11 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stylehead.device import channels_first
 from stylehead.errors import MediaError
 from stylehead.facial_map import facial_map
 from stylehead.landmarks import mirror_68
-from stylehead.mouth_interior import mouth_interior
 from stylehead.mouth_patch import DRAWN, SIZE
 from stylehead.regions import region_weights
 from stylehead.training.pictures import load_pairs
@@ -92,8 +90,6 @@ class Batch:
     filmed: Tensor
     facial_map: Tensor
     """(B, 2, S, S)"""
-    interior: Tensor
-    """(B, 4, S, S) the open mouth as drawn."""
     points: Tensor
     """(B, 88, 2)"""
     weights: Tensor
@@ -164,13 +160,10 @@ def batch_of(
         pictures = _recoloured(pictures, how, generator)
         pictures[0] = _softened(pictures[0], how, generator)
     maps = np.stack([facial_map(one, SIZE) for one in drawn])
-    seen = (pictures[0] * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    interiors = np.stack([mouth_interior(*one) for one in zip(drawn, seen, maps, strict=True)])
     return Batch(
         pictures[0],
         pictures[1],
         _tensor(maps),
-        channels_first(interiors, torch.device("cpu")),
         torch.from_numpy(points),
         weights,
         pictures[2],

@@ -23,7 +23,7 @@ from stylehead.models.compact_generator import (
 )
 from stylehead.models.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
 from stylehead.models.load import load_compact_generator, load_vgg
-from stylehead.mouth_interior import mouth_interior
+from stylehead.mouth_interior import mouth_interiors
 from stylehead.progress import SILENT, Reporter
 from stylehead.training.held_out import PEOPLE
 from stylehead.training.loop import descend, save_weights
@@ -143,7 +143,7 @@ def make_patterns(patches: Patches, mapper: CompactGenerator, device: torch.devi
         size = out.shape[2]
         points, shown = patches.reference_points[row], patches.references[row]
         maps = np.stack([facial_map(one, size) for one in points])
-        drawn = np.stack([mouth_interior(*one) for one in zip(points, shown, maps, strict=True)])
+        drawn = mouth_interiors(points, shown, maps)
         warped, interior = channels_first(shown, device) / 255, channels_first(drawn, device)
         layer = mapper(warped, channels_first(maps, device) / 255, None, interior)
         found = compose(warped, layer).clamp(0, 1)
@@ -293,8 +293,12 @@ def judge(
     shown: list[Tensor] = []
     every = max(1, len(rows) // SHOWN)
     for start in range(0, len(rows), 24):
-        batch = batch_of(held, rows[start : start + 24], patterns).to(device)
-        made = compose(batch.warped, _layer(net, batch, how, batch.interior)).clamp(0, 1)
+        some = rows[start : start + 24]
+        batch = batch_of(held, some, patterns).to(device)
+        maps = (batch.facial_map * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        drawn = mouth_interiors(held.points[some], held.warped[some], maps)
+        layer = _layer(net, batch, how, channels_first(drawn, device))
+        made = compose(batch.warped, layer).clamp(0, 1)
         area = mouth_only(batch.weights)
         errors.append(
             [
