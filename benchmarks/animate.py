@@ -22,18 +22,23 @@ import av
 import numpy as np
 import torch
 
-from stylehead import demo_media, images, media, pipeline, rendering, tracking
-from stylehead.motion import predict_motion
-from stylehead.motion_models import load_motion_models
-from stylehead.options import Encoder
+from stylehead.demo import demo_files
+from stylehead.media.audio import open_audio
+from stylehead.media.image import read_image
+from stylehead.options import DEFAULT_STYLE, Encoder, Options
+from stylehead.pipeline import load_predictor
+from stylehead.rendering.mesh_renderer import prepare, render
+from stylehead.style.file import find_style
+from stylehead.tracking.portrait import find_portrait
+from stylehead.types import SPEECH_RATE
 
 FPS = 25
 
 
 def repeat_voice(voice: Path, seconds: int, path: Path) -> None:
     """Write the voice over and over, `seconds` long, as 16 kHz FLAC."""
-    samples = np.concatenate(list(media.open_sound(voice).blocks()))
-    rate = media.SPEECH_RATE
+    samples = np.concatenate(list(open_audio(voice).blocks()))
+    rate = SPEECH_RATE
     with av.open(str(path), "w") as container:
         stream = container.add_stream("flac", rate=rate, layout="mono")
         for second in range(seconds):
@@ -66,14 +71,14 @@ def run_once(image: Path, audio: Path, folder: Path) -> tuple[dict[str, float], 
 def rendering_rate(image: Path, audio: Path) -> float:
     """Return frames a second of rendering alone, without encoding."""
     device = torch.device("cpu")
-    portrait = tracking.find_portrait(images.read_image(image), name=str(image))
-    style = pipeline.choose_style(None)
-    scene = rendering.prepare(portrait, style.references, crop_size=512, device=device)
-    sound = media.open_sound(audio)
-    controls = pipeline.Options().controls
-    models = load_motion_models(Encoder.AUTO, device)
-    motion = predict_motion(sound, models, style, fps=Fraction(FPS), controls=controls)
-    frames = rendering.render(scene, motion)
+    portrait = find_portrait(read_image(image), name=str(image))
+    style = find_style(DEFAULT_STYLE)
+    scene = prepare(portrait, style.references, crop_size=512, device=device)
+    sound = open_audio(audio)
+    controls = Options()
+    models = load_predictor(Encoder.WHISPER, device)
+    motion = models.predict(sound, style, fps=Fraction(FPS), controls=controls)
+    frames = render(scene, motion)
     next(frames)
     began = time.perf_counter()
     count = sum(1 for _ in frames)
@@ -85,7 +90,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", nargs="+", type=int, default=[10, 60])
     lengths = parser.parse_args().seconds
-    with tempfile.TemporaryDirectory() as name, demo_media.files() as (image, voice):
+    image, voice = demo_files()
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"rendering alone: {rendering_rate(image, voice):.0f} frames a second")
         for seconds in lengths:

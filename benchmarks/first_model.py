@@ -44,7 +44,7 @@ class FirstModel(nn.Module):
 
     @torch.inference_mode()
     def forward(self, features: Tensor) -> Tensor:
-        """Return offsets (T, 68, 3) of what MelEars heard, (T, 160)."""
+        """Return offsets (T, 68, 3) of what LogMelEncoder heard, (T, 160)."""
         tail = features[-1:].expand(DELAY, -1)
         hidden, _ = self.memory(self.front(torch.cat([features, tail])[None] * 2 - 1))
         components = self.get_buffer("components")

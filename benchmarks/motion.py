@@ -23,26 +23,25 @@ import torch
 from first_model import load_first_model
 from scipy.ndimage import gaussian_filter1d
 
-from stylehead import media, pipeline, weights
-from stylehead.baselines import Baselines
 from stylehead.errors import MediaError
-from stylehead.face_model import FaceModel
-from stylehead.hearing import MelEars
-from stylehead.landmarks import mouth_opening, to_68
-from stylehead.media import SPEECH_RATE, Sound
-from stylehead.metrics import FRAME_METRICS
-from stylehead.models.load import load_motion_generator
-from stylehead.motion import hear, predict_motion
-from stylehead.motion_models import MotionModels, load_motion_models
-from stylehead.options import Encoder
-from stylehead.ravdess import FACE_WIDTH, OPEN
-from stylehead.training.data import load_clips
-from stylehead.training.ears import NAMES, ears_named
-from stylehead.training.held_out import PEOPLE
-from stylehead.training.lags import LAGS, LARGEST_LAG, SYNC_LEAST, read_lags
-from stylehead.training.speakers import Speaker, load_speakers
-from stylehead.training.spoken import BILABIALS, synthesise
-from stylehead.types import Floats
+from stylehead.evaluation.baselines import Baselines
+from stylehead.evaluation.metrics import FRAME_METRICS
+from stylehead.evaluation.ravdess import FACE_WIDTH, OPEN
+from stylehead.face.face_model import FaceModel
+from stylehead.face.landmarks import mouth_opening, to_68
+from stylehead.media.audio import Sound, open_audio
+from stylehead.options import DEFAULT_STYLE, Encoder
+from stylehead.pipeline import Predictor, load_predictor
+from stylehead.speech.encoders import LogMelEncoder
+from stylehead.style.file import find_style
+from stylehead.training.av_sync import LAGS, LARGEST_LAG, SYNC_LEAST, read_lags
+from stylehead.training.data.clips import PEOPLE, load_clips
+from stylehead.training.data.speakers import Speaker, load_speakers
+from stylehead.training.data.synthetic_speech import BILABIALS, synthesise
+from stylehead.training.encoders import NAMES, encoder_named
+from stylehead.types import SPEECH_RATE, Floats
+from stylehead.weights.networks import load_motion_generator
+from stylehead.weights.store import PACKAGE
 
 FPS = Fraction(60)
 NEAR = 6  # frames either way in which the best lag is sought: 0.1 s
@@ -69,18 +68,18 @@ def main() -> None:
     parser.add_argument("--music", type=Path, help="folder of instrumental music")
     parser.add_argument("--encoder", action="append", choices=NAMES, help="only these")
     asked = parser.parse_args()
-    usual = load_motion_models(Encoder.AUTO, torch.device("cpu"))
+    usual = load_predictor(Encoder.WHISPER, torch.device("cpu"))
     print(f"default: {usual.encoder}")
-    heard_by: dict[str, MotionModels] = {}
+    heard_by: dict[str, Predictor] = {}
     for name in asked.encoder or NAMES:
-        places = [*([asked.runs] if asked.runs else []), weights.PACKAGE / "assets"]
+        places = [*([asked.runs] if asked.runs else []), PACKAGE / "assets"]
         found = [one / f"motion_{name}.safetensors" for one in places]
         path = next((one for one in found if one.is_file()), None)
         if path is None:
             print(f"no weights for {name}")
             continue
         generator = load_motion_generator(path)
-        heard_by[name] = replace(usual, ears=ears_named(name), generator=generator)
+        heard_by[name] = replace(usual, ears=encoder_named(name), generator=generator)
     held_out_table(asked.data, usual, heard_by)
     leak_table(asked.data, usual, asked.noise, asked.music)
     closure_table(heard_by)
@@ -90,7 +89,7 @@ def main() -> None:
 # ---- held-out people ------------------------------------------------------------------------
 
 
-def held_out_table(data: Path, usual: MotionModels, heard_by: dict[str, MotionModels]) -> None:
+def held_out_table(data: Path, usual: Predictor, heard_by: dict[str, Predictor]) -> None:
     """Print the mean of each column over held-out people, one row for each method."""
     lags = read_lags(data / LAGS)
     speakers, _ = load_speakers(load_clips(data / "clips"))
@@ -106,17 +105,17 @@ def held_out_table(data: Path, usual: MotionModels, heard_by: dict[str, MotionMo
             continue
         judged += 1
         with sound_of(speaker.samples) as sound:
-            voice = hear(sound, usual, FPS).voice
+            voice = usual.unstyled(sound, FPS).voice
             found = baselines.predict(sound, FPS, len(speaker.offsets))
             if first:
-                features = torch.cat(list(MelEars().listen([speaker.samples])))
+                features = torch.cat(list(LogMelEncoder().encode([speaker.samples])))
                 offsets = gaussian_filter1d(first(features).numpy(), 1.2, axis=0)
                 found["first model"] = offsets[: len(voice)] * voice[: len(offsets), None, None]
             for name, models in heard_by.items():
-                found[name] = hear(sound, models, FPS).landmarks
+                found[name] = models.unstyled(sound, FPS).landmarks[0]
         found["ground truth"] = shifted(speaker, -lag)
         for name, offsets in found.items():
-            values = judge(speaker, lag, offsets, voice)
+            values = validate(speaker, lag, offsets, voice)
             rows.setdefault(name, {}).setdefault(speaker.person, []).append(values)
     print(f"\n{judged} clips of {len(next(iter(rows.values())))} people")
     print("\t".join(("method", *COLUMNS)))
@@ -139,7 +138,7 @@ def shifted(speaker: Speaker, lag: int) -> Floats:
     return speaker.offsets[rows]
 
 
-def judge(speaker: Speaker, lag: int, offsets: Floats, voice: Floats) -> list[float]:
+def validate(speaker: Speaker, lag: int, offsets: Floats, voice: Floats) -> list[float]:
     """Return COLUMNS for one clip and method, the picture moved by its measured lag."""
     wanted = shifted(speaker, -lag)
     length = min(len(wanted), len(offsets), len(voice)) - abs(lag)
@@ -187,7 +186,7 @@ def shown(values: Floats, digits: int = 2) -> str:
 # ---- leaks ----------------------------------------------------------------------------------
 
 
-def leak_table(data: Path, usual: MotionModels, noise: Path | None, music: Path | None) -> None:
+def leak_table(data: Path, usual: Predictor, noise: Path | None, music: Path | None) -> None:
     """Print the share of frames with the mouth open where there is no voice."""
     print("\nmouth open without a voice, % of frames (worst file)")
     speakers, _ = load_speakers(load_clips(data / "clips"))
@@ -213,7 +212,7 @@ def first_30_s(path: Path) -> list[Floats]:
     if path.suffix not in (".ogg", ".wav", ".mp3", ".flac"):
         return []
     try:
-        sound = media.open_sound(path, duration=30.0)
+        sound = open_audio(path, duration=30.0)
     except MediaError:
         return []
     return [np.concatenate(list(sound.blocks()))] if sound.seconds >= 1 else []
@@ -232,7 +231,7 @@ def room_tone(samples: Floats) -> list[Floats]:
 
 
 def report(
-    name: str, models: MotionModels, sounds: list[Floats], rows: list[slice] | None = None
+    name: str, models: Predictor, sounds: list[Floats], rows: list[slice] | None = None
 ) -> None:
     """Print the mean leak over sounds, and the worst."""
     leaks: list[float] = []
@@ -242,7 +241,7 @@ def report(
             continue
         samples = samples * np.float32(max(1.0, 0.02 / loud))  # a quiet room, turned up
         with sound_of(samples) as sound:
-            made = opening(hear(sound, models, FPS).landmarks)
+            made = opening(models.unstyled(sound, FPS).landmarks[0])
         leaks.append(100 * float((made[rows[number] if rows else slice(None)] > OPEN).mean()))
     if leaks:
         print(f"{name}\t{len(leaks)} sounds\t{np.mean(leaks):.2f}\t({max(leaks):.1f})")
@@ -251,7 +250,7 @@ def report(
 # ---- closed lips ----------------------------------------------------------------------------
 
 
-def closure_table(heard_by: dict[str, MotionModels]) -> None:
+def closure_table(heard_by: dict[str, Predictor]) -> None:
     """Print in how many /p b m/ of synthesised speech the lips come together."""
     print("\nlips closed in /p b m/: gap under 10 % of the clip's range")
     with tempfile.TemporaryDirectory() as folder:
@@ -263,7 +262,7 @@ def closure_table(heard_by: dict[str, MotionModels]) -> None:
         for name, models in heard_by.items():
             shut: list[bool] = []
             for path, phones in spoken:
-                gap = opening(hear(media.open_sound(path), models, FPS).landmarks)
+                gap = opening(models.unstyled(open_audio(path), FPS).landmarks[0])
                 low, high = gap.min(), gap.max()
                 for phone in phones:
                     if phone.name in BILABIALS:
@@ -277,18 +276,18 @@ def closure_table(heard_by: dict[str, MotionModels]) -> None:
 # ---- speed ----------------------------------------------------------------------------------
 
 
-def speed_table(usual: MotionModels) -> None:
+def speed_table(usual: Predictor) -> None:
     """Print seconds from sound to motion for a minute of speech, in a process warmed up."""
-    style = pipeline.choose_style(None)
+    style = find_style(DEFAULT_STYLE)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "voice.wav"
         synthesise(" ".join(SENTENCES * 4), VOICES[0], path)
-        voice = np.concatenate(list(media.open_sound(path).blocks()))
+        voice = np.concatenate(list(open_audio(path).blocks()))
     for seconds in (5, 60):
         samples = np.resize(voice, seconds * SPEECH_RATE)
         with sound_of(samples) as sound:
             began = time.perf_counter()
-            predict_motion(sound, usual, style, fps=FPS)
+            usual.predict(sound, style, fps=FPS)
             took = time.perf_counter() - began
     print(f"\n60 s of speech to motion at 60 fps: {took:.1f} s")
 
@@ -308,7 +307,7 @@ class sound_of:  # noqa: N801 (used like a function)
             file.setsampwidth(2)
             file.setframerate(SPEECH_RATE)
             file.writeframes((self._samples / peak * 32767).astype(np.int16).tobytes())
-        return media.open_sound(path)
+        return open_audio(path)
 
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()

@@ -28,22 +28,25 @@ import torch
 from motion import shown
 from numpy.typing import NDArray
 
-from stylehead import media, rendering, tracking, weights
-from stylehead.capture import capture
-from stylehead.cpbd import cpbd
-from stylehead.face_model import FaceModel
-from stylehead.images import write_image
-from stylehead.landmarks import interocular, mouth_opening, to_68
-from stylehead.models.compact_generator import CHANNELS
-from stylehead.models.load import load_compact_generator
-from stylehead.mouth_patch import DRAWN, SIZE, Place
-from stylehead.references import retrieve
-from stylehead.regions import EYES, MOUTH, SKIN, region_weights
-from stylehead.style_mapping import Completer, frame_place
-from stylehead.training.data import Clip, load_clips
-from stylehead.training.held_out import PEOPLE
-from stylehead.training.pictures import CROP, Puppet, choose_frames
+from stylehead.evaluation.sharpness import cpbd
+from stylehead.face.face_model import FaceModel
+from stylehead.face.landmarks import interocular, mouth_opening, to_68
+from stylehead.face.performance import recover_performance
+from stylehead.media.image import write_image
+from stylehead.media.video import read_frames
+from stylehead.models.mouth_generator import CHANNELS
+from stylehead.rendering.mesh_renderer import BATCH, MeshScene, move, prepare
+from stylehead.rendering.mouth_crop import DRAWN, SIZE, MouthCrop
+from stylehead.rendering.mouth_generator import MouthCompleter
+from stylehead.rendering.patterns import Pattern, frame_crop
+from stylehead.style.references import retrieve
+from stylehead.tracking.detector import FaceLandmarker, faces_in, landmarker
+from stylehead.training.data.clips import PEOPLE, Clip, load_clips
+from stylehead.training.data.mouth_pairs import CROP, WarpSource, choose_frames
+from stylehead.training.data.region_weights import EYES, MOUTH, SKIN, region_weights
 from stylehead.types import Face, FaceTrack, Floats, Pixels, Portrait, StyleReference
+from stylehead.weights.networks import load_mouth_generator
+from stylehead.weights.store import resolve
 
 CPU = torch.device("cpu")
 SPREAD, RUN = 16, 30
@@ -53,7 +56,7 @@ MOMENTS, APART = 150, 8
 COLUMNS = (
     "mouth L1", "mouth gradient", "face L1", "CPBD of the real", "identity", "opening r", "flicker",
 )  # fmt: skip
-Complete = Callable[[Pixels, Floats, Place], None]
+Complete = Callable[[Pixels, Floats, MouthCrop], None]
 """Finishes a moved crop in place, given its vertices and the mouth's patch."""
 
 
@@ -64,7 +67,7 @@ class Shot:
     filmed: Pixels
     """(CROP, CROP, 3) laid over the source's crop."""
     vertices: Floats
-    place: Place
+    place: MouthCrop
     area: Pixels
     """(CROP, CROP) W of Eq. 3."""
     opening: float
@@ -79,7 +82,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path)
     parser.add_argument("--sheet", type=Path)
     asked = parser.parse_args()
-    nets = {"stylehead": weights.resolve("style_generator")}
+    nets = {"stylehead": resolve("style_generator")}
     for path in sorted(asked.runs.glob("style_generator_*.safetensors")) if asked.runs else []:
         nets[path.stem.removeprefix("style_generator_").replace("_", " ")] = path
     rows: dict[str, dict[str, list[list[float]]]] = {}
@@ -103,7 +106,7 @@ def judge_clip(
     film: Path, clip: Clip, nets: dict[str, Path], tiles: list[Pixels]
 ) -> dict[str, list[float]]:
     """Return COLUMNS of every method for one clip; nothing when no frame can be the source."""
-    performance = capture(clip.track, name=clip.name)
+    performance = recover_performance(clip.track, name=clip.name)
     frames = choose_frames(clip.track, performance)
     if frames is None:
         print(f"left out, no large, frontal, closed mouth: {clip.name}")
@@ -116,10 +119,10 @@ def judge_clip(
     spread = usable[np.linspace(0, len(usable) - 1, SPREAD).astype(int)].tolist()
     shown_frames = read_rows(film, clip.track, {source, *run, *spread})
     scene = stage(shown_frames[source], clip.track, source, references)
-    puppet = Puppet(scene.picture, scene.rig, FaceModel.embedded().pose(
+    warp_source = WarpSource(scene.picture, scene.rig, FaceModel.embedded().pose(
         scene.rig.in_crop(clip.track.mesh[source])))  # fmt: skip
     shots = {
-        row: shoot(shown_frames[row], clip.track.mesh[row], puppet, scene)
+        row: shoot(shown_frames[row], clip.track.mesh[row], warp_source, scene)
         for row in {*run, *spread}
         if row in shown_frames
     }
@@ -129,14 +132,15 @@ def judge_clip(
         "nearest pattern pasted": lambda crop, vertices, place: paste(scene, crop, vertices, place),
     }
     for name, path in nets.items():
-        completer = Completer(load_compact_generator(path), CPU)
-        if completer.wants_patterns:
-            completer.remember(scene.patterns)
+        net = load_mouth_generator(path)
+        completer = MouthCompleter(net, CPU)
+        if net.config.patterns:
+            completer.encode_patterns([pattern.patch() for pattern in scene.patterns])
         methods[name] = lambda crop, vertices, place, by=completer: by.complete(
             [crop], [vertices], [place]
         )
     found = {"another moment filmed": another_moment(film, clip.track, spread, references)}
-    with tracking.landmarker(video=False) as task:
+    with landmarker(video=False) as task:
         filmed = [measure_face(shots[row].filmed, task) for row in spread]
         portrait = describe(scene.picture, scene.rig.source[:468, :2])
         for name, complete in methods.items():
@@ -183,9 +187,9 @@ def another_moment(
     for row, other in pairs.items():
         if row in shown_frames and other in shown_frames:
             scene = stage(shown_frames[other], track, other, references)
-            puppet = Puppet.of(shown_frames[other], track, other)
-            shot = shoot(shown_frames[row], track.mesh[row], puppet, scene)
-            errors.append(compare(rendering.move(scene, shot.vertices), shot))
+            warp_source = WarpSource.of(shown_frames[other], track, other)
+            shot = shoot(shown_frames[row], track.mesh[row], warp_source, scene)
+            errors.append(compare(move(scene, shot.vertices), shot))
     return [*np.mean(errors, axis=0), *[float("nan")] * (len(COLUMNS) - 3)]
 
 
@@ -199,7 +203,7 @@ def mouth_alone(mesh: Floats) -> Floats:
 def read_rows(film: Path, track: FaceTrack, rows: set[int]) -> dict[int, Pixels]:
     """Return the frames of these rows of a track."""
     found: dict[int, Pixels] = {}
-    for frame in media.read_frames(film):
+    for frame in read_frames(film):
         row = int(np.argmin(np.abs(track.seconds - frame.seconds)))
         if row in rows:
             found.setdefault(row, frame.pixels)
@@ -208,20 +212,20 @@ def read_rows(film: Path, track: FaceTrack, rows: set[int]) -> dict[int, Pixels]
 
 def stage(
     pixels: Pixels, track: FaceTrack, row: int, references: tuple[StyleReference, ...]
-) -> rendering.Scene:
+) -> MeshScene:
     """Return the source as a portrait, its patterns made from the clip's own references."""
     face = Face(track.mesh[row], track.expression[row])
     rotation = FaceModel.embedded().pose(face.mesh).rotation
     portrait = Portrait(pixels, face, rotation, 1, 1)
-    return rendering.prepare(portrait, references, crop_size=CROP, device=CPU)
+    return prepare(portrait, references, crop_size=CROP, device=CPU)
 
 
-def shoot(pixels: Pixels, mesh: Floats, puppet: Puppet, scene: rendering.Scene) -> Shot:
+def shoot(pixels: Pixels, mesh: Floats, warp_source: WarpSource, scene: MeshScene) -> Shot:
     """Lay a film frame over the source's crop."""
-    laid, pose = puppet.laid_over(mesh)
+    laid, pose = warp_source.laid_over(mesh)
     there = FaceModel.embedded().pose(mesh)
-    ratio = puppet.head.scale / there.scale
-    shift = puppet.head.translation[:2] - ratio * there.translation[:2]
+    ratio = warp_source.head.scale / there.scale
+    shift = warp_source.head.translation[:2] - ratio * there.translation[:2]
     matrix = np.array([[ratio, 0, shift[0]], [0, ratio, shift[1]]])
     way = cv2.INTER_AREA if ratio < 1 else cv2.INTER_CUBIC
     filmed = cv2.warpAffine(
@@ -231,20 +235,20 @@ def shoot(pixels: Pixels, mesh: Floats, puppet: Puppet, scene: rendering.Scene) 
     return Shot(
         np.asarray(filmed, np.uint8),
         scene.rig.follow(laid, pose),
-        frame_place(scene.rig, pose),
+        frame_crop(scene.rig, pose),
         region_weights(points[:, :2], CROP),
         float(mouth_opening(points) / interocular(points)),
     )
 
 
-def finish(scene: rendering.Scene, shot: Shot, complete: Complete) -> Pixels:
+def finish(scene: MeshScene, shot: Shot, complete: Complete) -> Pixels:
     """Return the crop moved to a shot and completed."""
-    crop = rendering.move(scene, shot.vertices)
+    crop = move(scene, shot.vertices)
     complete(crop, shot.vertices, shot.place)
     return crop
 
 
-def paste(scene: rendering.Scene, crop: Pixels, vertices: Floats, place: Place) -> None:
+def paste(scene: MeshScene, crop: Pixels, vertices: Floats, place: MouthCrop) -> None:
     """Paste the mouth of the nearest pattern, the baseline."""
     lips = place.in_patch(vertices[DRAWN, :2])[48:68]
     nearest = min(
@@ -256,7 +260,7 @@ def paste(scene: rendering.Scene, crop: Pixels, vertices: Floats, place: Place) 
     place.blend(crop, np.concatenate([cover, cover * nearest.patch()], -1))
 
 
-def pattern_lips(pattern: rendering.Pattern) -> Floats:
+def pattern_lips(pattern: Pattern) -> Floats:
     """Return the lips (20, 2) of a pattern in its patch."""
     return pattern.place.in_patch(pattern.vertices[DRAWN, :2])[48:68]
 
@@ -272,9 +276,9 @@ def compare(made: Pixels, shot: Shot) -> list[float]:
     return [float(l1[mouth].mean()), float(np.mean(gradient)), float(l1[face].mean())]
 
 
-def measure_face(crop: Pixels, task: tracking.FaceLandmarker) -> tuple[float, float]:
+def measure_face(crop: Pixels, task: FaceLandmarker) -> tuple[float, float]:
     """Return CPBD of the face and the mouth's opening as the tracker sees it; NaN without one."""
-    faces = tracking.faces_in(task, crop, None)
+    faces = faces_in(task, crop, None)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float64)
     if not faces:
         return cpbd(grey), float("nan")
@@ -331,8 +335,8 @@ def strip(
 
 def speed(path: Path) -> None:
     """Print milliseconds a frame of the network alone, frames in batches as in rendering."""
-    net = load_compact_generator(path)
-    count = rendering.BATCH["cpu"]
+    net = load_mouth_generator(path)
+    count = BATCH["cpu"]
     warped = torch.rand(count, 3, SIZE, SIZE).contiguous(memory_format=torch.channels_last)
     drawn = torch.rand(count, CHANNELS, SIZE, SIZE)
     with torch.inference_mode():

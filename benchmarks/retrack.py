@@ -15,20 +15,26 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stylehead import demo_media, images, media, pipeline, rendering, tracking
-from stylehead.face_model import FaceModel
-from stylehead.landmarks import mouth_opening, to_68
-from stylehead.motion import predict_motion
-from stylehead.motion_file import at_rate, load_motion
-from stylehead.motion_models import load_motion_models
-from stylehead.options import Encoder
+from stylehead.demo import demo_files
+from stylehead.face.face_model import FaceModel
+from stylehead.face.landmarks import mouth_opening, to_68
+from stylehead.media.audio import open_audio
+from stylehead.media.image import read_image
+from stylehead.motion.file import load_motion
+from stylehead.motion.finishing import at_rate
+from stylehead.options import DEFAULT_STYLE, Encoder
+from stylehead.pipeline import load_predictor
+from stylehead.rendering.mesh_renderer import MeshScene, prepare, render
+from stylehead.style.file import find_style
+from stylehead.tracking.detector import faces_in, landmarker
+from stylehead.tracking.portrait import find_portrait
 from stylehead.types import Floats, Motion
 
 FPS = Fraction(25)
 SIZE = 512
 
 
-def asked_landmarks(scene: rendering.Scene, motion: Motion) -> Floats:
+def asked_landmarks(scene: MeshScene, motion: Motion) -> Floats:
     """Return where the motion puts the 68 landmarks, (T, 68, 2) in crop pixels."""
     offsets = FaceModel.embedded().mesh_offsets(motion.landmarks)
     placed = [
@@ -40,12 +46,12 @@ def asked_landmarks(scene: rendering.Scene, motion: Motion) -> Floats:
     return to_68(np.stack(placed))[..., :2]
 
 
-def tracked_landmarks(scene: rendering.Scene, motion: Motion) -> Floats:
+def tracked_landmarks(scene: MeshScene, motion: Motion) -> Floats:
     """Render the motion and return where the tracker sees the landmarks; NaN where it sees none."""
     found: list[Floats] = []
-    with tracking.landmarker(video=True) as task:
-        for number, frame in enumerate(rendering.render(scene, motion)):
-            faces = tracking.faces_in(task, frame, round(1000 * number / FPS))
+    with landmarker(video=True) as task:
+        for number, frame in enumerate(render(scene, motion)):
+            faces = faces_in(task, frame, round(1000 * number / FPS))
             found.append(
                 to_68(faces[0].mesh)[:, :2] if faces else np.full((68, 2), np.nan, np.float32)
             )
@@ -61,18 +67,16 @@ def main() -> None:
     parser.add_argument("--motion", type=Path)
     asked = parser.parse_args()
     device = torch.device("cpu")
-    style = pipeline.choose_style(asked.style)
+    style = find_style(asked.style or DEFAULT_STYLE)
     if asked.motion:
         motion = at_rate(load_motion(asked.motion), FPS)
     else:
-        with demo_media.files() as (_, voice):
-            sound = media.open_sound(asked.audio or voice)
-            models = load_motion_models(Encoder.AUTO, device)
-            motion = predict_motion(sound, models, style, fps=FPS)
+        sound = open_audio(asked.audio or demo_files()[1])
+        motion = load_predictor(Encoder.WHISPER, device).predict(sound, style, fps=FPS)
     print(f"{'portrait':24} {'error %':>8} {'p95 %':>8} {'opening r':>10} {'found':>6}")
     for path in asked.portraits:
-        portrait = tracking.find_portrait(images.read_image(path), name=str(path))
-        scene = rendering.prepare(portrait, style.references, crop_size=SIZE, device=device)
+        portrait = find_portrait(read_image(path), name=str(path))
+        scene = prepare(portrait, style.references, crop_size=SIZE, device=device)
         want, have = asked_landmarks(scene, motion), tracked_landmarks(scene, motion)
         seen = ~np.isnan(have[:, 0, 0])
         width = np.ptp(want[..., :17, 0], axis=1)

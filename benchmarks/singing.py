@@ -18,15 +18,14 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from stylehead import media
-from stylehead.face_model import FaceModel
-from stylehead.landmarks import mouth_opening, to_68
-from stylehead.media import SPEECH_RATE
-from stylehead.motion import hear, predict_motion
-from stylehead.motion_models import load_motion_models
+from stylehead.face.face_model import FaceModel
+from stylehead.face.landmarks import mouth_opening, to_68
+from stylehead.media.audio import open_audio
 from stylehead.options import Encoder
-from stylehead.style import STYLE_FPS, find_style
-from stylehead.types import Floats
+from stylehead.pipeline import load_predictor
+from stylehead.style.file import find_style
+from stylehead.style.learn import STYLE_FPS
+from stylehead.types import SPEECH_RATE, Floats
 
 LONGEST = 20.0  # seconds of each file
 WINDOW = 1024  # samples in which a pitch is looked for
@@ -44,24 +43,24 @@ def main() -> None:
     parser.add_argument("--style", action="append", default=[])
     parser.add_argument("--files", type=int, default=12, help="so many, spread over the folder")
     asked = parser.parse_args()
-    models = load_motion_models(Encoder.AUTO, torch.device("cpu"))
+    models = load_predictor(Encoder.WHISPER, torch.device("cpu"))
     paths = sorted(one for one in asked.folder.rglob("*") if one.is_file())
     chosen = np.linspace(0, len(paths) - 1, min(asked.files, len(paths))).astype(int)
     rows: dict[str, list[list[float]]] = {}
     for path in [paths[number] for number in chosen]:
-        sound = media.open_sound(path, duration=LONGEST)
+        sound = open_audio(path, duration=LONGEST)
         samples = np.concatenate(list(sound.blocks()))
-        plain = hear(sound, models, STYLE_FPS)
+        plain = models.unstyled(sound, STYLE_FPS)
         pitch, level = pitch_and_level(samples, len(plain.landmarks))
         if held_notes(pitch).sum() < 15:
             print(f"left out, no held note: {path.name}")
             continue
         found = {"un-tuned": plain.landmarks}
         for name in asked.style:
-            moved = predict_motion(sound, models, find_style(name), fps=STYLE_FPS)
+            moved = models.predict(sound, find_style(name), fps=STYLE_FPS)
             found[Path(name).stem] = moved.landmarks
         for name, landmarks in found.items():
-            values = judge(mouth_opening(landmarks + NEUTRAL), plain.voice, pitch, level)
+            values = validate(mouth_opening(landmarks + NEUTRAL), plain.voice, pitch, level)
             rows.setdefault(name, []).append(values)
     print("\t".join((f"{len(next(iter(rows.values())))} files", *COLUMNS)))
     for name, values in rows.items():
@@ -95,7 +94,7 @@ def held_notes(pitch: Floats) -> NDArray[np.bool_]:
     return held
 
 
-def judge(opening: Floats, voice: Floats, pitch: Floats, level: Floats) -> list[float]:
+def validate(opening: Floats, voice: Floats, pitch: Floats, level: Floats) -> list[float]:
     """Return COLUMNS for one recording."""
     held, sung = held_notes(pitch), (voice > 0.5) & np.isfinite(pitch)
     usual = np.median(opening[voice > 0.5])

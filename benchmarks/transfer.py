@@ -21,22 +21,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stylehead import images, media
-from stylehead.blend import blend_styles
-from stylehead.media import SPEECH_RATE, Sound
+from stylehead.finetuning.holdout import HoldoutTest, Row, distance_ratio, style_distances
+from stylehead.finetuning.run import NEUTRAL_SPEECH, REPLAY_SECONDS, tune
+from stylehead.finetuning.target_clip import TargetClip, learn_target_clip
+from stylehead.finetuning.transfer import TransferConfig
+from stylehead.media.audio import Sound, open_audio
+from stylehead.media.image import write_image
 from stylehead.models.adapter import Adapter
-from stylehead.motion import features_of, predict_motion
-from stylehead.motion_models import MotionModels, load_motion_models
+from stylehead.motion.models import generator_digest, tuning_of
 from stylehead.options import Encoder
-from stylehead.sheet import ACCENT, INK, PAPER, write
-from stylehead.style import STYLE_FPS, load_style, save_style
-from stylehead.training.data import load_clip
-from stylehead.training.finetune import NEUTRAL_SPEECH, REPLAY_SECONDS, tune
-from stylehead.training.proof import Row, Trial, nearer, style_distances
-from stylehead.training.singer import Singer, learn_singer
-from stylehead.training.transfer import TransferConfig
-from stylehead.tuning import generator_digest, tuning_of
-from stylehead.types import Style, Tuning
+from stylehead.pipeline import Predictor, load_predictor
+from stylehead.speech.listen import speech_features
+from stylehead.style.file import load_style, save_style
+from stylehead.style.learn import STYLE_FPS
+from stylehead.style.mix import as_mix
+from stylehead.style.sheet import ACCENT, INK, PAPER, write
+from stylehead.training.data.clips import load_clip
+from stylehead.types import SPEECH_RATE, Style, Tuning
 
 CLIPS = {
     "DFRF__french.mp4": "expressive brows, French",
@@ -75,7 +76,7 @@ HELD_OUT, LEARNED = "held-out part", "learned part"
 class Bench:
     """What all clips share."""
 
-    models: MotionModels
+    models: Predictor
     replay: list[torch.Tensor]
     judged: Sound
     """Neutral speech that decides which change is kept."""
@@ -84,7 +85,7 @@ class Bench:
     data: Path
     run: Path
 
-    def singer(self, name: str) -> Singer:
+    def singer(self, name: str) -> TargetClip:
         """Return a clip, split; its sound as a file of its own."""
         clip = load_clip(self.data / "clips" / f"{name}.npz")
         rows = np.flatnonzero(clip.track.seconds <= clip.track.seconds[0] + LONGEST)
@@ -99,18 +100,18 @@ class Bench:
         if len(clip.samples):
             path = self.run / f"{name}.wav"
             write_wav(path, clip.samples[: int(LONGEST * SPEECH_RATE)])
-            sound = media.open_sound(path)
-        return learn_singer(track, sound, self.models, name, name)
+            sound = open_audio(path)
+        return learn_target_clip(track, sound, self.models, name, name)
 
-    def tuned(self, singer: Singer, how: TransferConfig) -> Style:
+    def tuned(self, singer: TargetClip, how: TransferConfig) -> Style:
         """Return the singer's style, tuned."""
-        trial = Trial(self.models, self.judged, [singer.held_out], None)
+        holdout = HoldoutTest(self.models, self.judged, [singer.held_out], None)
         takes = [] if singer.take is None else [singer.take]
-        return tune(singer.style, takes, self.replay, trial, how, None)
+        return tune(singer.style, takes, self.replay, holdout, how, None)
 
-    def trial(self, singer: Singer) -> Trial:
+    def holdout(self, singer: TargetClip) -> HoldoutTest:
         """Return what the tables judge by."""
-        return Trial(self.models, self.speech, [singer.held_out], singer.held_sound)
+        return HoldoutTest(self.models, self.speech, [singer.held_out], singer.held_sound)
 
 
 def main() -> None:
@@ -122,13 +123,13 @@ def main() -> None:
     parser.add_argument("--clip", action="append", help="only these", choices=list(CLIPS))
     parser.add_argument("--table-only", action="store_true", help="no ablations, no sweep")
     asked = parser.parse_args()
-    models = load_motion_models(Encoder.WHISPER, torch.device("cpu"))
+    models = load_predictor(Encoder.WHISPER, torch.device("cpu"))
     asked.run.mkdir(parents=True, exist_ok=True)
     bench = Bench(
         models,
-        [features_of(media.open_sound(NEUTRAL_SPEECH, duration=REPLAY_SECONDS), models)],
-        media.open_sound(NEUTRAL_SPEECH, start=REPLAY_SECONDS),
-        media.open_sound(asked.speech),
+        [speech_features(open_audio(NEUTRAL_SPEECH, duration=REPLAY_SECONDS), models.listener)],
+        open_audio(NEUTRAL_SPEECH, start=REPLAY_SECONDS),
+        open_audio(asked.speech),
         asked.data,
         asked.run,
     )
@@ -155,16 +156,18 @@ def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
     if swept and not missing:
         return rows
     singer = bench.singer(name)
-    trial = bench.trial(singer)
-    usual = trial.moved(None, bench.speech)
+    holdout = bench.holdout(singer)
+    usual = holdout.moved(None, bench.speech)
     if "un-tuned" not in rows:
-        add = {"un-tuned": trial.row(usual, usual, None)}
-        add["statistics"] = trial.row(trial.moved(singer.style, bench.speech), usual, singer.style)
+        add = {"un-tuned": holdout.row(usual, usual, None)}
+        add["statistics"] = holdout.row(
+            holdout.moved(singer.style, bench.speech), usual, singer.style
+        )
         add[PERSON] = person_row(singer)
         rows |= {row: asdict(value) for row, value in add.items()}
     if more and "expression alone" not in rows:
         alone = replace(singer.style, tuning=no_tuning(bench.models))
-        row = trial.row(trial.moved(alone, bench.speech), usual, alone)
+        row = holdout.row(holdout.moved(alone, bench.speech), usual, alone)
         rows["expression alone"] = asdict(row)
 
     def keep() -> None:
@@ -172,33 +175,35 @@ def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
 
     for row in missing:
         style = bench.tuned(singer, wanted[row])
-        rows[row] = asdict(trial.row(trial.moved(style, bench.speech), usual, style))
+        rows[row] = asdict(holdout.row(holdout.moved(style, bench.speech), usual, style))
         if row == "tuned":
             save_style(style, tuned_file)
         keep()
         print(f"{name}: {row}", flush=True)
     if not swept:
         style = load_style(tuned_file)
-        home = replace(trial, held_out=[singer.style.motion], held_sound=None)
+        home = replace(holdout, held_out=[singer.style.motion], held_sound=None)
         for strength in STRENGTHS:
-            blend = blend_styles([(style, 1.0)], strength, {})
-            made = predict_motion(bench.speech, bench.models, blend, fps=STYLE_FPS)
-            for against, judge in ((HELD_OUT, trial), (LEARNED, home)):
-                rows[f"strength {strength}, {against}"] = asdict(judge.row(made, usual, None))
+            blend = as_mix(style, strength=strength)
+            made = bench.models.predict(bench.speech, blend, fps=STYLE_FPS)
+            for against, validate in ((HELD_OUT, holdout), (LEARNED, home)):
+                rows[f"strength {strength}, {against}"] = asdict(validate.row(made, usual, None))
         keep()
     return rows
 
 
-def person_row(singer: Singer) -> Row:
+def person_row(singer: TargetClip) -> Row:
     """Return the distances of the person's own earlier motion: as near as a style can come."""
     flat = style_distances(singer.held_out, singer.style.motion)
     posed = style_distances(singer.held_out, singer.style.motion, posed=True)
     return Row(flat.sld, flat.slv, flat.smd, posed.sld, posed.slv, *[float("nan")] * 5)
 
 
-def no_tuning(models: MotionModels) -> Tuning:
+def no_tuning(models: Predictor) -> Tuning:
     """Return a change that changes nothing: the style's expression beside un-tuned lips."""
-    return tuning_of(Adapter(models.generator), models.encoder, generator_digest(models.encoder))
+    return tuning_of(
+        Adapter(models.networks.generator), models.encoder, generator_digest(models.encoder)
+    )
 
 
 def write_wav(path: Path, samples: NDArray[np.int16]) -> None:
@@ -249,7 +254,7 @@ def means(clips: list[Rows], row: str) -> list[str]:
 
     cells = [f"{mean(field):.3g}" for field in DISTANCES]
     cells += [f"{left(field):.2f}" for field in (*DISTANCES, "posed_sld", "posed_slv")]
-    nearer_clips = sum(nearer(Row(**one["un-tuned"]), Row(**one[row])) < 1 for one in clips)
+    nearer_clips = sum(distance_ratio(Row(**one["un-tuned"]), Row(**one[row])) < 1 for one in clips)
     cells.append(f"{nearer_clips} of {len(clips)}")
     sung = [one for one in clips if not np.isnan(one["tuned"]["lmd"])]
     known = row != PERSON
@@ -297,7 +302,7 @@ def draw_sweep(means: NDArray[np.float64], picture: Path) -> None:
         write(canvas, f"{strength:g}", (40 + round(strength / STRENGTHS[-1] * 480), 340), INK, 0.4)
     write(canvas, f"{high:.2f}", (4, 66), INK, 0.4)
     write(canvas, f"{low:.2f}", (4, 314), INK, 0.4)
-    images.write_image(picture, canvas)
+    write_image(picture, canvas)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperArgument, TyperGroup, TyperOption
 from typer.main import get_command
 
-from stylehead.cli import app
+from stylehead.cli.app import app
 
 PAGE = Path(__file__).with_name("commands.md")
 HEAD = """# Commands

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from stylehead import weights
-from stylehead.features import LOUDNESS
-from stylehead.media import SPEECH_RATE
-from stylehead.training.spoken import SENTENCES, synthesise
+from stylehead.speech.mel import LOUDNESS
+from stylehead.training.data.synthetic_speech import SENTENCES, synthesise
+from stylehead.types import SPEECH_RATE
+from stylehead.weights.store import PACKAGE
 
 VOICES = ("slt", "rms", "awb")
 
@@ -30,7 +30,7 @@ def main() -> None:
             samples, rate = soundfile.read(path)
             assert rate == SPEECH_RATE, rate
             spoken.append(samples * (LOUDNESS / np.sqrt(np.square(samples).mean())))
-    target = weights.PACKAGE / "assets" / "neutral_speech.ogg"
+    target = PACKAGE / "assets" / "neutral_speech.ogg"
     samples = np.concatenate(spoken).clip(-1, 1)
     soundfile.write(target, samples, SPEECH_RATE, format="OGG", subtype="VORBIS")
 

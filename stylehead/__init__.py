@@ -1,6 +1,6 @@
 """One portrait, one recording, one clip whose style you like: a video of the portrait in it.
 
-`animate` and `extract_style` are the whole of it; the names below load on first use.
+`animate`, `make_motion` and `extract_style` are the verbs; the names below load on first use.
 """
 
 from __future__ import annotations
@@ -11,41 +11,51 @@ from typing import TYPE_CHECKING
 from stylehead.version import __version__
 
 if TYPE_CHECKING:
+    from stylehead.demo import demo_files
     from stylehead.errors import StyleheadError
-    from stylehead.options import MotionControls, Options
-    from stylehead.pipeline import animate
-    from stylehead.style import extract_style, find_style, load_style, save_style
-    from stylehead.types import Motion, Style
+    from stylehead.motion.file import load_motion, save_motion
+    from stylehead.options import AudioRange, MotionOptions, Options
+    from stylehead.pipeline import Result, animate, extract_style, make_motion
+    from stylehead.style.file import find_style, load_style, save_style
+    from stylehead.style.mix import mix_styles
+    from stylehead.types import Motion, Style, StyleMix
 
-_PLACES = {
-    "animate": "pipeline",
-    "extract_style": "style",
-    "find_style": "style",
-    "load_style": "style",
-    "save_style": "style",
-    "Motion": "types",
-    "MotionControls": "options",
-    "Options": "options",
-    "Style": "types",
-    "StyleheadError": "errors",
+_ROOMS = {
+    "demo": "demo_files",
+    "errors": "StyleheadError",
+    "motion.file": "load_motion save_motion",
+    "options": "AudioRange MotionOptions Options",
+    "pipeline": "Result animate extract_style make_motion",
+    "style.file": "find_style load_style save_style",
+    "style.mix": "mix_styles",
+    "types": "Motion Style StyleMix",
 }
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 
 __all__ = [
+    "AudioRange",
     "Motion",
-    "MotionControls",
+    "MotionOptions",
     "Options",
+    "Result",
     "Style",
+    "StyleMix",
     "StyleheadError",
     "__version__",
     "animate",
+    "demo_files",
     "extract_style",
     "find_style",
+    "load_motion",
     "load_style",
+    "make_motion",
+    "mix_styles",
+    "save_motion",
     "save_style",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name in _PLACES:
-        return getattr(import_module(f"stylehead.{_PLACES[name]}"), name)
+    if name in _ROOM_OF:
+        return getattr(import_module(f"stylehead.{_ROOM_OF[name]}"), name)
     raise AttributeError(f"module 'stylehead' has no attribute {name!r}")

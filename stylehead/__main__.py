@@ -1,6 +1,6 @@
 """python -m stylehead."""
 
-from stylehead.cli import main
+from stylehead.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -59,11 +59,13 @@ def atomic(path: Path) -> Generator[Path]:
             part.unlink(missing_ok=True)
 
 
-def check_output(path: Path, *, overwrite: bool, suffixes: tuple[str, ...] = ()) -> None:
-    """Raise MediaError when `path` could not be written; nothing is left behind.
+def check_output(path: Path | str, *, overwrite: bool, suffixes: tuple[str, ...] = ()) -> Path:
+    """Return the path of a file that can be written; nothing is left behind.
 
-    `suffixes` are the endings that fit what is written; none given, any ending does.
+    `suffixes` are the endings that fit what is written; none given, any ending does. Raises
+    MediaError when it could not be written.
     """
+    path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
         raise MediaError(
             f"{path} does not end in {' or '.join(suffixes)}.", remedy="Change the file's name."
@@ -87,6 +89,7 @@ def check_output(path: Path, *, overwrite: bool, suffixes: tuple[str, ...] = ())
             f"{path} cannot be written ({error.strerror}).",
             remedy="Choose a folder you can write to.",
         ) from error
+    return path
 
 
 def _check_name(path: Path) -> None:

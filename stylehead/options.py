@@ -1,13 +1,20 @@
-"""What a user may choose, with its defaults; imported by the command line, so nothing heavy."""
+"""Every option once: its default, its help, its bounds. Python and the command line read them here.
+
+Imported by the command line before anything else, so nothing heavy.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
+
+INPUT, LOOKS, MOVES = "Picture and sound", "Output", "Motion"
+"""Panels of the help."""
 
 
 class Device(str, Enum):
-    """Where networks and sampling run."""
+    """Where networks and warping run."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -15,64 +22,159 @@ class Device(str, Enum):
 
 
 class Encoder(str, Enum):
-    """What the motion generator hears with."""
+    """The speech encoder whose features drive the motion generator."""
 
-    AUTO = "auto"
-    """Whisper, or the distilled encoder where Whisper cannot be fetched."""
     WHISPER = "whisper"
-    """Whisper-tiny's audio encoder, 75 MB, fetched once."""
-    DISTILLED = "distilled"
-    """The paper's encoder that also learned what Whisper hears; comes along."""
+    """Whisper-tiny's audio encoder; built in."""
     APC = "apc"
-    """The paper's encoder: autoregressive predictive coding alone; comes along."""
+    """The paper's encoder: autoregressive predictive coding; built in."""
 
 
 class Renderer(str, Enum):
     """What turns a portrait and a motion into frames."""
 
     EMBEDDED = "embedded"
-    """The portrait's own pixels, moved; comes along."""
+    """The portrait's own pixels, moved with a mesh; built in."""
     LIVEPORTRAIT = "liveportrait"
-    """A warping network at 512 pixels; its weights are fetched."""
+    """LivePortrait's warping network at 512 pixels; its weights are downloaded."""
     VID2VID = "vid2vid"
-    """The paper's own warping network, at 256 pixels; its weights are fetched."""
+    """face-vid2vid, the paper's own warping network, at 256 pixels; its weights are downloaded."""
 
 
-@dataclass(frozen=True, slots=True)
+def option(
+    default: Any,
+    help: str,
+    *,
+    flag: str | None = None,
+    panel: str | None = None,
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """Return a dataclass field that is an option.
+
+    Args:
+        default: What counts when nothing is said; its type follows the field's annotation.
+        help: The sentence that `--help` shows, and the field's documentation.
+        flag: The command line's flag where it is not the field's name.
+        panel: Heading of the help under which the option stands.
+        low: Least value allowed on the command line.
+        high: Largest value allowed on the command line.
+    """
+    metadata = {"help": help, "flag": flag, "panel": panel, "low": low, "high": high}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioRange:
+    """Which part of a recording is used."""
+
+    start: float = option(0.0, "Seconds to skip.", panel=INPUT, low=0, high=1e6)
+    duration: float | None = option(
+        None, "Seconds to use. Default: all.", panel=INPUT, low=0.1, high=1e6
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleStrength:
+    """How much of the style."""
+
+    style_strength: float = option(
+        1.0,
+        "How much of the style: 0 none, 1 as it is, above 1 exaggerated.",
+        panel=MOVES,
+        low=0,
+        high=1.5,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class MotionControls:
-    """What may be turned about a motion; 1 is as the style has it."""
+    """Scales on a motion; 1 leaves it as the style has it."""
 
-    expression: float = 1.0
-    """Factor on all landmark offsets."""
-    pose: float = 1.0
-    """Factor on head rotation and displacement; 0 keeps the head still."""
-    blinks_per_minute: float | None = None
-    """None takes the style's rate."""
-    seed: int = 0
+    expression: float = option(1.0, "Scale of facial motion.", panel=MOVES, low=0, high=3)
+    pose: float = option(1.0, "Scale of head motion.", panel=MOVES, low=0, high=3)
+    still: bool = option(False, "Keep the head still; blinks stay.", panel=MOVES)
+    blinks_per_minute: float | None = option(
+        None,
+        "Blinks per minute. Default: the style's.",
+        flag="--blink",
+        panel=MOVES,
+        low=0,
+        high=60,
+    )
+    seed: int = option(0, "Random seed of head motion, brows, blinks and gaze.", panel=MOVES, low=0)
+
+    @property
+    def head_scale(self) -> float:
+        """Scale of head motion, 0 when the head is kept still."""
+        return 0.0 if self.still else self.pose
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class FrameRate:
+    """Frames per second."""
+
+    fps: int = option(30, "Frames per second.", panel=LOOKS, low=10, high=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """The speech encoder."""
+
+    encoder: Encoder = option(
+        Encoder.WHISPER,
+        "Speech encoder: Whisper's, or the paper's own (apc); both are built in.",
+        panel=MOVES,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """The device."""
+
+    device: Device = option(Device.AUTO, "Where to compute.", panel=LOOKS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overwrite:
+    """What happens to files that exist."""
+
+    overwrite: bool = option(False, "Replace existing output.", panel=LOOKS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionOptions(
+    Overwrite, Compute, Encoding, FrameRate, MotionControls, StyleStrength, AudioRange
+):
+    """What may be chosen about a motion."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """What may be chosen about the picture."""
+
+    face: int | None = option(
+        None, "Which face, from left to right. Default: the largest.", panel=INPUT, low=1
+    )
+    crop: bool = option(False, "Write the face crop instead of the whole picture.", panel=LOOKS)
+    size: int = option(
+        512, "Side of the face crop in pixels, with --crop.", panel=LOOKS, low=128, high=2048
+    )
+    renderer: Renderer = option(
+        Renderer.EMBEDDED,
+        "Renderer. `embedded` is built in; the others download weights and need a GPU to be fast.",
+        panel=LOOKS,
+    )
+
+    @property
+    def crop_size(self) -> int | None:
+        """Side of the face crop in pixels; None for the whole picture at its own resolution."""
+        return self.size if self.crop else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Picture, MotionOptions):
     """What may be chosen about a video."""
-
-    fps: int = 30
-    size: int = 512
-    """Side of the face crop in pixels, used with `crop`."""
-    crop: bool = False
-    """Write the face crop instead of the whole picture."""
-    face: int | None = None
-    """Which face, counted from left to right; None takes the largest."""
-    start: float = 0.0
-    """Seconds of the sound to skip."""
-    duration: float | None = None
-    """Seconds of the sound to use; None takes all."""
-    style_strength: float = 1.0
-    """How much of the style: 0 is lips alone, 1 the style, above it is exaggerated."""
-    device: Device = Device.AUTO
-    encoder: Encoder = Encoder.AUTO
-    renderer: Renderer = Renderer.EMBEDDED
-    overwrite: bool = False
-    controls: MotionControls = field(default_factory=MotionControls)
 
 
 DEFAULT_STYLE = "plain"

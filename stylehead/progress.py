@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
@@ -46,3 +47,23 @@ def track(
     for item in items:
         yield item
         reporter.advance()
+
+
+def clock(seconds: float) -> str:
+    """Return a time as m:ss.t, the way messages name moments."""
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+
+
+class Stopwatch:
+    """Wall time of each stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        """Stage -> seconds."""
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """End a stage that began when the last one ended."""
+        now = time.perf_counter()
+        self.laps[stage] = round(now - self._last, 3)
+        self._last = now

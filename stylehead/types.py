@@ -13,12 +13,25 @@ Conventions, for everything public:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SPEECH_RATE = 16_000
+"""Sample rate in Hz that the motion model listens at (paper, section 2)."""
+MOTION_FPS = 60
+"""Frames per second the generator works at (paper, Implementation)."""
+MEL_ROWS_PER_FRAME = 2
+"""Mel rows per frame: 120 Hz (paper, Implementation)."""
+CHUNK = 600
+"""Frames heard at once: 10 s."""
 
 Floats = NDArray[np.floating[Any]]
 """float32 unless a docstring says otherwise."""
@@ -153,6 +166,17 @@ class Motion(_ShowsShapes):
         """Length in seconds."""
         return float(len(self) / self.fps)
 
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> Motion:
+        """Return the motion of some frames, at the same rate."""
+        return replace(
+            self,
+            landmarks=self.landmarks[rows],
+            rotation=self.rotation[rows],
+            translation=self.translation[rows],
+            blink=self.blink[rows],
+            gaze=self.gaze[rows],
+        )
+
     def with_(self, **changes: Floats | Fraction) -> Motion:
         """Return a copy with some fields replaced."""
         return replace(self, **changes)  # pyright: ignore[reportArgumentType]
@@ -174,8 +198,6 @@ class StyleReference(_ShowsShapes):
     """(3, 3) head rotation."""
     expression: Floats
     """(52,) blendshape scores."""
-    pixels: Pixels | None = None
-    """(256, 256, 3) face crop, kept only on request."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -212,3 +234,80 @@ class Style(_ShowsShapes):
         if tuple(reference.template for reference in self.references) != TEMPLATES:
             raise ValueError(f"a style has the references {TEMPLATES}")
         check_shape("times", self.times, (len(self.motion),))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StyleWeight:
+    """How much of a style each part of the face takes.
+
+    1 is all of it; 0 leaves the part as the generator has it without a style: lips alone, a head
+    that is still. Above 1 the style is exaggerated.
+    """
+
+    style: Style
+    mouth: float = 1.0
+    brows: float = 1.0
+    eyes: float = 1.0
+    head: float = 1.0
+
+    def of(self, part: str) -> float:
+        """Return the weight of one part: mouth, brows, eyes or head."""
+        return {"mouth": self.mouth, "brows": self.brows, "eyes": self.eyes, "head": self.head}[
+            part
+        ]
+
+    def scaled(self, strength: float) -> StyleWeight:
+        """Return the same style with every weight times `strength`."""
+        parts = (self.mouth, self.brows, self.eyes, self.head)
+        return StyleWeight(self.style, *(strength * weight for weight in parts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StyleMix:
+    """Styles that share a face, each with its weights."""
+
+    weights: tuple[StyleWeight, ...]
+
+    @property
+    def name(self) -> str:
+        """The styles' names."""
+        return " + ".join(dict.fromkeys(weight.style.name for weight in self.weights))
+
+    @property
+    def source_sha256(self) -> str:
+        """The digests of the clips the styles were learned from."""
+        return " ".join(weight.style.provenance.get("source_sha256", "") for weight in self.weights)
+
+    @property
+    def references(self) -> tuple[StyleReference, ...]:
+        """The style references of the style that has most of the mouth."""
+        return max(self.weights, key=lambda weight: weight.mouth).style.references
+
+    def scaled(self, strength: float) -> StyleMix:
+        """Return the mix with every weight times `strength`."""
+        return StyleMix(tuple(weight.scaled(strength) for weight in self.weights))
+
+
+class SpeechChunk(NamedTuple):
+    """What a stretch of a recording gives the motion; the parts need not cover the same stretch.
+
+    Rows join up over the chunks of a recording: encoders look ahead, so that features come later
+    than what is measured on the voice itself.
+    """
+
+    features: Tensor
+    """(T, F) speech features at 60 Hz, from a speech encoder."""
+    activity: Floats
+    """(N,) probability that a voice is heard, at 60 Hz."""
+    level: Floats
+    """(N,) level of the voice in dB, at 60 Hz; only differences mean something."""
+    prosody: Floats
+    """(P, 80) mean log-mel row of the voice at each pose of the pose generator."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Speech:
+    """A recording as the motion takes it: its length, and a stream that can be read once."""
+
+    seconds: float
+    chunks: Iterator[SpeechChunk]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import logging
 import os
@@ -18,9 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from stylehead import weights
-from stylehead.errors import WeightsError
-from tests import media
+from tests.stand_ins import media
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = dict(os.environ)
@@ -49,11 +46,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = os.environ.get("STYLEHEAD_HOME")
     folder = Path(before) if before else tmp_path_factory.mktemp("home")
     os.environ["STYLEHEAD_HOME"] = str(folder)
-    # The one moment with a network. Tests that need no model file must also run without one.
-    for name, entry in weights.read_manifest().items():
-        with contextlib.suppress(WeightsError):
-            if entry.profile in weights.USUAL:
-                weights.resolve(name)
     yield folder
     if before is None:
         del os.environ["STYLEHEAD_HOME"]
@@ -74,7 +66,7 @@ def _local(host: object) -> bool:
 
 @pytest.fixture(autouse=True)
 def _no_network(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    del home  # resolved before the door is shut
+    del home
 
     def guarded(name: str) -> None:
         original = getattr(socket.socket, name)
@@ -172,7 +164,7 @@ def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     File descriptors are captured, so that lines of native libraries count as well.
     """
-    from stylehead import cli
+    from stylehead.cli.app import main
 
     monkeypatch.delenv("STYLEHEAD_DEBUG", raising=False)
 
@@ -181,7 +173,7 @@ def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
         monkeypatch.setattr(sys, "argv", ["stylehead", *map(str, args)])
         try:
-            cli.main()
+            main()
             code = 0
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
@@ -216,7 +208,7 @@ def speech(made: Path) -> Path:
 @pytest.fixture(scope="session")
 def clip(made: Path, portrait: Path, home: Path) -> Path:
     """A talking head of 3 s at 25 fps; its motion and its --json lie beside it."""
-    del home  # the model file is there
+    del home
     path = made / "clip.mp4"
     words = ("--crop", "--fps", 25, "--duration", 3, "--json")
     words += ("--save-motion", path.with_suffix(".npz"))

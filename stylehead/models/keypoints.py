@@ -13,15 +13,10 @@ import torch
 from scipy.spatial import ConvexHull
 from torch import Tensor
 
-from stylehead.models.liveportrait.motion_extractor import FaceMotion
-from stylehead.models.vid2vid.pose_estimator import HeadPose
-
 BIN = 3.0
 """Degrees a class of an angle."""
 VID2VID_FIRST, LIVEPORTRAIT_FIRST = -99.0, -97.5
 """Degrees of the first class."""
-VID2VID_PI = 3.14
-"""What face-vid2vid's authors took for pi, in training too: its weights expect it."""
 
 
 class Pose(NamedTuple):
@@ -50,7 +45,7 @@ class Source(NamedTuple):
 
 
 def transform_keypoints(canonical: Tensor, pose: Pose) -> Tensor:
-    """Place canonical keypoints: C_k = s (c_k R + eps_k) + tau (Eq. 1; s is 1 in face-vid2vid).
+    """MouthCrop canonical keypoints: C_k = s (c_k R + eps_k) + tau (Eq. 1; s is 1 in face-vid2vid).
 
     (B, K, 3) in, (B, K, 3) out.
     """
@@ -76,37 +71,6 @@ def axis_rotation(degrees: Tensor, axis: int, *, pi: float = math.pi) -> Tensor:
     turn[:, j, j], turn[:, j, k] = cos, sin
     turn[:, k, j], turn[:, k, k] = -sin, cos
     return turn
-
-
-def vid2vid_rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
-    """Return the row rotation (B, 3, 3) that face-vid2vid means: roll first, then yaw, pitch."""
-    turns = [axis_rotation(d, axis, pi=VID2VID_PI) for axis, d in ((2, roll), (1, yaw), (0, pitch))]
-    return turns[0] @ turns[1] @ turns[2]
-
-
-def liveportrait_rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
-    """Return the row rotation (B, 3, 3) that LivePortrait means: pitch first, then yaw, roll."""
-    turns = [axis_rotation(d, axis) for axis, d in ((0, pitch), (1, yaw), (2, roll))]
-    return turns[0] @ turns[1] @ turns[2]
-
-
-def vid2vid_pose(found: HeadPose) -> Pose:
-    """Return the pose that face-vid2vid's estimator says."""
-    yaw, pitch, roll = (expected_degrees(logits, VID2VID_FIRST) for logits in found[:3])
-    rotation = vid2vid_rotation(yaw, pitch, roll)
-    ones = torch.ones_like(found.translation[:, :1])
-    return Pose(rotation, found.translation, found.expression, ones)
-
-
-def liveportrait_pose(found: FaceMotion) -> Pose:
-    """Return the pose that LivePortrait's extractor says; it has no way to come nearer by z."""
-    yaw, pitch, roll = (
-        expected_degrees(logits, LIVEPORTRAIT_FIRST)
-        for logits in (found.yaw, found.pitch, found.roll)
-    )
-    rotation = liveportrait_rotation(yaw, pitch, roll)
-    flat = found.translation * found.translation.new_tensor([1, 1, 0])
-    return Pose(rotation, flat, found.expression, found.scale)
 
 
 def relative_pose(source: Pose, driving: Pose, first: Pose) -> Pose:

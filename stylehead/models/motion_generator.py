@@ -7,11 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-FPS = 60
-"""Frames per second the generator works at (paper, Implementation)."""
-ROWS_PER_FRAME = 2
-"""Mel rows per frame: 120 Hz (paper, Implementation)."""
-
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of the LSTM: what it remembers of the sound so far."""
 

@@ -123,12 +123,3 @@ class PoseGenerator(nn.Module):
             state = torch.cat([axes, axes - out[t - 1] if t else torch.zeros(AXES)])
             out[t] = axes
         return out
-
-
-def pose_loss(mean: Tensor, precision: Tensor, target: Tensor) -> Tensor:
-    """Return the mean negative log likelihood of states under their Gaussians (method notes, 3.2).
-
-    All (B, T, 12); precision is -ln of the spread.
-    """
-    distance = (target - mean) * precision.exp()
-    return (0.5 * torch.log(torch.tensor(2 * torch.pi)) - precision + distance.square() / 2).mean()

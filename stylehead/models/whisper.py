@@ -5,6 +5,8 @@ Layers and parameter names are those of the published checkpoint (Radford et al.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -73,35 +75,14 @@ class _Attention(nn.Module):
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
 
-def from_ctranslate2(arrays: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the encoder's state under its published names, out of CTranslate2's arrays."""
-    state = {
-        "embed_positions.weight": arrays["encoder/position_encodings/encodings"],
-    }
-    for conv in ("conv1", "conv2"):
-        for kind in ("weight", "bias"):
-            state[f"{conv}.{kind}"] = arrays[f"encoder/{conv}/{kind}"]
+def positions() -> Tensor:
+    """Return the table of positions (POSITIONS, WIDTH): sinusoids, as the checkpoint rounds them.
 
-    def put(name: str, source: str, kinds: dict[str, str]) -> None:
-        for kind, key in kinds.items():
-            state[f"{name}.{kind}"] = arrays[f"encoder/{source}/{key}"]
-
-    norm, linear = {"weight": "gamma", "bias": "beta"}, {"weight": "weight", "bias": "bias"}
-    put("layer_norm", "layer_norm", norm)
-    for i in range(LAYERS):
-        there, here = f"layer_{i}", f"layers.{i}"
-        put(f"{here}.self_attn_layer_norm", f"{there}/self_attention/layer_norm", norm)
-        put(f"{here}.self_attn.out_proj", f"{there}/self_attention/linear_1", linear)
-        put(f"{here}.final_layer_norm", f"{there}/ffn/layer_norm", norm)
-        put(f"{here}.fc1", f"{there}/ffn/linear_0", linear)
-        put(f"{here}.fc2", f"{there}/ffn/linear_1", linear)
-        joined = f"encoder/{there}/self_attention/linear_0"
-        for part, rows in zip("qkv", arrays[f"{joined}/weight"].chunk(3), strict=True):
-            state[f"{here}.self_attn.{part}_proj.weight"] = rows
-        for part, rows in zip("qkv", arrays[f"{joined}/bias"].chunk(3), strict=True):
-            if part != "k":
-                state[f"{here}.self_attn.{part}_proj.bias"] = rows
-    return {name: value.float() for name, value in state.items()}
+    Wavelengths grow geometrically from 2 pi to 20,000 pi features; sines, then cosines.
+    """
+    steps = torch.arange(WIDTH // 2, dtype=torch.float64) / (WIDTH // 2 - 1)
+    angles = torch.arange(POSITIONS)[:, None] * torch.exp(-math.log(10_000) * steps)
+    return torch.cat([angles.sin(), angles.cos()], 1).half().float()
 
 
 def whisper_mel(samples: Tensor, filters: Tensor, window: Tensor) -> Tensor:

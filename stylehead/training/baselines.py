@@ -7,16 +7,14 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from stylehead.baselines import context
 from stylehead.errors import MediaError
-from stylehead.features import mel_filters
-from stylehead.hearing import MelEars
-from stylehead.models.motion_generator import ROWS_PER_FRAME
-from stylehead.training import sounds
-from stylehead.training.data import load_clips
-from stylehead.training.held_out import PEOPLE
-from stylehead.training.lags import LAGS, align_speakers, read_lags
-from stylehead.training.speakers import hear_speakers, load_speakers
+from stylehead.speech.encoders import LogMelEncoder
+from stylehead.speech.mel import context, mel_filters
+from stylehead.training.av_sync import LAGS, align_speakers, read_lags
+from stylehead.training.data.audio import Corpora
+from stylehead.training.data.clips import PEOPLE, load_clips
+from stylehead.training.data.speakers import encode_speakers, load_speakers
+from stylehead.types import MEL_ROWS_PER_FRAME
 
 RIDGE = 300.0  # against 63,000 frames of rows in [0, 1]; neighbouring rows say nearly the same
 RANK = 24  # of the regression's 204 outputs
@@ -28,8 +26,10 @@ def fit_baselines(data: Path, path: Path) -> dict[str, str]:
     speakers, _ = load_speakers(load_clips(data / "clips"))
     known = [one for one in speakers if one.person not in PEOPLE]
     nothing = np.zeros(0, np.int16)
-    tapes = sounds.Tapes(nothing, nothing, nothing)
-    heard = align_speakers(hear_speakers(known, MelEars(), tapes, tempi=()), read_lags(data / LAGS))
+    corpora = Corpora(nothing, nothing, nothing)
+    heard = align_speakers(
+        encode_speakers(known, LogMelEncoder(), corpora, tempi=()), read_lags(data / LAGS)
+    )
     if not heard:
         raise MediaError(
             f"{data} holds no clip with clear sync.",
@@ -37,7 +37,7 @@ def fit_baselines(data: Path, path: Path) -> dict[str, str]:
         )
     takes = [one.takes[0] for one in heard]
     rows = [
-        take.features.float().numpy().reshape(len(take.features), ROWS_PER_FRAME, -1).mean(1)
+        take.features.float().numpy().reshape(len(take.features), MEL_ROWS_PER_FRAME, -1).mean(1)
         for take in takes
     ]
     x = np.concatenate([context(each) for each in rows]).astype(np.float64)

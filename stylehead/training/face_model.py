@@ -9,12 +9,20 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from scipy.optimize import linear_sum_assignment
 
-from stylehead import capture, tracking
-from stylehead.face_model import EXPRESSIVE, RIGID_MESH, FaceModel
-from stylehead.geometry import align
-from stylehead.landmarks import MESH_OF_68, RIGID, interocular, mouth_opening, to_68
+from stylehead.face.face_model import EXPRESSIVE, FaceModel
+from stylehead.face.geometry import align
+from stylehead.face.landmarks import (
+    MESH_OF_68,
+    RIGID,
+    RIGID_MESH,
+    interocular,
+    mouth_opening,
+    to_68,
+)
+from stylehead.face.performance import SEEN_LEAST, neutral_frames, recover_performance
 from stylehead.progress import SILENT, Reporter, track
-from stylehead.training.data import Clip
+from stylehead.tracking.detector import mesh_triangles
+from stylehead.training.data.clips import Clip
 from stylehead.types import Floats
 
 FRAMES = 120  # taken from each clip for the linear maps
@@ -31,21 +39,21 @@ def fit_face_model(clips: list[Clip], path: Path, *, reporter: Reporter = SILENT
         np.zeros((204, 1434), np.float32),
         np.zeros((52, 1434), np.float32),
         np.zeros(52, np.float32),
-        tracking.mesh_triangles(),
+        mesh_triangles(),
     )
     offsets, scores, rest, person = [], [], [], []
     people = sorted({clip.person for clip in clips})
     for clip in track(clips, "Face model", len(clips), reporter):
-        if clip.track.found.sum() < capture.SEEN_LEAST:
+        if clip.track.found.sum() < SEEN_LEAST:
             continue
-        performed = capture.capture(clip.track, model=empty)
+        performed = recover_performance(clip.track, model=empty)
         rows = np.flatnonzero(clip.track.found)
         rows = rows[:: max(1, len(rows) // FRAMES)]
         offsets.append(performed.mesh[rows] - performed.neutral)
         expression = clip.track.expression
         seen = clip.track.found
         opening = mouth_opening(to_68(performed.mesh[seen]))
-        quiet = capture.quiet_frames(expression[seen], opening)
+        quiet = neutral_frames(expression[seen], opening)
         neutral_scores = expression[seen][quiet].mean(0)
         rest.append(neutral_scores)
         scores.append(expression[rows] - neutral_scores)
@@ -117,7 +125,7 @@ def _mirror_order(mean: Floats) -> NDArray[np.intp]:
 def _quiet_mesh(clip: Clip) -> Floats:
     found = clip.track.found
     meshes = np.stack([_centred(mesh) for mesh in clip.track.mesh[found]])
-    quiet = capture.quiet_frames(clip.track.expression[found], mouth_opening(to_68(meshes)))
+    quiet = neutral_frames(clip.track.expression[found], mouth_opening(to_68(meshes)))
     return meshes[quiet].mean(0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ from torch import Tensor, nn
 
 from stylehead import files
 from stylehead.errors import WeightsError
+from stylehead.files import digest
 from stylehead.progress import Reporter
+from stylehead.weights.store import PACKAGE
 
 
 class Checkpoint:
@@ -73,10 +76,10 @@ def descend(
     schedule: torch.optim.lr_scheduler.LRScheduler,
     generator: torch.Generator,
     run: Path | None,
-    judge: Callable[[], dict[str, float]] = dict,
+    validate: Callable[[], dict[str, float]] = dict,
     reporter: Reporter,
 ) -> None:
-    """Take optimiser steps on `losses()["total"]` until there are `steps`, resuming from `run`.
+    """AlignedFeatures optimiser steps on `losses()["total"]` until there are `steps`, resuming from `run`.
 
     Each `every` steps, and at the end, the mean of each loss since the last row, what `judge` says
     and the seconds go to the log of `run`, and a checkpoint too; without `run` nothing is kept.
@@ -99,7 +102,7 @@ def descend(
         reporter.advance()
         if run and checkpoint and (step % every == 0 or step == steps):
             row = {"step": step, **{k: sum(one[k] for one in seen) / len(seen) for k in found}}
-            row |= {**judge(), "s": time.monotonic() - began}
+            row |= {**validate(), "s": time.monotonic() - began}
             seen = []
             reporter.say("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
             log_row(run / "log.csv", row)
@@ -121,3 +124,26 @@ def log_row(path: Path, row: dict[str, float]) -> None:
         if fresh:
             writer.writeheader()
         writer.writerow(row)
+
+
+def checkout_manifest() -> Path:
+    """Return the checkout's weights.toml; an installed package has none that may be written."""
+    manifest = PACKAGE.parent / "weights.toml"
+    if not manifest.is_file():
+        raise WeightsError(
+            f"{manifest} is not there.",
+            remedy="Train from a checkout, installed with pip install -e .",
+        )
+    return manifest
+
+
+def register(name: str, path: Path) -> None:
+    """Write the file's size and sha256 into the checkout's weights.toml."""
+    manifest = checkout_manifest()
+    text = manifest.read_text(encoding="utf-8")
+    entry = re.search(rf"^\[{re.escape(name)}\]\n(?:.+\n)*", text, re.MULTILINE)
+    if entry is None:
+        raise WeightsError(f"weights.toml has no entry {name!r}.", remedy="Add the entry first.")
+    block = re.sub(r"(?m)^bytes = .*$", f"bytes = {path.stat().st_size}", entry[0])
+    block = re.sub(r"(?m)^sha256 = .*$", f'sha256 = "{digest(path)}"', block)
+    manifest.write_text(text[: entry.start()] + block + text[entry.end() :], encoding="utf-8")

@@ -12,13 +12,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylehead.errors import MediaError
-from stylehead.features import FLOOR, LOUDNESS, mel_filters
-from stylehead.media import SPEECH_RATE
 from stylehead.models.voice_filter import ROWS_PER_STEP, VoiceFilter, VoiceFilterConfig
 from stylehead.progress import SILENT, Reporter
-from stylehead.training import sounds
+from stylehead.speech.mel import FLOOR, LOUDNESS, mel_filters
+from stylehead.speech.separation import HOP, N_FFT, SPAN, log_bands
+from stylehead.training.data.audio import (
+    Corpora,
+    Mixing,
+    disturb,
+    load_corpora,
+    load_corpus,
+    windows,
+)
 from stylehead.training.loop import descend, save_weights
-from stylehead.voice import HOP, N_FFT, SPAN, log_bands
+from stylehead.types import SPEECH_RATE
 
 VOICED = -32.0  # dB under LOUDNESS above which a clean recording's moment counts as voice
 COMPRESSED = 0.3 * float(np.log(FLOOR))
@@ -62,11 +69,11 @@ def train_voice_filter(
     run.mkdir(parents=True, exist_ok=True)
     folder = data / "sounds"
     length = round(how.seconds * SPEECH_RATE) // (2 * HOP) * 2 * HOP
-    voices = [sounds.load_tape(folder, f"voice_{name}") for name in how.clean]
+    voices = [load_corpus(folder, f"voice_{name}") for name in how.clean]
     voices = [one for one in voices if len(one) > length]
     voice = np.concatenate([np.zeros(0, np.int16), *voices])
-    tapes = sounds.load_tapes(data, voice)
-    if not min(len(tapes.voice), len(tapes.noise), len(tapes.music)):
+    corpora = load_corpora(data, voice)
+    if not min(len(corpora.voice), len(corpora.noise), len(corpora.music)):
         raise MediaError(
             f"{folder} lacks voices, noise or music.",
             remedy="Run stylehead prepare with --as voice, --as noise and --as music.",
@@ -86,8 +93,8 @@ def train_voice_filter(
         chosen = torch.multinomial(shares, how.batch, replacement=True, generator=generator)
         at = torch.rand(how.batch, generator=generator).numpy()
         first = starts[chosen] + at * (np.diff(starts)[chosen] - length)
-        clean = sounds.windows(voice, torch.from_numpy(first).long(), length)
-        parts = voice_losses(net, *_mixed(clean, tapes, how, generator), filters)
+        clean = windows(voice, torch.from_numpy(first).long(), length)
+        parts = voice_losses(net, *_mixed(clean, corpora, how, generator), filters)
         return parts | {"total": parts["activity"] + parts["mask"]}
 
     descend(
@@ -113,13 +120,13 @@ def train_voice_filter(
 
 
 def _mixed(
-    clean: Tensor, tapes: sounds.Tapes, how: VoiceFilterTraining, generator: torch.Generator
+    clean: Tensor, corpora: Corpora, how: VoiceFilterTraining, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Return voices (B, N), some of them taken away, and the sounds they are heard in."""
     mute = torch.rand(len(clean), 1, generator=generator) < how.voiceless
     voice = torch.where(mute, 0.0, clean)
-    mixing = sounds.Mixing(noise=0.4, music=0.6, reverberation=0.0, hiss=0.3, least=-5.0, gain=0.0)
-    heard = sounds.disturb(voice, tapes, mixing, generator)
+    mixing = Mixing(noise=0.4, music=0.6, reverberation=0.0, hiss=0.3, least=-5.0, gain=0.0)
+    heard = disturb(voice, corpora, mixing, generator)
     # What a gain does to a whole recording is undone before the filter hears it: its loudest part
     # is at LOUDNESS, whether that is a voice or not.
     loud = heard.square().unfold(1, 800, 800).mean(-1).quantile(0.75, dim=1, keepdim=True).sqrt()

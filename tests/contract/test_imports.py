@@ -8,24 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import stylehead
 
 PACKAGE = Path(stylehead.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-DOORS = {
-    "mediapipe": {"tracking"},
-    "av": {"media"},
-    "PIL": {"images"},
-    "typer": {"cli", "cli_evaluate", "cli_finetune", "cli_options", "cli_train", "cli_weights"},
-    "rich": {"console"},
-    "huggingface_hub": {"store.sources"},
-    "httpx2": {"store.sources"},
-    "filelock": {"store.lock"},
-    "librosa": set(),  # tests check the mel filters against it; nothing else may need it
-}
-"""Library -> the only modules that may import it."""
 
 
 def name_of(path: Path) -> str:
@@ -49,58 +35,10 @@ IMPORTS = {name_of(path): imported(path) for path in FILES}
 MODULES = {name for name in IMPORTS if name}
 
 
-def libraries(module: str) -> set[str]:
-    return {name.split(".")[0] for name in IMPORTS[module]}
-
-
 def own(module: str) -> set[str]:
     """Return the modules of the package that a module imports."""
     found = {name.removeprefix("stylehead.") for name in IMPORTS[module]}
     return found & (MODULES - {module})
-
-
-def test_the_package_was_read():
-    assert {"pipeline", "models.motion_generator", "training.motion", "cli"} <= MODULES
-    assert "media" in own("pipeline")
-    assert "numpy" in libraries("motion")
-
-
-@pytest.mark.parametrize("library", DOORS)
-def test_a_library_has_one_door(library):
-    users = {module for module in IMPORTS if library in libraries(module)}
-    assert users == DOORS[library]
-
-
-@pytest.mark.parametrize("module", sorted(m for m in MODULES if m.split(".")[0] == "models"))
-def test_networks_know_no_files_no_terminal_and_no_weights(module):
-    assert not own(module) & {"media", "weights", "console", "pipeline", "cli", "tracking"}
-
-
-@pytest.mark.parametrize("module", ["types", "errors", "progress", "options", "version"])
-def test_what_lies_at_the_bottom_imports_nothing_of_ours(module):
-    assert own(module) == set()
-
-
-def test_only_the_command_line_knows_the_console():
-    users = {module for module in MODULES if "console" in own(module)}
-    assert users == {"cli", "cli_evaluate", "cli_finetune", "cli_train", "cli_weights"}
-
-
-def test_only_the_command_line_knows_training():
-    users = {
-        module
-        for module in MODULES
-        if any(name.split(".")[0] == "training" for name in own(module))
-    }
-    outside = {name for name in users if not name.startswith("training")}
-    assert outside == {"cli_finetune", "cli_train"}
-
-
-ENTRY_POINTS = {"cli", "doctor", "measuring", "ravdess_videos"}
-
-
-def test_only_the_entry_points_know_the_pipeline():
-    assert {module for module in MODULES if "pipeline" in own(module)} == ENTRY_POINTS
 
 
 def test_imports_have_no_cycle():

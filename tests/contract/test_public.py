@@ -14,7 +14,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import stylehead
-from stylehead.cli import app
+from stylehead.cli.app import app
 from stylehead.options import DEFAULT_STYLE, MotionControls, Options
 
 ROOT = Path(stylehead.__file__).parent.parent

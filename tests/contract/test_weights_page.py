@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from stylehead.store.manifest import WeightsEntry
-from stylehead.weights import read_manifest
+from stylehead.weights.manifest import WeightsEntry
+from stylehead.weights.store import read_manifest
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "weights.md"
 

@@ -89,10 +89,10 @@ def names_in(path: Path) -> set[str]:
 
 
 def listed(checkout: Path) -> dict[str, object]:
-    from stylehead import weights
+    from stylehead.weights.store import read_manifest
 
     return {
-        "names": sorted(weights.read_manifest(checkout / "weights.toml")),
+        "names": sorted(read_manifest(checkout / "weights.toml")),
         "styles": sorted(p.stem for p in (checkout / "stylehead/assets/styles").glob("*.style")),
         "default": "plain",
     }

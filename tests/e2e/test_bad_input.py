@@ -22,15 +22,19 @@ import pytest
 import soundfile
 from PIL import Image
 
-from stylehead import pipeline, tracking, weights
+from stylehead import pipeline
 from stylehead.errors import StyleheadError
-from stylehead.face_model import FaceModel
-from stylehead.geometry import angles_from_rotation, rotation_from_angles
-from stylehead.motion_file import load_motion
+from stylehead.face.face_model import FaceModel
+from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
+from stylehead.motion.file import load_motion
 from stylehead.options import Options
-from stylehead.style import extract_style, load_style
-from tests import media
+from stylehead.pipeline import extract_style
+from stylehead.style.file import load_style
+from stylehead.tracking.portrait import find_portrait
+from stylehead.weights import store
+from stylehead.weights.store import PACKAGE, read_manifest, resolve
 from tests.conftest import QUICK, Command, Outcome, command, environment
+from tests.stand_ins import media
 
 TALK = re.compile(
     r"(Listening|Tracking|Rendering|Animating face|Fetching|\d+ frames of|\S+ is scaled down"
@@ -62,7 +66,7 @@ def worked(outcome: Outcome) -> Outcome:
 def first_face(video: Path) -> np.ndarray:
     """Track the first frame of a result: mesh points in pixels."""
     frames, _ = media.read_video(video)
-    return tracking.find_portrait(frames[0], name=str(video)).face.mesh[:, :2]
+    return find_portrait(frames[0], name=str(video)).face.mesh[:, :2]
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> float:
@@ -197,8 +201,8 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(
 def test_a_large_photograph_is_searched_for_its_face() -> None:
     pixels = media.resized(media.landscape(), (6000, 4000))
     pixels[1000:2500, 2000:3500] = media.resized(media.portrait(), (1500, 1500))
-    found = tracking.find_portrait(pixels, name="large")
-    small = tracking.find_portrait(media.portrait(), name="small")
+    found = find_portrait(pixels, name="large")
+    small = find_portrait(media.portrait(), name="small")
     expected = small.face.mesh[:, :2] * (1500 / 512) + [2000, 1000]
     assert found.count == 1
     assert apart(found.face.mesh[:, :2], expected) < 6
@@ -286,8 +290,8 @@ def test_a_turned_photograph_gives_an_upright_video_of_the_whole_picture(
     worked(animate_whole(call, image, output))
     frames, _ = media.read_video(output)
     assert frames.shape[1:] == (512, 612, 3)
-    found = tracking.find_portrait(frames[0], name="result").face.mesh[:, :2]
-    wanted = tracking.find_portrait(pixels, name="picture").face.mesh[:, :2]
+    found = find_portrait(frames[0], name="result").face.mesh[:, :2]
+    wanted = find_portrait(pixels, name="picture").face.mesh[:, :2]
     assert apart(found, wanted) < 5  # the portrait's smile is taken off, hence not less
 
 
@@ -1181,13 +1185,13 @@ def test_a_damaged_style_file_is_refused_in_one_line(
     animate: Command, tmp_path: Path, output: Path, kind: str
 ) -> None:
     path = tmp_path / "x.style"
-    content = (weights.PACKAGE / "assets" / "styles" / "plain.style").read_bytes()
+    content = (PACKAGE / "assets" / "styles" / "plain.style").read_bytes()
     if kind == "text":
         path.write_text("no style")
     elif kind == "cut":
         path.write_bytes(content[: len(content) // 2])
     elif kind == "other":  # the right container with other things in it
-        shutil.copy(weights.resolve("motion_distilled"), path)
+        shutil.copy(resolve("motion_distilled"), path)
     elif kind == "empty":
         path.touch()
     else:
@@ -1215,7 +1219,7 @@ def test_a_style_file_with_wrong_entries_is_refused_in_one_line(
     from safetensors.numpy import save_file
 
     path = tmp_path / "x.style"
-    source = weights.PACKAGE / "assets" / "styles" / "plain.style"
+    source = PACKAGE / "assets" / "styles" / "plain.style"
     with safe_open(source, framework="numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         about = {**json.loads(file.metadata()["stylehead_style"]), key: value}
@@ -1231,7 +1235,7 @@ def test_a_style_file_with_numbers_that_are_none_is_refused(
     from safetensors.numpy import save_file
 
     path = tmp_path / "x.style"
-    source = weights.PACKAGE / "assets" / "styles" / "plain.style"
+    source = PACKAGE / "assets" / "styles" / "plain.style"
     with safe_open(source, framework="numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         entries = file.metadata()
@@ -1303,15 +1307,15 @@ def test_a_damaged_model_file_of_the_package_is_refused(
     animate: Command, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "package"
-    shutil.copytree(weights.PACKAGE / "assets", package / "assets")
-    for folder in (weights.PACKAGE, weights.PACKAGE.parent):
+    shutil.copytree(PACKAGE / "assets", package / "assets")
+    for folder in (PACKAGE, PACKAGE.parent):
         if (folder / "weights.toml").is_file():
             shutil.copy(folder / "weights.toml", package)
     damaged = package / "assets" / "motion_distilled.safetensors"
     content = bytearray(damaged.read_bytes())
     content[-100:] = bytes(100)
     damaged.write_bytes(content)
-    monkeypatch.setattr(weights, "PACKAGE", package)
+    monkeypatch.setattr(store, "PACKAGE", package)
     refused(
         animate("--encoder", "distilled"), damaged, "missing or damaged", "Install stylehead again"
     )
@@ -1327,8 +1331,8 @@ def test_a_fetched_model_file_that_is_gone_or_damaged_and_cannot_be_fetched_is_r
     cached.parent.mkdir(parents=True)
     if kind == "damaged":
         cached.write_bytes(b"half of it")
-    entries = {name: replace(entry, sources=()) for name, entry in weights.read_manifest().items()}
-    monkeypatch.setattr(weights, "read_manifest", lambda path=None: entries)
+    entries = {name: replace(entry, sources=()) for name, entry in read_manifest().items()}
+    monkeypatch.setattr(store, "read_manifest", lambda path=None: entries)
     monkeypatch.setenv("STYLEHEAD_HOME", str(folder))
     sha256 = entries["face_landmarker"].sha256
     refused(animate(), "face_landmarker.task could not be fetched", cached, sha256)

@@ -21,14 +21,15 @@ from PIL import Image
 from safetensors import safe_open
 
 from stylehead import __version__, following, tracking, weights
-from stylehead.geometry import angles_from_rotation
-from stylehead.landmarks import REGIONS, interocular, mouth_opening, to_68
-from stylehead.motion_file import load_motion, save_motion
-from stylehead.rig import build_rig
-from stylehead.style import blink_count, load_style
+from stylehead.face.geometry import angles_from_rotation
+from stylehead.face.landmarks import REGIONS, interocular, mouth_opening, to_68
+from stylehead.motion.file import load_motion, save_motion
+from stylehead.rendering.portrait_mesh import build_portrait_mesh
+from stylehead.style.file import load_style
+from stylehead.style.learn import blink_count
 from stylehead.types import Motion
-from tests import media
 from tests.conftest import QUICK, Command, command, environment
+from tests.stand_ins import media
 
 BUILT_IN = sorted(path.stem for path in (weights.PACKAGE / "assets" / "styles").glob("*.style"))
 BROWS, MOUTH = list(REGIONS["brows"]), list(REGIONS["mouth"])
@@ -230,7 +231,7 @@ def test_paste_back_leaves_the_picture_around_the_crop_alone(
     outcome = call("animate", "--image", image, "--audio", media.VOICE, "-o", output, *words)
     assert outcome.code == 0
     frames = media.read_video(output)[0].astype(np.float32)
-    rig = build_rig(tracking.find_portrait(canvas, name="picture"), size=None)
+    rig = build_portrait_mesh(tracking.find_portrait(canvas, name="picture"), size=None)
     left, top = rig.corner.astype(int)
     inside = np.zeros(canvas.shape[:2], bool)
     inside[max(top, 0) : top + rig.size, max(left, 0) : left + rig.size] = True

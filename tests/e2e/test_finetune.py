@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from stylehead.landmarks import mouth_opening
-from stylehead.motion_file import load_motion
-from stylehead.style import load_style
+from stylehead.face.landmarks import mouth_opening
+from stylehead.motion.file import load_motion
+from stylehead.style.file import load_style
 from stylehead.types import Floats
-from tests import media
 from tests.conftest import Command, command, environment
+from tests.stand_ins import media
 
 STYLE = "lively"
 ROWS = ["un-tuned", "statistics", "tuned"]
@@ -44,7 +44,7 @@ def test_a_style_is_tuned_proved_written_and_used(call: Command, tmp_path: Path)
     assert names == {"my singer.style", "my singer.report.json", "my singer.report.png"}
 
     report = json.loads((tmp_path / "my singer.report.json").read_text())
-    assert list(report["rows"]) == ROWS and not report["objections"]
+    assert list(report["rows"]) == ROWS and not report["rejection_reasons"]
     assert report["held_out_style_distance"] < 1
     assert report["rows"]["tuned"]["sync"] >= 0.9
     assert report["rows"]["tuned"]["sld"] < report["rows"]["un-tuned"]["sld"]

@@ -13,10 +13,14 @@ import numpy as np
 import pytest
 from skimage import data
 
-from stylehead import images, media, tracking
-from stylehead.face_model import FaceModel
-from stylehead.landmarks import interocular, mouth_opening, to_68
-from stylehead.motion_file import save_motion
+from stylehead.face.face_model import FaceModel
+from stylehead.face.landmarks import interocular, mouth_opening, to_68
+from stylehead.media import video as video_module
+from stylehead.media.audio import open_audio
+from stylehead.media.image import write_image
+from stylehead.media.video import read_frames
+from stylehead.motion.file import save_motion
+from stylehead.tracking.detector import faces_in, landmarker
 from stylehead.types import Motion
 
 FPS = 25
@@ -70,7 +74,7 @@ def animate(image: Path, audio: Path, output: Path, *more: str) -> float:
 @pytest.fixture(scope="module")
 def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("long") / "portrait.png"
-    images.write_image(path, data.astronaut())
+    write_image(path, data.astronaut())
     return path
 
 
@@ -95,12 +99,12 @@ def test_picture_and_sound_stay_together_for_ten_minutes(portrait: Path, tmp_pat
             if moment is not None and (not heard or moment - heard[-1] > 1):
                 heard.append(moment)
     seen: list[float] = []
-    with tracking.landmarker(video=False) as task:
-        for frame in media.read_frames(output):
+    with landmarker(video=False) as task:
+        for frame in read_frames(output):
             near = frame.seconds % EVERY
             if not 0.8 < near < 1.4 or (seen and frame.seconds - seen[-1] < 1):
                 continue
-            points = to_68(tracking.faces_in(task, frame.pixels, None)[0].mesh)[:, :2]
+            points = to_68(faces_in(task, frame.pixels, None)[0].mesh)[:, :2]
             if mouth_opening(points) / interocular(points) > 0.15:
                 seen.append(frame.seconds)
     assert len(heard) == len(seen) == seconds // EVERY
@@ -109,7 +113,7 @@ def test_picture_and_sound_stay_together_for_ten_minutes(portrait: Path, tmp_pat
 
 def test_memory_is_the_same_for_ten_seconds_and_ten_minutes(portrait: Path, tmp_path: Path) -> None:
     voice = np.concatenate(
-        list(media.open_sound(Path(media.__file__).parent / "assets/demo_voice.ogg").blocks())
+        list(open_audio(Path(video_module.__file__).parent / "assets/demo_voice.ogg").blocks())
     )
     peaks: list[float] = []
     for seconds in (10, 600):

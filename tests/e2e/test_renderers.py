@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from stylehead import renderers, weights
 from stylehead.errors import WeightsError
 from stylehead.models.keypoints import Source
-from tests import media
+from stylehead.rendering import renderer as renderer_module
+from stylehead.weights import store
+from stylehead.weights.store import read_manifest
 from tests.conftest import Command
-from tests.networks import CASES, Mirror, publish
+from tests.stand_ins import media
+from tests.stand_ins.networks import CASES, Mirror, publish
 
 NETWORKS = {"liveportrait": "load_portrait_animator", "vid2vid": "load_style_mapper"}
 
@@ -23,7 +25,7 @@ NETWORKS = {"liveportrait": "load_portrait_animator", "vid2vid": "load_style_map
 @pytest.fixture(params=NETWORKS)
 def renderer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Name of a neural renderer whose network is a stand-in."""
-    monkeypatch.setattr(renderers, NETWORKS[request.param], lambda *_, **__: Mirror())
+    monkeypatch.setattr(renderer_module, NETWORKS[request.param], lambda *_, **__: Mirror())
     return request.param
 
 
@@ -40,7 +42,7 @@ def test_the_video_says_which_renderer_and_weights_made_it(
     assert json.loads(outcome.stdout)["renderer"] == renderer
     assert tags(output)["stylehead_renderer"] == renderer
     used = json.loads(tags(output)["stylehead_weights"])
-    wanted = {name for name in weights.read_manifest() if name in dict(CASES) and renderer in name}
+    wanted = {name for name in read_manifest() if name in dict(CASES) and renderer in name}
     assert wanted <= set(used)
     assert len(media.read_video(output)[0]) == 10
 
@@ -86,7 +88,7 @@ def test_missing_weights_name_the_command_that_gets_them(
     def nothing(name: str, section: str | None = None, **_: object) -> dict[str, Tensor]:
         raise WeightsError(f"{name} could not be fetched (offline).", remedy="Check the cable.")
 
-    monkeypatch.setattr(weights, "load_state", nothing)
+    monkeypatch.setattr(store, "load_state", nothing)
     for name in NETWORKS:
         outcome = animate("--renderer", name)
         assert outcome.code == 1
@@ -106,7 +108,7 @@ def test_an_interrupted_network_leaves_nothing_behind(
                 raise SystemExit(130)  # what the handler of Ctrl-C raises
             return super().drive(source, driving)
 
-    monkeypatch.setattr(renderers, "load_portrait_animator", lambda *_, **__: Interrupted())
+    monkeypatch.setattr(renderer_module, "load_portrait_animator", lambda *_, **__: Interrupted())
     assert animate("--renderer", "liveportrait").code == 130
     assert list(output.parent.iterdir()) == []
 
@@ -119,10 +121,10 @@ def published(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for path in (home / "weights").iterdir():
         if path.is_file():
             (folder / path.name).symlink_to(path)
-    entries = weights.read_manifest()
+    entries = read_manifest()
     names = {name for name, _ in CASES}
     entries |= {name: publish(entries[name], folder) for name in names}
-    monkeypatch.setattr(weights, "read_manifest", lambda: entries)
+    monkeypatch.setattr(store, "read_manifest", lambda: entries)
     monkeypatch.setenv("STYLEHEAD_HOME", str(folder.parent))
 
 

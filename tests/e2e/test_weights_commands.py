@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from stylehead import weights
-from stylehead.store.manifest import PROFILES, WebFile, WeightsEntry
+from stylehead.files import digest
+from stylehead.weights import store
+from stylehead.weights.manifest import PROFILES, WebFile, WeightsEntry
+from stylehead.weights.store import PACKAGE, is_there, read_manifest
 from tests.conftest import OUTSIDE, ROOT, Command, command
-from tests.server import FileServer, drop_after, serving, status
+from tests.stand_ins.server import FileServer, drop_after, serving, status
 
 CONTENT = b"numbers " * 300_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -61,10 +63,10 @@ def entries(
             profile="vid2vid",
         ),
         replace(free, name="odd", file="odd.bin", sha256=None, bytes=None, profile="training"),
-        weights.read_manifest()["pose"],
+        read_manifest()["pose"],
     ]
     found = {entry.name: entry for entry in listed}
-    monkeypatch.setattr(weights, "read_manifest", lambda path=None: found)
+    monkeypatch.setattr(store, "read_manifest", lambda path=None: found)
     return found
 
 
@@ -114,7 +116,7 @@ def test_the_list_as_json_says_everything(call: Command, folder: Path) -> None:
 def test_the_real_list_is_drawn(monkeypatch: pytest.MonkeyPatch, call: Command) -> None:
     monkeypatch.undo()
     outcome = call("weights", "list", *(w for p in PROFILES for w in ("--profile", p)))
-    assert outcome.stdout.count("\n") == len(weights.read_manifest())
+    assert outcome.stdout.count("\n") == len(read_manifest())
 
 
 # ---- get ------------------------------------------------------------------------------------
@@ -139,7 +141,7 @@ def test_get_takes_a_profile_and_a_second_time_asks_nobody(
 
 def test_get_alone_brings_what_videos_need_at_first_use(call: Command) -> None:
     outcome = call("weights", "get")
-    assert outcome.stdout == f"{weights.PACKAGE / 'assets' / 'pose.safetensors'}\n"
+    assert outcome.stdout == f"{PACKAGE / 'assets' / 'pose.safetensors'}\n"
 
 
 def test_commercial_only_refuses_others_before_anything_comes(
@@ -229,7 +231,7 @@ def test_remove_leaves_nothing_of_a_file(call: Command, folder: Path, server: Fi
 
 def test_remove_spares_the_package_and_asks_for_a_name(call: Command) -> None:
     refused(call("weights", "remove", "pose"), "part of the package")
-    assert weights.is_there(weights.read_manifest()["pose"])
+    assert is_there(read_manifest()["pose"])
     assert call("weights", "remove").code == 2
 
 
@@ -295,5 +297,5 @@ def test_the_face_trackers_real_file_comes_from_its_real_sources(tmp_path: Path)
     path = tmp_path / "weights" / "face_landmarker.task"
     assert done.stdout == f"{path}\n"
     assert path.stat().st_size == 3_758_596
-    assert weights.digest(path).startswith("64184e229b263107")
+    assert digest(path).startswith("64184e229b263107")
     assert "Licence: Apache-2.0" in done.stderr

@@ -16,8 +16,8 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def astronaut():
     """Return the tracked portrait of a smiling astronaut: her teeth show."""
-    from skimage import data
+    from stylehead.demo import demo_files
+    from stylehead.media.image import read_image
+    from stylehead.tracking.portrait import find_portrait
 
-    from stylehead.tracking import find_portrait
-
-    return find_portrait(data.astronaut(), name="astronaut")
+    return find_portrait(read_image(demo_files()[0]), name="astronaut")

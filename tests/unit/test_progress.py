@@ -3,7 +3,7 @@ import pytest
 from stylehead.progress import SILENT, track
 
 
-class Listener:
+class RememberingReporter:
     def __init__(self):
         self.heard = []
 
@@ -23,13 +23,13 @@ def test_track_yields_the_items_unchanged():
 
 
 def test_track_names_the_stage_and_counts_each_item():
-    listener = Listener()
+    listener = RememberingReporter()
     list(track("abc", "Rendering", 3, listener))
     assert listener.heard == [("start", "Rendering", 3), "advance", "advance", "advance"]
 
 
 def test_an_item_counts_only_when_its_consumer_is_done_with_it():
-    listener = Listener()
+    listener = RememberingReporter()
     items = track("ab", "Stage", None, listener)
     next(items)
     assert listener.heard == [("start", "Stage", None)]
@@ -38,7 +38,7 @@ def test_an_item_counts_only_when_its_consumer_is_done_with_it():
 
 
 def test_track_is_lazy():
-    listener = Listener()
+    listener = RememberingReporter()
     track(iter("ab"), "Stage", 2, listener)
     assert listener.heard == []
 
@@ -49,7 +49,7 @@ def test_track_passes_failures_on():
         raise RuntimeError("spilled")
 
     with pytest.raises(RuntimeError, match="spilled"):
-        list(track(broken(), "Stage", 2, Listener()))
+        list(track(broken(), "Stage", 2, RememberingReporter()))
 
 
 def test_the_silent_reporter_says_nothing(capsys):

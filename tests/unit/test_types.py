@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylehead.types import TEMPLATES, FaceTrack, Frame, Motion, Style, check_shape
-from tests.unit.synthetic import make_style, performed_motion
+from tests.stand_ins.faces import make_style, performed_motion
 
 
 def fields(frames=4):

@@ -9,6 +9,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylehead.models.keypoints import LIVEPORTRAIT_FIRST, Pose, axis_rotation, expected_degrees
+
+
+def liveportrait_rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
+    """Return the row rotation (B, 3, 3) that LivePortrait means: pitch first, then yaw, roll."""
+    turns = [axis_rotation(d, axis) for axis, d in ((0, pitch), (1, yaw), (2, roll))]
+    return turns[0] @ turns[1] @ turns[2]
+
+
+def liveportrait_pose(found: FaceMotion) -> Pose:
+    """Return the pose that LivePortrait's extractor says; it has no way to come nearer by z."""
+    yaw, pitch, roll = (
+        expected_degrees(logits, LIVEPORTRAIT_FIRST)
+        for logits in (found.yaw, found.pitch, found.roll)
+    )
+    rotation = liveportrait_rotation(yaw, pitch, roll)
+    flat = found.translation * found.translation.new_tensor([1, 1, 0])
+    return Pose(rotation, flat, found.expression, found.scale)
+
+
 KEYPOINTS = 21
 BINS = 66
 DEPTHS, WIDTHS = (3, 3, 9, 3), (96, 192, 384, 768)  # ConvNeXt V2, tiny

@@ -5,15 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stylehead.models.keypoints import (
-    Pose,
-    Source,
-    liveportrait_pose,
-    relative_pose,
-    transform_keypoints,
-)
+from stylehead.models.keypoints import Pose, Source, relative_pose, transform_keypoints
 from stylehead.models.layers import single
-from stylehead.models.liveportrait.motion_extractor import KEYPOINTS, MotionExtractor
+from stylehead.models.liveportrait.motion_extractor import (
+    KEYPOINTS,
+    MotionExtractor,
+    liveportrait_pose,
+)
 from stylehead.models.liveportrait.stitching import OFFSETS, stitching_net
 from stylehead.models.spade import SpadeDecoder
 from stylehead.models.warping import AppearanceEncoder, VolumeWarper

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylehead.models.keypoints import VID2VID_FIRST, Pose, axis_rotation, expected_degrees
 from stylehead.models.layers import named_blocks
 from stylehead.models.vid2vid.keypoint_extractor import KEYPOINTS
+
+VID2VID_PI = 3.14
+"""What face-vid2vid's authors took for pi, in training too: its weights expect it."""
+
+
+def vid2vid_rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
+    """Return the row rotation (B, 3, 3) that face-vid2vid means: roll first, then yaw, pitch."""
+    turns = [axis_rotation(d, axis, pi=VID2VID_PI) for axis, d in ((2, roll), (1, yaw), (0, pitch))]
+    return turns[0] @ turns[1] @ turns[2]
+
+
+def vid2vid_pose(found: HeadPose) -> Pose:
+    """Return the pose that face-vid2vid's estimator says."""
+    yaw, pitch, roll = (expected_degrees(logits, VID2VID_FIRST) for logits in found[:3])
+    rotation = vid2vid_rotation(yaw, pitch, roll)
+    ones = torch.ones_like(found.translation[:, :1])
+    return Pose(rotation, found.translation, found.expression, ones)
+
 
 BINS = 66
 """Classes of an angle, 3 degrees each."""

@@ -1,0 +1,118 @@
+"""The command line's app: its commands, and the one place where errors are caught."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import re
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from stylehead.cli import make, styles
+from stylehead.cli.doctor import doctor
+from stylehead.cli.evaluate import evaluate_app
+from stylehead.cli.options import QuietOpt, VerboseOpt
+from stylehead.cli.train import prepare, train_app
+from stylehead.cli.weights import weights_app
+from stylehead.errors import StyleheadError, missing_library
+from stylehead.version import __version__
+
+HELP = """One portrait, one recording, one clip whose style you like: a video.
+
+[bold]Start here[/]
+
+  stylehead demo
+  stylehead animate --image me.jpg --audio song.mp3 --style-video singer.mp4
+"""
+
+app = typer.Typer(
+    help=HELP, rich_markup_mode="rich", no_args_is_help=True, pretty_exceptions_enable=False
+)
+app.command("animate", rich_help_panel="Make")(make.animate)
+app.command("motion", rich_help_panel="Make")(make.motion)
+app.command("demo", rich_help_panel="Make")(make.demo)
+app.command("extract-style", rich_help_panel="Styles")(styles.extract_style)
+app.command("finetune-style", rich_help_panel="Styles")(styles.finetune_style)
+app.command("styles", rich_help_panel="Styles")(styles.list_known_styles)
+app.add_typer(evaluate_app, name="evaluate", rich_help_panel="Measure")
+app.command("doctor", rich_help_panel="Help")(doctor)
+app.add_typer(weights_app, name="weights", rich_help_panel="Help")
+app.command("prepare", rich_help_panel="Development")(prepare)
+app.add_typer(train_app, name="train", rich_help_panel="Development")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stylehead {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global(
+    quiet: QuietOpt = False,
+    verbose: VerboseOpt = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    from stylehead.cli import console
+
+    console.configure(quiet=quiet, verbose=verbose)
+
+
+M_MMAP_THRESHOLD, MMAP_FROM = -3, 1 << 18  # glibc's name for the setting, and bytes
+
+
+def _return_freed_memory() -> None:
+    """Have glibc give large freed blocks back at once.
+
+    Left alone it raises its threshold, keeps frame-sized holes in its heap, and memory creeps up by
+    a few percent over the first minute of a long video.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # another C library: nothing to set
+            ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, MMAP_FROM)
+
+
+def _wait_asleep() -> None:
+    """Have OpenMP's threads sleep while they wait, unless the user has it otherwise.
+
+    They spin by default: beside the video encoder's threads the networks then take several times
+    as long. Read when torch is first imported, so it has to be set before.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def main() -> None:
+    """Run the command line; failures a user can mend become one line and exit code 1."""
+    _return_freed_memory()
+    _wait_asleep()
+    # An interrupted run must clean up like a failed one: leave by way of the context managers.
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for stream in (sys.stdout, sys.stderr):  # file names need not be text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
+    try:
+        app()
+    except StyleheadError as failure:
+        _fail(failure)
+    except (ImportError, OSError) as error:
+        # Libraries with compiled parts fail like this on a bare machine, at any import.
+        if not re.search(r"\blib\w+\.so", str(error)):
+            raise
+        _fail(missing_library(error))
+
+
+def _fail(failure: StyleheadError) -> None:
+    from stylehead.cli import console
+
+    if console.debugging():
+        raise failure
+    console.error(failure)
+    raise SystemExit(1) from None

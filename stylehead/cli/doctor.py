@@ -1,0 +1,142 @@
+"""stylehead doctor: what this machine can do, and what to mend."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from stylehead.cli.options import takes
+from stylehead.errors import StyleheadError, missing_library
+from stylehead.version import __version__
+from stylehead.weights.store import PACKAGE, home, place_of, read_manifest, resolve
+
+DISK_NEEDED = 200e6  # bytes: models and a few minutes of video
+TRIAL = 2.0  # seconds of video
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was found, and the remedy when it is not good."""
+
+    name: str
+    good: bool
+    found: str
+    remedy: str = ""
+
+
+@takes()
+def doctor() -> None:
+    """Check this machine: libraries, device, model files, disk, and a two-second trial."""
+    from stylehead.cli import console
+
+    findings = examine()
+    console.table(
+        "stylehead doctor",
+        ("", "check", "found", "remedy"),
+        [("ok" if f.good else "FAIL", f.name, f.found, f.remedy) for f in findings],
+    )
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+    console.result("All well.")
+
+
+def examine() -> list[Finding]:
+    """Run every check; one that fails does not keep the others from running."""
+    checks: dict[str, Callable[[], str]] = {
+        "Python": _python,
+        "torch": _torch,
+        "video and sound": _codecs,
+        "model files": _models,
+        "face tracker": _tracker,
+        "disk": _disk,
+        "two-second trial": _trial,
+    }
+    findings = [Finding("stylehead", True, f"{__version__} at {PACKAGE}")]
+    for name, check in checks.items():
+        try:
+            findings.append(Finding(name, True, check()))
+        except StyleheadError as failure:
+            findings.append(Finding(name, False, str(failure), failure.remedy))
+        except (ImportError, OSError) as failure:
+            remedy = "Install stylehead again: pip install -c constraints.txt ."
+            if ".so" in str(failure):
+                remedy = missing_library(failure).remedy
+            findings.append(Finding(name, False, str(failure), remedy))
+    return findings
+
+
+def _python() -> str:
+    return f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+
+
+def _torch() -> str:
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA GPU"
+    return f"{torch.__version__}, {torch.get_num_threads()} threads, {gpu}"
+
+
+def _codecs() -> str:
+    from stylehead.media.video import missing_encoders
+
+    missing = missing_encoders()
+    if missing:
+        raise StyleheadError(
+            f"PyAV lacks {', '.join(missing)}.", remedy="pip install --force-reinstall av"
+        )
+    return "H.264 and AAC encoders are there"
+
+
+def _models() -> str:
+    """Check what ships with the package, and whatever was downloaded."""
+    parts: list[str] = []
+    for name, entry in read_manifest().items():
+        if entry.embedded or place_of(entry).is_file():
+            path = resolve(name)
+            parts.append(f"{name} {path.stat().st_size / 1e6:.1f} MB")
+    return ", ".join(parts)
+
+
+def _tracker() -> str:
+    from stylehead.tracking.detector import landmarker
+
+    with landmarker(video=False):
+        return "starts"
+
+
+def _disk() -> str:
+    folder = home()
+    while not folder.exists():
+        folder = folder.parent
+    free = {str(place): shutil.disk_usage(place).free for place in (folder, Path.cwd())}
+    short = [place for place, bytes_free in free.items() if bytes_free < DISK_NEEDED]
+    if short:
+        raise StyleheadError(
+            f"Less than {DISK_NEEDED / 1e6:.0f} MB free at {', '.join(short)}.",
+            remedy="Make room, or set STYLEHEAD_HOME to another disk.",
+        )
+    return ", ".join(
+        f"{place}: {bytes_free / 1e9:.1f} GB free" for place, bytes_free in free.items()
+    )
+
+
+def _trial() -> str:
+    from stylehead import pipeline
+    from stylehead.demo import demo_files
+    from stylehead.options import Options
+
+    with tempfile.TemporaryDirectory() as folder:
+        image, audio = demo_files()
+        began = time.perf_counter()
+        options = Options(duration=TRIAL, crop=True, fps=25)
+        done = pipeline.animate(image, audio, Path(folder) / "trial.mp4", options=options)
+        took = time.perf_counter() - began
+    return f"{len(done.motion)} frames in {took:.1f} s ({sys.executable})"

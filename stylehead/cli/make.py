@@ -1,0 +1,160 @@
+"""stylehead animate, motion and demo: what most people run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylehead.cli.options import (
+    AudioOpt,
+    ImageOpt,
+    JsonOpt,
+    StyleRegionOpt,
+    StylesOpt,
+    StyleVideoOpt,
+    takes,
+)
+from stylehead.options import LOOKS, MotionOptions, Options, Overwrite
+
+if TYPE_CHECKING:
+    from stylehead.progress import Reporter
+    from stylehead.types import StyleMix
+
+SAVED = "Reuse"
+DEMO_OUTPUT = Path("stylehead-demo.mp4")
+
+
+@takes(options=Options)
+def animate(
+    image: ImageOpt,
+    audio: AudioOpt,
+    options: Options,
+    style_video: StyleVideoOpt = None,
+    style: StylesOpt = None,
+    style_region: StyleRegionOpt = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Video to write.", rich_help_panel=LOOKS)
+    ] = Path("talking.mp4"),
+    motion: Annotated[
+        Path | None,
+        typer.Option("--motion", help="Render this saved motion.", rich_help_panel=SAVED),
+    ] = None,
+    save_motion: Annotated[
+        Path | None,
+        typer.Option("--save-motion", help="Also write the motion (npz).", rich_help_panel=SAVED),
+    ] = None,
+    save_patterns: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-patterns",
+            help="Also write the portrait's four intermediate style patterns (PNG) to this folder.",
+            rich_help_panel=SAVED,
+        ),
+    ] = None,
+    json: JsonOpt = False,
+) -> None:
+    """Make a portrait speak or sing a recording in somebody's style.
+
+    [bold]Examples[/]
+
+      stylehead animate --image me.jpg --audio speech.wav
+
+      stylehead animate --image me.jpg --audio song.mp3 --style-video singer.mp4 -o song.mp4
+
+      stylehead animate --image me.jpg --audio speech.wav --style lively --crop --fps 25
+    """
+    _one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
+    from stylehead import files, pipeline
+    from stylehead.cli import console
+    from stylehead.motion.file import load_motion
+    from stylehead.motion.file import save_motion as write_motion
+    from stylehead.rendering.patterns import check_patterns
+    from stylehead.rendering.patterns import save_patterns as write_patterns
+
+    pipeline.check_request(image, audio, output, options)
+    if save_motion:
+        files.check_output(save_motion, overwrite=options.overwrite, suffixes=(".npz",))
+    if save_patterns:
+        check_patterns(save_patterns, overwrite=options.overwrite)
+    with console.progress() as reporter:
+        result = pipeline.animate(
+            image,
+            audio,
+            output,
+            style=_mix(style, style_video, style_region, reporter),
+            motion=load_motion(motion) if motion else None,
+            options=options,
+            reporter=reporter,
+        )
+    if save_motion:
+        write_motion(result.motion, save_motion)
+    if save_patterns:
+        write_patterns(result.patterns, save_patterns)
+    console.result(result.as_json() if json else str(output))
+
+
+@takes(options=MotionOptions)
+def motion(
+    audio: AudioOpt,
+    options: MotionOptions,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Motion to write (npz).", rich_help_panel=LOOKS)
+    ],
+    style_video: StyleVideoOpt = None,
+    style: StylesOpt = None,
+    style_region: StyleRegionOpt = None,
+) -> None:
+    """Make the motion alone: save it, edit it, render it with `animate --motion`."""
+    _one_of({"--style-video": style_video, "--style": style or None})
+    from stylehead import files, pipeline
+    from stylehead.cli import console
+    from stylehead.motion.file import save_motion
+
+    files.check_output(output, overwrite=options.overwrite, suffixes=(".npz",))
+    with console.progress() as reporter:
+        mix = _mix(style, style_video, style_region, reporter)
+        made = pipeline.make_motion(audio, style=mix, options=options, reporter=reporter)
+        save_motion(made, output)
+    console.result(str(output))
+
+
+@takes(choice=Overwrite)
+def demo(
+    choice: Overwrite,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Video to write.")] = DEMO_OUTPUT,
+) -> None:
+    """Make a demo video from a built-in portrait and voice."""
+    from stylehead import pipeline
+    from stylehead.cli import console
+    from stylehead.demo import demo_files
+
+    overwrite = choice.overwrite or output == DEMO_OUTPUT  # its own former result
+    image, audio = demo_files()
+    with console.progress() as reporter:
+        pipeline.animate(
+            image,
+            audio,
+            output,
+            style="lively",
+            options=Options(overwrite=overwrite),
+            reporter=reporter,
+        )
+    console.result(str(output))
+
+
+def _mix(
+    names: list[str] | None, video: Path | None, regions: str | None, reporter: Reporter
+) -> StyleMix:
+    from stylehead import pipeline
+    from stylehead.style.mix import choose_mix
+
+    style = pipeline.extract_style(video, reporter=reporter) if video else names
+    return choose_mix(style, regions)
+
+
+def _one_of(given: dict[str, object]) -> None:
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise typer.BadParameter(f"{' and '.join(named)} exclude each other.")

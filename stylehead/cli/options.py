@@ -1,0 +1,103 @@
+"""Fields of option classes -> options of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import Field, fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from stylehead.options import DEFAULT_STYLE, INPUT, LOOKS
+
+ImageOpt = Annotated[
+    Path,
+    typer.Option("--image", help="Portrait to animate: any still picture.", rich_help_panel=INPUT),
+]
+AudioOpt = Annotated[
+    Path,
+    typer.Option("--audio", help="Recording, or a video's sound track.", rich_help_panel=INPUT),
+]
+StyleVideoOpt = Annotated[
+    Path | None,
+    typer.Option("--style-video", help="Clip to learn the style from.", rich_help_panel=INPUT),
+]
+StyleOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--style",
+        help=f"Style file, or a name from `stylehead styles`. Default: {DEFAULT_STYLE}.",
+        rich_help_panel=INPUT,
+    ),
+]
+StylesOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--style",
+        help="Style file, or a name from `stylehead styles`; repeat it with weights "
+        f"(a.style:0.7) to mix. Default: {DEFAULT_STYLE}.",
+        rich_help_panel=INPUT,
+    ),
+]
+StyleRegionOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--style-region",
+        help="Styles for parts of the face: mouth=a,head=b with mouth, brows, eyes, head.",
+        rich_help_panel=INPUT,
+    ),
+]
+JsonOpt = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON on stdout.", rich_help_panel=LOOKS)
+]
+QuietOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+VerboseOpt = Annotated[bool, typer.Option("--verbose", "-v", help="Also print log messages.")]
+
+
+def takes(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command one option for every field of these dataclasses, and hand it the dataclasses.
+
+    Every command also takes -q and -v, so that they may stand before or after its name.
+    """
+
+    def wrap(command: Callable[..., None]) -> Callable[..., None]:
+        parameters = signature(command, eval_str=True).parameters.values()
+        own = [
+            one.replace(kind=Parameter.KEYWORD_ONLY) for one in parameters if one.name not in groups
+        ]
+        added = [
+            _parameter(one, get_type_hints(kind)[one.name])
+            for kind in groups.values()
+            for one in fields(kind)
+        ]
+        talk = [_keyword("quiet", QuietOpt, False), _keyword("verbose", VerboseOpt, False)]
+
+        @wraps(command)
+        def run(*, quiet: bool, verbose: bool, **given: Any) -> None:
+            if quiet or verbose:  # else what was said before the command's name holds
+                from stylehead.cli import console
+
+                console.configure(quiet=quiet, verbose=verbose)
+            for name, kind in groups.items():
+                given[name] = kind(**{one.name: given.pop(one.name) for one in fields(kind)})
+            command(**given)
+
+        run.__signature__ = Signature([*own, *added, *talk])  # pyright: ignore[reportAttributeAccessIssue] (typer reads it)
+        return run
+
+    return wrap
+
+
+def _parameter(one: Field[Any], kind: Any) -> Parameter:
+    about = one.metadata
+    flag = about["flag"] or f"--{one.name.replace('_', '-')}"
+    bounds = {} if kind is bool else {"min": about["low"], "max": about["high"]}
+    opt = typer.Option(flag, help=about["help"], rich_help_panel=about["panel"], **bounds)
+    return _keyword(one.name, Annotated[kind, opt], one.default)
+
+
+def _keyword(name: str, kind: Any, default: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)

@@ -1,0 +1,229 @@
+"""stylehead extract-style, finetune-style and styles."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylehead.cli.options import takes
+from stylehead.errors import StyleError
+from stylehead.options import AudioRange, Encoding, Overwrite
+from stylehead.progress import clock
+
+if TYPE_CHECKING:
+    from stylehead.style.references import Retrieval
+    from stylehead.types import Style
+
+
+@takes(clip=AudioRange, choice=Overwrite)
+def extract_style(
+    video: Annotated[Path, typer.Argument(help="Clip of one person who speaks or sings.")],
+    clip: AudioRange,
+    choice: Overwrite,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Style file to write. Default: the clip's name, among your styles.",
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--sheet", help="Also draw the four frames and the mouth's curve (PNG)."),
+    ] = None,
+) -> None:
+    """Learn how somebody moves from a clip, into one small file of numbers.
+
+    [bold]Example[/]
+
+      stylehead extract-style singer.mp4 -o singer.style --sheet singer.png
+    """
+    from stylehead import files
+    from stylehead.cli import console
+    from stylehead.pipeline import learn_from_clip
+    from stylehead.style.file import SUFFIX, save_style, style_folders
+    from stylehead.style.sheet import draw_sheet
+
+    if output is None:
+        output = style_folders()[1] / f"{video.stem}{SUFFIX}"
+        files.make_folder(output.parent)
+    files.check_output(output, overwrite=choice.overwrite, suffixes=(SUFFIX,))
+    if sheet:
+        files.check_output(sheet, overwrite=choice.overwrite, suffixes=(".png",))
+    with console.progress() as reporter:
+        style, retrieval, track = learn_from_clip(video, output.stem, clip=clip, reporter=reporter)
+        if sheet:
+            draw_sheet(sheet, video, style, retrieval, track)
+        save_style(style, output)
+    for title, columns, rows in _tables(style, retrieval):
+        console.table(title, columns, rows)
+    for warning in retrieval.warnings:
+        console.say(f"Note: {warning}")
+    console.result(str(output))
+
+
+def _tables(
+    style: Style, retrieval: Retrieval
+) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    """Return (title, columns, rows) of what was found and what was rejected."""
+    references = [
+        (reference.template, clock(reference.seconds), f"{reference.score:.1f}")
+        for reference in style.references
+    ]
+    counts = {**retrieval.rejected, "usable": retrieval.usable}
+    frames = [
+        (reason, f"{count}", f"{count / retrieval.frames:.0%}") for reason, count in counts.items()
+    ]
+    measures = [
+        (name.replace("_", " "), f"{value:.3g}")
+        for name, value in style.statistics.items()
+        if not name.startswith("spread_") and "_speed_" not in name
+    ]
+    return [
+        ("Style references", ("template", "time", "distance (lower is nearer)"), references),
+        ("Frames not considered (one may have several reasons)", ("reason", "frames", ""), frames),
+        ("Motion (lengths in interocular distances)", ("measure", "value"), measures),
+    ]
+
+
+@takes(encoding=Encoding, choice=Overwrite)
+def finetune_style(
+    encoding: Encoding,
+    choice: Overwrite,
+    videos: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Clips of one person who speaks or sings, with their own sound."),
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Style file to write.")] = Path(
+        "tuned.style"
+    ),
+    style: Annotated[
+        str | None,
+        typer.Option("--style", help="Style file or name to tune to, instead of clips."),
+    ] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option(
+            "--audio",
+            help="Recording in that style; with one clip, its voice alone in place of its sound.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, max=100_000, help="Steps of tuning.")
+    ] = 200,
+    dynamics: Annotated[
+        bool,
+        typer.Option(
+            "--dynamics/--no-dynamics", help="Also match how far and how fast the face moves."
+        ),
+    ] = True,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            help="Folder for checkpoints and log; tuning resumes there. Default: beside the style, "
+            "removed when done.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write the style even when it did not come nearer.")
+    ] = False,
+) -> None:
+    """Make the motion generator move like the person of a clip, and prove that it does.
+
+    [bold]Examples[/]
+
+      stylehead finetune-style singer.mp4 -o singer.style
+
+      stylehead finetune-style --style singer.style --audio song.wav -o song.style
+
+    A part of the clip is held out; the style is written only when motion came nearer to that part
+    and lips still follow the sound. Ctrl-C keeps the best so far.
+    """
+    if bool(videos) == bool(style):
+        raise typer.BadParameter("give clips, or --style with a style to tune to.")
+    if audio and videos and len(videos) > 1:
+        raise typer.BadParameter("--audio belongs to one clip.")
+    from stylehead.cli import console
+    from stylehead.finetuning.run import finetune_style as finetune
+    from stylehead.finetuning.transfer import TransferConfig
+
+    how = TransferConfig(steps=steps, dynamics=TransferConfig().dynamics if dynamics else 0.0)
+    with console.progress() as reporter:
+        done = finetune(
+            videos or [],
+            output,
+            style=style,
+            audio=audio,
+            run=run,
+            force=force,
+            overwrite=choice.overwrite,
+            encoder=encoding.encoder,
+            how=how,
+            stopping=_stoppable(),
+            reporter=reporter,
+        )
+    console.table(*done.table())
+    console.result(str(output))
+
+
+@contextmanager
+def _stoppable() -> Generator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a request to stop; the second ends the program as ever."""
+    asked: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(number: int, _: object) -> None:
+        asked.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@takes()
+def list_known_styles() -> None:
+    """List built-in styles and your own."""
+    from stylehead.cli import console
+    from stylehead.style.file import list_styles, load_style
+
+    rows: list[tuple[str, ...]] = []
+    for name, path, built_in in list_styles():
+        try:
+            numbers = load_style(path).statistics
+        except StyleError as failure:
+            console.say(f"Left out: {failure}")
+            continue
+        rows.append(
+            (
+                name,
+                "built in" if built_in else "yours",
+                f"{numbers['mouth_opening_range']:.2f}",
+                f"{numbers['pitch_range_degrees']:.0f} / {numbers['yaw_range_degrees']:.0f} / "
+                f"{numbers['roll_range_degrees']:.0f}",
+                f"{numbers['blinks_per_minute']:.0f}",
+                f"{numbers['seconds']:.0f}",
+            )
+        )
+        console.result(name)
+    console.table(
+        "Styles (ranges: 5th to 95th percentile)",
+        (
+            "name",
+            "",
+            "mouth, interocular",
+            "head pitch / yaw / roll, degrees",
+            "blinks per minute",
+            "learned from, s",
+        ),
+        rows,
+    )

@@ -1,0 +1,281 @@
+"""stylehead prepare and train: make the shipped weight files again, or others."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stylehead.cli.options import takes
+from stylehead.options import Compute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stylehead.progress import Reporter
+
+train_app = typer.Typer(
+    help="Make the shipped weight files again, from a folder that `prepare` filled.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+DataOpt = Annotated[Path, typer.Option("--data", help="Folder that `stylehead prepare` filled.")]
+RunOpt = Annotated[
+    Path, typer.Option("--run", help="Folder for checkpoints and log; training resumes there.")
+]
+ConfigOpt = Annotated[
+    str, typer.Option("--config", help="TOML file, or the name of a recipe that comes along.")
+]
+
+
+class Role(str, Enum):
+    """What a folder of files is for."""
+
+    CLIPS = "clips"
+    PICTURES = "pictures"
+    GENERATED = "generated"
+    VOICE = "voice"
+    NOISE = "noise"
+    MUSIC = "music"
+
+
+@takes()
+def prepare(
+    sources: Annotated[list[Path], typer.Argument(help="Folders of clips or of recordings.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of training data.")],
+    role: Annotated[
+        Role,
+        typer.Option(
+            "--as",
+            help="Filmed clips, pictures of the same clips, clips made by other systems, or "
+            "recordings of voices, noises or instrumental music.",
+        ),
+    ] = Role.CLIPS,
+) -> None:
+    """Track clips and read recordings into a folder of training data.
+
+    [bold]Examples[/]
+
+      stylehead prepare clips -o data
+
+      stylehead prepare clips -o data --as pictures
+
+      stylehead prepare speech/* singing -o data --as voice
+
+    What is there already is left alone. Clips are checked for sync with the shipped generator.
+    """
+    from stylehead.cli.console import progress, result, say
+    from stylehead.training.av_sync import check_sync
+    from stylehead.training.data.audio import prepare_sounds
+    from stylehead.training.data.clips import prepare_clips
+    from stylehead.training.data.mouth_pairs import prepare_pictures
+
+    with progress() as reporter:
+        for source in sources:
+            if role in (Role.CLIPS, Role.GENERATED):
+                count = prepare_clips(source, output / role.value, reporter=reporter)
+            elif role is Role.PICTURES:
+                count = prepare_pictures(source, output, reporter=reporter)
+            else:
+                path = output / "sounds" / f"{role.value}_{source.resolve().name}.npz"
+                count = prepare_sounds(source, path, reporter=reporter)
+            result(f"{count} files of {source}")
+        if role in (Role.CLIPS, Role.GENERATED):
+            doubtful = check_sync(output / role.value, reporter=reporter)
+            for line in doubtful:
+                say(line)
+
+
+def _train(name: str, work: Callable[[Path, Reporter], dict[str, str]]) -> None:
+    """Run one stage, enter its file in weights.toml and tell its metrics."""
+    from stylehead.cli.console import progress, result
+    from stylehead.training.loop import checkout_manifest, register
+    from stylehead.weights.store import asset
+
+    checkout_manifest()  # before the work, not after it
+    path = asset(f"{name}.safetensors")
+    with progress() as reporter:
+        metrics = work(path, reporter)
+    register(name, path)
+    result(f"{path} {metrics}")
+
+
+@train_app.command("face-model")
+@takes()
+def train_face_model(data: DataOpt) -> None:
+    """Learn the generic face from tracked clips."""
+    from stylehead.training.data.clips import load_clips
+    from stylehead.training.face_model import fit_face_model
+
+    _train(
+        "face_model",
+        lambda path, reporter: fit_face_model(load_clips(data / "clips"), path, reporter=reporter),
+    )
+
+
+@train_app.command("baselines")
+@takes()
+def train_baselines(data: DataOpt) -> None:
+    """Learn the benchmark's baselines."""
+    from stylehead.training.baselines import fit_baselines
+
+    _train("baselines", lambda path, _: fit_baselines(data, path))
+
+
+@train_app.command("styles")
+@takes()
+def train_styles(
+    clips: Annotated[Path, typer.Option("--clips", help="Folder of clips.")],
+) -> None:
+    """Learn the built-in styles again from their clips."""
+    from stylehead.cli.console import progress, result
+    from stylehead.training.builtin_styles import make_styles
+
+    with progress() as reporter:
+        for path in make_styles(clips, reporter=reporter):
+            result(str(path))
+
+
+@train_app.command("voice-filter")
+@takes()
+def train_voice_filter(data: DataOpt, run: RunOpt, config: ConfigOpt = "voice_filter") -> None:
+    """Train the network that tells voices from music and noise."""
+    from stylehead.training.config import read_config
+    from stylehead.training.voice_filter import VoiceFilterTraining
+    from stylehead.training.voice_filter import train_voice_filter as train
+
+    how = read_config(config, VoiceFilterTraining)
+    _train("voice_filter", lambda path, reporter: train(data, run, path, how, reporter=reporter))
+
+
+@train_app.command("encoder")
+@takes(compute=Compute)
+def train_encoder(
+    compute: Compute,
+    data: DataOpt,
+    run: RunOpt,
+    config: ConfigOpt = "encoder_distilled",
+) -> None:
+    """Train the audio encoder: predictive coding, and what Whisper hears (distillation)."""
+    from stylehead.device import choose_device
+    from stylehead.training.audio_encoder import EncoderTraining, motion_focus
+    from stylehead.training.audio_encoder import train_encoder as train
+    from stylehead.training.config import read_config
+    from stylehead.weights.store import asset
+
+    how = read_config(config, EncoderTraining)
+    taught = asset("motion_whisper.safetensors")
+    focus = motion_focus(taught) if how.distil and how.focus and taught.exists() else None
+    name = "encoder_distilled" if how.distil else "encoder_apc"
+    _train(
+        name,
+        lambda path, reporter: train(
+            data,
+            run,
+            path,
+            how,
+            focus=focus,
+            device=choose_device(compute.device),
+            reporter=reporter,
+        ),
+    )
+
+
+@train_app.command("motion")
+@takes(compute=Compute)
+def train_motion(
+    compute: Compute,
+    data: DataOpt,
+    run: RunOpt,
+    encoder: Annotated[str, typer.Option("--encoder", help="What it hears with.")] = "whisper",
+    config: Annotated[
+        str | None,
+        typer.Option("--config", help="TOML file. Default: the recipe of the encoder."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Weights to write. Default: the shipped ones."),
+    ] = None,
+) -> None:
+    """Train the motion generator on what an encoder hears."""
+    from stylehead.cli.console import progress, result
+    from stylehead.device import choose_device
+    from stylehead.training.config import read_config
+    from stylehead.training.encoders import encoder_named
+    from stylehead.training.motion_generator import MotionTraining
+    from stylehead.training.motion_recipe import train_motion as train
+    from stylehead.training.pseudo_labels import shipped_teacher
+
+    how = read_config(config or f"motion_{encoder}", MotionTraining)
+
+    def work(path: Path, reporter: Reporter) -> dict[str, str]:
+        return train(
+            data,
+            run,
+            path,
+            how,
+            encoder=encoder,
+            ears=encoder_named(encoder),
+            teacher=None if encoder.startswith("whisper") else shipped_teacher(),
+            device=choose_device(compute.device),
+            reporter=reporter,
+        )
+
+    if output is None:
+        _train(f"motion_{encoder}", work)
+        return
+    with progress() as reporter:
+        metrics = work(output, reporter)
+    result(f"{output} {metrics}")
+
+
+@train_app.command("pose")
+@takes()
+def train_pose(data: DataOpt, run: RunOpt, config: ConfigOpt = "pose") -> None:
+    """Train the head-pose generator."""
+    from stylehead.training.config import read_config
+    from stylehead.training.pose_generator import PoseTraining
+    from stylehead.training.pose_generator import train_pose as train
+
+    how = read_config(config, PoseTraining)
+    _train("pose", lambda path, reporter: train(data, run, path, how, reporter=reporter))
+
+
+@train_app.command("mapping")
+@takes(compute=Compute)
+def train_mapping(
+    compute: Compute,
+    data: DataOpt,
+    run: RunOpt,
+    config: ConfigOpt = "style_mapping",
+) -> None:
+    """Train the intermediate generator, which makes a portrait's style patterns."""
+    _train_pictures("style_mapping", data, run, config, compute)
+
+
+@train_app.command("generator")
+@takes(compute=Compute)
+def train_generator(
+    compute: Compute,
+    data: DataOpt,
+    run: RunOpt,
+    config: ConfigOpt = "style_generator",
+) -> None:
+    """Train the style-aware generator, which completes every frame; train mapping first."""
+    _train_pictures("style_generator", data, run, config, compute)
+
+
+def _train_pictures(name: str, data: Path, run: Path, config: str, compute: Compute) -> None:
+    from stylehead.device import choose_device
+    from stylehead.training.config import read_config
+    from stylehead.training.mouth_generator import PictureTraining, train_pictures
+
+    how = read_config(config, PictureTraining)
+    _train(
+        name,
+        lambda path, reporter: train_pictures(
+            data, run, path, how, device=choose_device(compute.device), reporter=reporter
+        ),
+    )

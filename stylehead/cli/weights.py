@@ -1,0 +1,192 @@
+"""stylehead weights: what model files there are, and bringing, checking and moving them."""
+
+from __future__ import annotations
+
+import json as json_text
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stylehead.cli.options import JsonOpt, takes
+from stylehead.options import Overwrite
+from stylehead.weights.manifest import PROFILES
+
+weights_app = typer.Typer(
+    help="Model files: what there is, and bringing, checking and moving them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+NamesArg = Annotated[
+    list[str] | None, typer.Argument(help="Names from `stylehead weights list`.", metavar="NAME...")
+]
+ProfileOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile", help=f"All files of a profile; repeat it. One of: {', '.join(PROFILES)}."
+    ),
+]
+UnverifiedOpt = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unverified", help="AlignedFeatures files whose sha256 nobody has published."
+    ),
+]
+
+
+@weights_app.command("list")
+@takes()
+def list_weights(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
+    """List every model file: size, licence, whether it is here, what it adds.
+
+    [bold]Examples[/]
+
+      stylehead weights list
+
+      stylehead weights list --profile liveportrait --json
+    """
+    from stylehead.cli.console import drawing, draws, result, say
+    from stylehead.weights.manage import SHORT, chosen, overview
+    from stylehead.weights.store import folder
+
+    rows = overview(chosen(None, profile or list(PROFILES)))
+    if json:
+        result(json_text.dumps([row.as_dict() for row in rows], indent=1))
+        return
+    if not draws():
+        for row in rows:
+            result("\t".join(row.cells()))
+        return
+    for name, about in PROFILES.items():
+        cells = [row.short_cells() for row in rows if row.profile == name]
+        if cells:
+            drawing(f"{name}: {about}", SHORT, cells)
+    say(f"Fetched files are in {folder()}.")
+
+
+@weights_app.command("get")
+@takes()
+def get_weights(
+    names: NamesArg = None,
+    profile: ProfileOpt = None,
+    commercial_only: Annotated[
+        bool,
+        typer.Option("--commercial-only", help="Refuse files not cleared for commercial use."),
+    ] = False,
+    allow_unverified: UnverifiedOpt = False,
+) -> None:
+    """Download model files and check them; videos need none of them.
+
+    An interrupted download goes on where it stopped.
+
+    [bold]Examples[/]
+
+      stylehead weights get --profile liveportrait
+    """
+    from stylehead.cli.console import progress, result
+    from stylehead.weights.manage import check_commercial, chosen
+    from stylehead.weights.store import get
+
+    if not (names or profile):
+        raise typer.BadParameter("name files or a profile.")
+    entries = chosen(names, profile or [])
+    if commercial_only:
+        check_commercial(entries)
+    with progress() as reporter:
+        paths = get(entries, allow_unverified=allow_unverified, reporter=reporter)
+    for path in paths:
+        result(str(path))
+
+
+@weights_app.command("verify")
+@takes()
+def verify_weights(names: NamesArg = None, profile: ProfileOpt = None) -> None:
+    """Check the sha256 of model files; without a name, of all that are here.
+
+    A damaged file is set aside under another name and never loaded.
+    """
+    from stylehead.cli.console import progress, result
+    from stylehead.weights.manage import chosen, verify
+    from stylehead.weights.store import place_of
+
+    entries = chosen(names, profile or ([] if names else list(PROFILES)))
+    with progress() as reporter:
+        good = verify(entries, needed=bool(names or profile), reporter=reporter)
+    for entry in good:
+        result(f"{place_of(entry)}: intact")
+
+
+@weights_app.command("path")
+@takes()
+def weights_path(
+    name: Annotated[str | None, typer.Argument(help="A file's name in the list.")] = None,
+) -> None:
+    """Print the folder of the fetched files, or where one file is."""
+    from stylehead.cli.console import result
+    from stylehead.weights.manage import chosen, found
+    from stylehead.weights.store import folder
+
+    if name is None:
+        result(str(folder()))
+        return
+    (entry,) = chosen([name], [])
+    result(str(found(entry)))
+
+
+@weights_app.command("remove")
+@takes()
+def remove_weights(names: NamesArg = None, profile: ProfileOpt = None) -> None:
+    """Delete fetched files, and what downloads or conversions of them left behind."""
+    from stylehead.cli.console import result
+    from stylehead.weights.manage import chosen, remove
+
+    if not (names or profile):
+        raise typer.BadParameter("name files or a profile.")
+    for path in remove(chosen(names, profile or [])):
+        result(str(path))
+
+
+@weights_app.command("export")
+@takes(choice=Overwrite)
+def export_weights(
+    choice: Overwrite,
+    bundle: Annotated[Path, typer.Argument(help="Zip to write.")],
+    names: NamesArg = None,
+    profile: ProfileOpt = None,
+) -> None:
+    """Put fetched files into one zip for a machine without a connection; without a name, all.
+
+    [bold]Example[/]
+
+      stylehead weights export models.zip --profile embedded --profile speech
+    """
+    from stylehead.cli.console import progress, result
+    from stylehead.weights.manage import chosen, export
+
+    entries = chosen(names, profile or ([] if names else list(PROFILES)))
+    with progress() as reporter:
+        export(
+            bundle,
+            entries,
+            needed=bool(names or profile),
+            overwrite=choice.overwrite,
+            reporter=reporter,
+        )
+    result(str(bundle))
+
+
+@weights_app.command("import")
+@takes()
+def import_weights(
+    bundle: Annotated[Path, typer.Argument(help="Zip that `stylehead weights export` wrote.")],
+    allow_unverified: UnverifiedOpt = False,
+) -> None:
+    """AlignedFeatures the files of a bundle, each only when its size and sha256 are right."""
+    from stylehead.cli.console import progress, result
+    from stylehead.weights.manage import import_bundle
+
+    with progress() as reporter:
+        paths = import_bundle(bundle, allow_unverified=allow_unverified, reporter=reporter)
+    for path in paths:
+        result(str(path))

@@ -1,0 +1,181 @@
+"""FaceTrack -> Motion: what a tracked person did, free of who they are and where they stood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import percentile_filter
+from scipy.signal import savgol_filter
+
+from stylehead.errors import FaceError
+from stylehead.face.face_model import EXPRESSIVE, FaceModel
+from stylehead.face.geometry import Similarity, align, mean_rotation
+from stylehead.face.landmarks import (
+    REGIONS,
+    RIGID,
+    RIGID_MESH,
+    eye_aspect,
+    interocular,
+    mouth_opening,
+    to_68,
+)
+from stylehead.types import FaceTrack, Floats, Motion
+
+CAMERA_DISTANCE = 12.0
+"""Nominal distance of the camera in head-space units: turns a face's size into depth."""
+SHUT_SHARE = 0.2  # of the frames, those with the mouth most shut, may make the neutral face
+NEUTRAL_SHARE = 0.08  # of the frames, those of them with the least expression, do
+BLINK = 0.35  # closure from which lid motion counts as a blink
+BLINK_SURROUNDINGS = 1.5  # seconds; several times a blink
+SMOOTHING = 5  # frames of the zero-phase Savitzky-Golay filter, order 2
+SMOOTHED_STEP = 0.045  # seconds between frames; sparser clips would lose lip motion
+SEEN_LEAST = 5  # frames with a face that a track must have
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Performance:
+    """A motion at the clip's own frames, with the mesh it came from."""
+
+    mesh: Floats
+    """(T, 478, 3) head space, the person's own shape included; gaps bridged."""
+    neutral: Floats
+    """(478, 3) head space."""
+    rotation: Floats
+    """(T, 3, 3) head to image."""
+    place: Floats
+    """(T, 3) head displacement from its mean place, head-space unit."""
+    blink: Floats
+    """(T,)"""
+    seconds: NDArray[np.float64]
+    """(T,)"""
+
+    def motion(self, fps: Fraction) -> tuple[Motion, Floats]:
+        """Return the motion at a steady rate, and the clip's time of each of its frames.
+
+        Cubic interpolation in time; lids without blinks, which are a channel of their own.
+        """
+        count = max(2, int((self.seconds[-1] - self.seconds[0]) * fps) + 1)
+        times = self.seconds[0] + np.arange(count) / float(fps)
+        neutral = to_68(self.neutral)
+        offsets = _without_blinks(to_68(self.mesh) - neutral, self.blink)
+        rest = mean_rotation(self.rotation)
+        turned = _at(self.seconds, self.rotation @ rest.T, times)
+        left, _, right = np.linalg.svd(turned.astype(np.float64))
+        motion = Motion(
+            _at(self.seconds, offsets, times),
+            (left @ right).astype(np.float32),
+            _at(self.seconds, self.place, times),
+            _at(self.seconds, self.blink, times).clip(0, 1),
+            fps,
+            neutral,
+        )
+        return motion, times.astype(np.float32)
+
+
+def recover_performance(
+    track: FaceTrack, *, name: str = "The clip", model: FaceModel | None = None
+) -> Performance:
+    """Separate a track into expression, head pose and blinks; `name` is the clip's, for messages.
+
+    Raises FaceError when fewer than SEEN_LEAST frames show a face.
+    """
+    rows = np.flatnonzero(track.found)
+    if len(rows) < SEEN_LEAST:
+        raise FaceError(
+            f"{name} shows a face in only {len(rows)} frames.",
+            remedy=f"Give a clip in which at least {SEEN_LEAST} frames show one.",
+        )
+    model = model or FaceModel.embedded()
+    heads, poses = _heads(track.mesh[rows], model.mean)
+    quiet = neutral_frames(track.expression[rows], mouth_opening(to_68(heads)))
+    neutral = model.mean
+    for _ in range(2):  # the person's own shape fits better than the mean face
+        neutral = heads[quiet].mean(0)
+        neutral = neutral - to_68(neutral)[list(RIGID)].mean(0)
+        neutral = neutral / interocular(to_68(neutral))
+        heads, poses = _heads(track.mesh[rows], neutral)
+    scale = np.array([pose.scale for pose in poses], np.float32)
+    place = np.stack([pose.translation for pose in poses]) / scale.mean()
+    place[:, 2] = CAMERA_DISTANCE * (scale.mean() / scale - 1)
+    rotation = np.stack([pose.rotation for pose in poses])
+    seconds = track.seconds
+    at = seconds[rows]
+    filled = [_bridge(at, values, seconds) for values in (heads, rotation, place - place.mean(0))]
+    if len(seconds) > SMOOTHING and np.median(np.diff(seconds)) < SMOOTHED_STEP:
+        filled = [
+            np.asarray(savgol_filter(values, SMOOTHING, 2, axis=0, mode="interp"), np.float32)
+            for values in filled
+        ]
+    mesh, turned, moved = filled
+    left, _, right = np.linalg.svd(turned.astype(np.float64))
+    # Blinks last three frames at 30 fps: they are measured on the unfiltered mesh.
+    blink = closure(_bridge(at, eye_aspect(to_68(heads)), seconds), seconds)
+    return Performance(mesh, neutral, (left @ right).astype(np.float32), moved, blink, seconds)
+
+
+def neutral_frames(expression: Floats, opening: Floats) -> NDArray[np.intp]:
+    """Return the rows that make the neutral face: mouth shut, and of those the least expression.
+
+    (T, 52) scores and (T,) mouth opening in, indices out. People who talk part their lips even
+    when they look calm, so the mouth has to be asked first.
+    """
+    shut = np.flatnonzero(opening <= np.percentile(opening, 100 * SHUT_SHARE))
+    amount = expression[shut][:, EXPRESSIVE].sum(1)
+    count = max(1, round(NEUTRAL_SHARE * len(opening)))
+    return shut[np.argsort(amount, kind="stable")[:count]]
+
+
+def closure(aspect: Floats, seconds: NDArray[np.float64]) -> Floats:
+    """Turn eye aspects (T,) into lid closure: 0 as open as around that moment, 1 shut.
+
+    The opening is compared with its own neighbourhood, so that eyes narrowed by a laugh or a
+    look down are an expression and not a blink.
+    """
+    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.04
+    size = max(3, round(BLINK_SURROUNDINGS / step))
+    # Before and after: at the edge of a long narrowing one of the two is narrow already.
+    before, after = (
+        percentile_filter(aspect, 60, size=size, origin=side)
+        for side in ((size - 1) // 2, -((size - 1) // 2))
+    )
+    usual = np.minimum(before, after)
+    shut = 0.3 * usual  # lids and lashes keep the tracker's contours apart
+    return ((usual - aspect) / np.maximum(usual - shut, 1e-3)).clip(0, 1).astype(np.float32)
+
+
+def _heads(meshes: Floats, reference: Floats) -> tuple[Floats, list[Similarity]]:
+    poses = [align(reference[RIGID_MESH], mesh[RIGID_MESH]) for mesh in meshes]
+    heads = np.stack([pose.undo(mesh) for pose, mesh in zip(poses, meshes, strict=True)])
+    return heads.astype(np.float32), poses
+
+
+def _bridge(at: NDArray[np.float64], values: Floats, seconds: NDArray[np.float64]) -> Floats:
+    """Fill frames without a face by straight lines between their neighbours."""
+    if len(at) == len(seconds):
+        return values
+    flat = values.reshape(len(values), -1)
+    right = np.searchsorted(at, seconds).clip(1, len(at) - 1)
+    share = ((seconds - at[right - 1]) / (at[right] - at[right - 1])).clip(0, 1)[:, None]
+    filled = flat[right - 1] * (1 - share) + flat[right] * share
+    return filled.reshape(len(seconds), *values.shape[1:]).astype(np.float32)
+
+
+def _at(seconds: NDArray[np.float64], values: Floats, times: NDArray[np.float64]) -> Floats:
+    return CubicSpline(seconds, values, axis=0)(times).astype(np.float32)
+
+
+def _without_blinks(offsets: Floats, blink: Floats) -> Floats:
+    """Bridge the eye points over blinks, two frames wider on each side."""
+    closed = np.convolve(blink > BLINK, np.ones(5), "same") > 0
+    rows = np.flatnonzero(~closed)
+    if len(rows) < 2 or not closed.any():
+        return offsets
+    eyes = list(REGIONS["eyes"])
+    frames = np.arange(len(offsets), dtype=np.float64)
+    bridged = offsets.copy()
+    bridged[:, eyes] = _bridge(frames[rows], offsets[rows][:, eyes], frames)
+    return bridged

@@ -1,0 +1,1 @@
+"""The paper's style transfer: what finetune-style does."""

@@ -1,0 +1,1 @@
+"""Published networks that no command reaches, kept as checked readings of their papers."""

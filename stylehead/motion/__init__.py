@@ -1,0 +1,1 @@
+"""Speech and style -> landmarks, head and eyes."""

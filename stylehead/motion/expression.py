@@ -1,0 +1,73 @@
+"""What a face does besides speaking: told apart from speech in a style, and played again."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d
+
+from stylehead.face.landmarks import REGIONS, mouth_opening
+from stylehead.types import Floats, Style
+
+SLOW = 0.35  # seconds of Gaussian; what passes is below half a hertz, slower than syllables
+UPPER = [*REGIONS["brows"], *REGIONS["eyes"]]
+LOWER = [*REGIONS["jaw"], *REGIONS["nose"], *REGIONS["mouth"]]
+PIECE = 3.0  # seconds played in one go; a raise of the brows or a smile fits into it
+FADE = 0.5  # seconds in which one piece gives way to the next
+
+
+def expression_of(landmarks: Floats, neutral: Floats, fps: Fraction) -> Floats:
+    """Return the part (T, 68, 3) of offsets that does not speak; the rest is articulation.
+
+    Brows and eyes belong to it altogether: sound tells little of them. Of the lower face it is
+    what changes slowly, less what the opening of the mouth takes along: a smile, pursed or slanted
+    lips. A mouth shut in silence then keeps its smile, and lips still meet. What an opening takes
+    along is measured on quick motion, where it is not confused with a smile or a turned head.
+    """
+    found = np.zeros_like(landmarks)
+    found[:, UPPER] = landmarks[:, UPPER]
+    sigma = SLOW * float(fps)
+    lower = landmarks[:, LOWER]
+    opening = mouth_opening(landmarks + neutral) - mouth_opening(neutral)
+    slow = gaussian_filter1d(lower, sigma, axis=0, mode="nearest")
+    opened = gaussian_filter1d(opening, sigma, mode="nearest")
+    quick = opening - opened
+    along = np.tensordot(quick, lower - slow, (0, 0)) / (np.square(quick).sum() + 1e-9)
+    # Slow lips and slow gap do not quite agree: the gap that would be left is taken out as well.
+    found[:, LOWER] = slow - opened[:, None, None] * along
+    left = mouth_opening(found + neutral) - mouth_opening(neutral)
+    found[:, LOWER] -= left[:, None, None] * along
+    return found
+
+
+def sample_expression(style: Style, frames: int, fps: Fraction, rng: np.random.Generator) -> Floats:
+    """Return expression offsets (T, 68, 3): pieces of the style's own in random order.
+
+    Live Speech Portraits plays recorded eyes and brows from beginning to end; pieces, cross-
+    faded, do not repeat in the same order, and each keeps the style's spread, speed and tempo.
+    """
+    motion = style.motion
+    recorded = expression_of(motion.landmarks, motion.neutral, motion.fps)
+    span = (len(recorded) - 1) / float(motion.fps)
+    piece = min(PIECE, span)
+    fade = min(FADE, piece / 4)
+    spline = CubicSpline(np.arange(len(recorded)) / float(motion.fps), recorded, axis=0)
+    times = np.arange(frames) / float(fps)
+    out = np.zeros((frames, 68, 3), np.float32)
+    weight = np.zeros(frames, np.float32)
+    begin, deck = -fade, []
+    while begin < times[-1]:
+        # Like cards of a deck: every part of the style is played before one comes again.
+        count = max(1, round(span / (piece - fade)))
+        deck = deck or list(rng.permutation(np.linspace(0, span - piece, count)))
+        start = deck.pop()
+        rows = np.flatnonzero((times >= begin) & (times < begin + piece))
+        inside = times[rows] - begin
+        edge = (np.minimum(inside, piece - inside) / fade).clip(0, 1)
+        share = (edge * edge * (3 - 2 * edge)).astype(np.float32)
+        out[rows] += share[:, None, None] * spline(start + inside).astype(np.float32)
+        weight[rows] += share
+        begin += piece - fade
+    return out / np.maximum(weight, 1e-6)[:, None, None]

@@ -1,0 +1,103 @@
+"""Predict the motion of a recording and adapt it to a style."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from stylehead.face.face_model import FaceModel
+from stylehead.face.landmarks import points_of, to_68
+from stylehead.models.motion_generator import MotionGenerator
+from stylehead.motion.brows import sample_brows
+from stylehead.motion.expression import UPPER, sample_expression
+from stylehead.motion.eyes import blended_blink_rate, sample_blinks, sample_gaze
+from stylehead.motion.finishing import from_rest, keep_lips_apart, random_streams
+from stylehead.motion.head import blended_head
+from stylehead.motion.models import Networks, tuned_generator
+from stylehead.motion.stream import UnstyledMotion, generate
+from stylehead.motion.styling import match_mean, match_opening, match_ranges
+from stylehead.options import MotionControls
+from stylehead.types import Floats, Motion, Speech, Style, StyleMix
+
+
+def predict_motion(
+    speech: Speech,
+    mix: StyleMix,
+    networks: Networks,
+    *,
+    fps: Fraction,
+    controls: MotionControls = MotionControls(),  # noqa: B008 (frozen)
+) -> Motion:
+    """Return the motion of a recording in a style or a mix, never shorter than the sound.
+
+    Memory grows by 1.5 MB a minute for the motion itself, and by as much for each style of a mix.
+    Raises MediaError for a silent recording, StyleError for a style tuned for other weights.
+    """
+    nets = [_generator(weight.style, networks.generator) for weight in mix.weights]
+    unstyled = generate(speech, [networks.generator, *nets], fps)
+    plain, *articulated = unstyled.landmarks
+    faces = [
+        _styled(unstyled, landmarks, net, weight.style, fps, controls.seed)
+        for weight, net, landmarks in zip(mix.weights, nets, articulated, strict=True)
+    ]
+    neutral = to_68(FaceModel.embedded().mean)
+    landmarks = _mixed(plain, faces, mix) * np.float32(controls.expression)
+    landmarks = from_rest(keep_lips_apart(landmarks, neutral), fps)
+
+    head, blinking, _, eyes = random_streams(controls.seed)
+    frames, voice = len(landmarks), unstyled.voice
+    rotation, translation = blended_head(
+        networks.pose, unstyled.prosody, frames, mix, fps, controls.head_scale, head
+    )
+    rate = controls.blinks_per_minute
+    rate = blended_blink_rate(mix) if rate is None else rate
+    blink = sample_blinks(frames, voice, fps, rate, blinking)
+    gaze = sample_gaze(rotation, blink, fps, eyes)
+    return Motion(landmarks, rotation, translation, blink, fps, neutral, gaze)
+
+
+def _generator(style: Style, usual: MotionGenerator) -> MotionGenerator:
+    return tuned_generator(usual, style.tuning, style.name) if style.tuning else usual
+
+
+def _styled(
+    unstyled: UnstyledMotion,
+    landmarks: Floats,
+    net: MotionGenerator,
+    style: Style,
+    fps: Fraction,
+    seed: int,
+) -> Floats:
+    """Return the face (T, 68, 3) of a style, from what its own or the usual generator predicts.
+
+    A tuned generator articulates as the style does; its mouth is opened as wide as the style's as
+    far as that keeps the tempo, and the style's expression is played with it.
+    Otherwise the usual one is brought to the style's statistics.
+    """
+    voice, brow_chance = unstyled.voice, random_streams(seed)[2]
+    if style.tuning:
+        articulation = landmarks.copy()
+        articulation[:, UPPER] = 0
+        neutral = to_68(FaceModel.embedded().mean)
+        opened = match_opening(articulation, voice, style.motion, neutral, fps)
+        return opened + sample_expression(style, len(opened), fps, brow_chance)
+    ranged = match_ranges(landmarks, voice, net, style, fps)
+    brows = sample_brows(voice, unstyled.stress, style, fps, brow_chance)
+    return match_mean(ranged, voice, brows, style)
+
+
+def _mixed(plain: Floats, faces: list[Floats], mix: StyleMix) -> Floats:
+    """Add up styled faces region by region by their weights; the un-styled face fills up.
+
+    Outputs are mixed and not weights: they are linear in each weight, so that a style's strength
+    works alike from 0 to 1.5, and styles of different tunings can meet in one face.
+    """
+    landmarks = plain.copy()
+    for region, points in points_of().items():
+        remaining = 1 - sum(weight.of(region) for weight in mix.weights)
+        mixed = np.float32(remaining) * plain[:, points]
+        for weight, face in zip(mix.weights, faces, strict=True):
+            mixed += np.float32(weight.of(region)) * face[:, points]
+        landmarks[:, points] = mixed
+    return landmarks

@@ -1,0 +1,138 @@
+"""Head motion: drawn from the pose generator, at a style's ranges and tempo."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import torch
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d
+
+from stylehead.device import to_array
+from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
+from stylehead.models.pose_generator import AXES, PoseGenerator
+from stylehead.models.pose_generator import FPS as POSES
+from stylehead.types import Floats, Style, StyleMix
+
+
+def blended_head(
+    net: PoseGenerator,
+    prosody: Floats,
+    frames: int,
+    mix: StyleMix,
+    fps: Fraction,
+    gain: float,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Return head rotation (T, 3, 3) and translation (T, 3): the styles' by their shares.
+
+    All are drawn with the same chance, so that two heads move alike and do not cancel.
+    """
+    seed = rng.bit_generator.state
+    angles, translation = np.zeros((frames, 3), np.float32), np.zeros((frames, 3), np.float32)
+    moving = [weight for weight in mix.weights if weight.head]
+    for weight in moving:
+        rng.bit_generator.state = seed
+        turned, moved = sample_head(
+            net, prosody, frames, weight.style, fps, gain * weight.head, rng
+        )
+        if len(moving) == 1:
+            return turned, moved
+        angles += angles_from_rotation(turned)
+        translation += moved
+    return rotation_from_angles(angles), translation
+
+
+LARGEST_RANGE = np.array([20.0, 26.0, 16.0, 0.35, 0.25, 0.4])
+"""Degrees and interocular, 5th to 95th percentile; a clip of somebody walking is not followed."""
+NORMAL_RANGE = 3.29  # the same of a normal distribution of unit spread
+TEMPERATURE = 0.5  # of the drawn poses' spread: measured tempi are nearest to those asked for
+LONGEST_SMOOTHING = 1.5  # seconds of Gaussian with which a head is slowed to a style's tempo
+WARM_UP = 4.0  # seconds drawn before the first frame, so that it starts like any other
+FADE = 0.5  # seconds at both ends in which the head leaves and reaches its rest
+RANGE_FROM = 4.0  # seconds from which the sample's own range is brought to the style's
+
+
+def sample_head(
+    net: PoseGenerator,
+    prosody: Floats,
+    frames: int,
+    style: Style,
+    fps: Fraction,
+    gain: float,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Return head rotation (T, 3, 3) and translation (T, 3) for a voice.
+
+    Pitch, yaw, roll and the three shifts are drawn pose by pose from what the pose generator
+    expects after the poses before, hearing the voice, prosody (P, 80), at the style's tempo. Ranges
+    are the style's, up to LARGEST_RANGE; the head leaves its rest at the start and is back at
+    the end.
+    """
+    ranges, tempo = style_range(style)
+    drawn = draw_poses(net, prosody, tempo, rng)
+    step = 1 / float(fps)
+    seconds = np.arange(len(drawn)) / POSES
+    times = np.arange(frames) * step
+    path = CubicSpline(seconds, drawn, axis=0)(times.clip(max=seconds[-1]))
+    reached = np.full(AXES, NORMAL_RANGE)
+    if frames * step >= RANGE_FROM:
+        path -= path.mean(0)
+        low, high = np.percentile(path, [5, 95], axis=0)
+        reached = high - low + 1e-6
+    path *= gain * ranges / reached
+    ends = (np.minimum(np.arange(frames), np.arange(frames)[::-1]) * step / FADE).clip(0, 1)
+    path *= (ends * ends * (3 - 2 * ends))[:, None]
+    return rotation_from_angles(path[:, :3]), path[:, 3:].astype(np.float32)
+
+
+def draw_poses(
+    net: PoseGenerator, prosody: Floats, tempo: Floats, rng: np.random.Generator
+) -> Floats:
+    """Return poses (P + 1, 6) at POSES a second in units of their usual spread."""
+    lead = round(WARM_UP * POSES)
+    ahead = net.config.ahead
+    rows = np.concatenate([prosody[:1].repeat(lead, 0), prosody, prosody[-1:].repeat(ahead + 1, 0)])
+    noise = rng.standard_normal((len(rows) - ahead, 2 * AXES)).astype(np.float32)
+    heard, style = torch.from_numpy(rows[ahead:]), torch.from_numpy(np.log(tempo))
+    axes = net.sample(heard, style.float(), torch.from_numpy(noise), temperature=TEMPERATURE)
+    path = to_array(axes)[lead:]
+    slowed = [_slowed(axis, wanted) for axis, wanted in zip(path.T, tempo, strict=True)]
+    return 2.5 * np.tanh(np.stack(slowed, 1) / 2.5)  # no sudden looks far aside
+
+
+def _slowed(axis: Floats, tempo: float) -> Floats:
+    """Smooth one axis (P,) until it is no quicker than a tempo in rad/s.
+
+    The generator has seen few slow heads; without this it would fidget for them.
+    """
+    if _tempo(axis) <= tempo:
+        return axis
+    low, high = 0.0, min(LONGEST_SMOOTHING * POSES, len(axis) / 6)
+    for _ in range(10):  # halving: the tempo falls with the smoothing
+        middle = (low + high) / 2
+        quick = _tempo(gaussian_filter1d(axis, middle)) > tempo
+        low, high = (middle, high) if quick else (low, middle)
+    return gaussian_filter1d(axis, high)
+
+
+def _tempo(axis: Floats) -> float:
+    return float(tempo_of(axis[:, None], 1 / POSES)[0])
+
+
+def style_range(style: Style) -> tuple[Floats, Floats]:
+    """Return ranges (6,) and tempo in rad/s (6,) of a style's head."""
+    motion = style.motion
+    path = np.column_stack([angles_from_rotation(motion.rotation), motion.translation])
+    low, high = np.percentile(path, [5, 95], axis=0)
+    return np.minimum(high - low, LARGEST_RANGE), tempo_of(path, 1 / float(motion.fps))
+
+
+TEMPO = (0.6, 6.0)  # rad/s; slower is drift, faster is trembling
+
+
+def tempo_of(path: Floats, step: float) -> Floats:
+    """Return the tempo in rad/s of each column of (T, K): its speed's spread over its own."""
+    speed = np.gradient(path, step, axis=0).std(0)
+    return (speed / (path.std(0) + 1e-6)).clip(*TEMPO)

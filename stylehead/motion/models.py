@@ -1,0 +1,88 @@
+"""The networks that predict motion: generator, pose network, and a style's tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from stylehead.device import to_array
+from stylehead.errors import StyleError
+from stylehead.models.adapter import Adapter, tuned
+from stylehead.models.motion_generator import MotionGenerator
+from stylehead.models.pose_generator import PoseGenerator
+from stylehead.types import Tuning
+from stylehead.weights.networks import load_motion_generator, load_pose_generator
+from stylehead.weights.store import read_manifest, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The networks that turn speech features into motion."""
+
+    generator: MotionGenerator
+    """Trained on the features of one speech encoder."""
+    pose: PoseGenerator
+
+    @property
+    def encoder(self) -> str:
+        """Name of that encoder, as in `Encoder`."""
+        return self.generator.config.encoder
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names in weights.toml of what was loaded."""
+        return f"motion_{self.encoder}", "pose"
+
+
+def load_networks(encoder: str, device: torch.device) -> Networks:
+    """Load the motion generator of a speech encoder, and the pose network."""
+    return Networks(
+        load_motion_generator(resolve(f"motion_{encoder}"), device),
+        load_pose_generator(resolve("pose")),
+    )
+
+
+def generator_digest(encoder: str) -> str:
+    """Return the digest that weights.toml gives for the generator of an encoder."""
+    digest = read_manifest()[f"motion_{encoder}"].sha256
+    assert digest is not None  # files that come along always have one
+    return digest
+
+
+def tuning_of(adapter: Adapter, encoder: str, generator_sha256: str) -> Tuning:
+    """Return an adapter's arrays, ready to be saved."""
+    arrays = {name: to_array(value) for name, value in adapter.state_dict().items()}
+    return Tuning(encoder, generator_sha256, arrays)
+
+
+def tuned_generator(generator: MotionGenerator, tuning: Tuning, name: str) -> MotionGenerator:
+    """Return the generator as a style changes it; `name` is the style's, for messages.
+
+    Raises StyleError when the style was tuned for another encoder or for other weights.
+    """
+    encoder = generator.config.encoder
+    if tuning.encoder != encoder:
+        raise StyleError(
+            f"The style {name} was tuned for the encoder {tuning.encoder}, not {encoder}.",
+            remedy=f"Pass --encoder {tuning.encoder}, or tune the style again with this one.",
+        )
+    if tuning.generator_sha256 != generator_digest(encoder):
+        raise StyleError(
+            f"The style {name} was tuned for other weights of the motion generator.",
+            remedy="Run stylehead finetune-style again with its clip.",
+        )
+    adapter = Adapter(generator, _rank(tuning))
+    state = {key: torch.from_numpy(value) for key, value in tuning.arrays.items()}
+    try:
+        adapter.load_state_dict(state)
+    except RuntimeError as error:  # torch names what is missing or misshapen
+        raise StyleError(
+            f"The style {name} carries a damaged tuning.",
+            remedy="Run stylehead finetune-style again with its clip.",
+        ) from error
+    return tuned(generator, adapter)
+
+
+def _rank(tuning: Tuning) -> int:
+    return min((len(value) for key, value in tuning.arrays.items() if "down" in key), default=1)

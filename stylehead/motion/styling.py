@@ -1,0 +1,133 @@
+"""Bring a motion to a style's statistics and to the openings of its mouth."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylehead.device import to_array
+from stylehead.face.face_model import FaceModel
+from stylehead.face.landmarks import REGIONS, mouth_opening, to_68
+from stylehead.models.motion_generator import MotionGenerator
+from stylehead.motion.expression import LOWER, expression_of
+from stylehead.types import CHUNK, Floats, Motion, Style
+
+TRUST = 5.0  # seconds of voiced sound at which its own spread counts as much as the training's
+STRETCH = (0.2, 4.0)  # least and most a region is scaled to reach the style's spread
+HELD_POSE = 0.1  # interocular; most a style's mean may move brows, eyes or mouth corners
+
+
+def match_ranges(
+    landmarks: Floats, voice: Floats, net: MotionGenerator, style: Style, fps: Fraction
+) -> Floats:
+    """Return offsets (T, 68, 3) with each region's range, axis by axis, the style's.
+
+    landmarks (T, 68, 3) as the net predicts them for an average person; voice (T,) the gate. The
+    spread of the net's own output is measured on this recording, leaning on training for short
+    ones.
+    """
+    landmarks = landmarks.copy()
+    voiced = voice > 0.5
+    seconds = float(voiced.sum() / fps)
+    share = seconds / (seconds + TRUST)
+    usual = to_array(net.predicted_spread)
+    own = _spread_where(landmarks, voiced) if voiced.any() else usual
+    performed = style.motion.landmarks
+    for region in REGIONS.values():
+        points = list(region)
+        variance = share * np.square(own[points]) + (1 - share) * np.square(usual[points])
+        wanted = np.square(performed[:, points].std(0))
+        ratio = np.sqrt(wanted.mean(0) / (variance.mean(0) + 1e-10)).clip(*STRETCH)
+        landmarks[:, points] *= ratio.astype(np.float32)
+    # The vertical way of the lips is what is read as style: fit the opening itself.
+    neutral = to_68(FaceModel.embedded().mean)
+    reached = opening_range(landmarks, neutral)
+    if reached > 0.005 and seconds > 1:
+        factor = opening_range(performed, style.motion.neutral) / reached
+        for name in ("mouth", "jaw"):
+            landmarks[:, list(REGIONS[name]), 1] *= np.float32(np.clip(factor, 0.5, 2.0))
+    return landmarks
+
+
+def _spread_where(landmarks: Floats, rows: NDArray[np.bool_]) -> Floats:
+    """Return the standard deviation (68, 3) over chosen rows, a piece at a time to spare memory."""
+    total, squares = np.zeros((68, 3)), np.zeros((68, 3))
+    for start in range(0, len(landmarks), CHUNK):
+        piece = landmarks[start : start + CHUNK][rows[start : start + CHUNK]].astype(np.float64)
+        total += piece.sum(0)
+        squares += np.square(piece).sum(0)
+    count = rows.sum()
+    return np.sqrt(np.maximum(squares / count - np.square(total / count), 0))
+
+
+def opening_range(landmarks: Floats, neutral: Floats) -> float:
+    """Return the mouth opening's way from its 5th to its 95th percentile."""
+    pieces = [
+        mouth_opening(landmarks[start : start + CHUNK] + neutral)
+        for start in range(0, len(landmarks), CHUNK)
+    ]
+    low, high = np.percentile(np.concatenate(pieces), [5, 95])
+    return float(high - low)
+
+
+def match_mean(landmarks: Floats, voice: Floats, brows: Floats, style: Style) -> Floats:
+    """Return offsets (T, 68, 3) with brow motion, and with the style's mean of brows and lids and,
+    while speaking, of the mouth.
+
+    The network's own brow motion is kept; noise adds only the variance it lacks.
+    """
+    landmarks = landmarks.copy()
+    points = list(REGIONS["brows"])
+    wanted = style.motion.landmarks[:, points].var(0).sum()
+    known = landmarks[:, points].var(0).sum()
+    landmarks[:, points] += np.float32(np.sqrt(max(0.0, 1 - known / (wanted + 1e-9)))) * brows
+    mean = style.motion.landmarks.mean(0).clip(-HELD_POSE, HELD_POSE)
+    own = landmarks.mean(0)
+    for name in ("brows", "eyes"):
+        points = list(REGIONS[name])
+        landmarks[:, points] += (mean - own)[points]
+    mouth = list(REGIONS["mouth"])
+    landmarks[:, mouth, 0] += voice[:, None] * (mean - own)[mouth, 0]
+    return landmarks
+
+
+LEVELS = np.linspace(2, 98, 33)  # percentiles at which openings are compared
+LEAST_SECONDS = 1.0  # of voice, below which a recording's percentiles mean nothing
+HASTE = 1.1  # most the lips' speed may be of the style's own
+
+
+def match_opening(
+    landmarks: Floats, voice: Floats, performed: Motion, neutral: Floats, fps: Fraction
+) -> Floats:
+    """Return offsets whose distribution of openings, while speaking, comes near to a style's.
+
+    landmarks (T, 68, 3) are offsets on the face `neutral`, voice (T,) the gate. The map from
+    opening to opening is monotone, so that syllables keep their time and the least open stay the
+    least open; the rest of the lower face goes along as it does in the style. It goes only as far
+    as lips then move hardly faster than the style's: for a mouth that gapes without speaking, the
+    whole way would turn quick syllables into snapping.
+    """
+    voiced = voice > 0.5
+    if voiced.sum() / fps < LEAST_SECONDS:
+        return landmarks
+    landmarks = landmarks.copy()
+    spoken = performed.landmarks - expression_of(
+        performed.landmarks, performed.neutral, performed.fps
+    )
+    opening, wanted = mouth_opening(landmarks + neutral), mouth_opening(spoken + neutral)
+    have, want = (np.percentile(values, LEVELS) for values in (opening[voiced], wanted))
+    shift = np.interp(opening, have, want - have) * voice
+    allowed = HASTE * _speed(wanted, performed.fps)
+    shares = np.linspace(1, 0, 21)
+    share = next((one for one in shares if _speed(opening + one * shift, fps) <= allowed), 0.0)
+    about, lower = wanted - wanted.mean(), spoken[:, LOWER]
+    along = np.tensordot(about, lower - lower.mean(0), (0, 0)) / (np.square(about).sum() + 1e-9)
+    landmarks[:, LOWER] += (share * shift[:, None, None] * along).astype(np.float32)
+    return landmarks
+
+
+def _speed(opening: Floats, fps: Fraction) -> float:
+    """Return the root mean square speed of an opening (T,), a second's."""
+    return float(np.sqrt(np.square(np.diff(opening)).mean())) * float(fps)

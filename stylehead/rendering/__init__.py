@@ -1,0 +1,1 @@
+"""Portrait and motion -> frames."""

@@ -1,0 +1,105 @@
+"""The square around the mouth that networks complete: always upright and at one size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stylehead.face.geometry import Similarity
+from stylehead.face.landmarks import INNER_LIPS, MESH_OF_68
+from stylehead.types import Floats, Pixels
+
+SIZE = 128
+"""Side of the patch in its own pixels."""
+UNITS = 1.1
+"""The same in head-space units: from the nose to below the chin of a closed mouth."""
+DRAWN = np.concatenate([MESH_OF_68, INNER_LIPS])
+"""Mesh vertices that a facial map is drawn from: the 68 landmarks, then the inner lips' outline."""
+
+
+def mouth_middle(rest: Floats) -> Floats:
+    """Return the middle of the lips (3,) of a neutral mesh (478, 3), head space."""
+    return rest[INNER_LIPS].mean(0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MouthCrop:
+    """Where the patch lies in a picture; it turns with the head's roll and grows with its size."""
+
+    centre: Floats
+    """(2,) pixels."""
+    right: Floats
+    """(2,) unit vector, the head's right in the picture."""
+    unit: float
+    """Picture pixels per head-space unit."""
+
+    @staticmethod
+    def of(pose: Similarity, middle: Floats) -> MouthCrop:
+        """Return the patch of a head: pose takes head space to pixels, middle (3,) is its lips'."""
+        beside = middle + np.array([1, 0, 0], np.float32)
+        here, beside = pose.apply(np.stack([middle, beside]))[:, :2]
+        across = beside - here
+        return MouthCrop(here, across / np.linalg.norm(across), pose.scale)
+
+    @property
+    def step(self) -> float:
+        """Picture pixels per patch pixel."""
+        return self.unit * UNITS / SIZE
+
+    def matrix(self) -> NDArray[np.float64]:
+        """Return the (2, 3) move from patch pixels to picture pixels."""
+        x, y = self.right * self.step
+        turn = np.array([[x, -y], [y, x]], np.float64)
+        middle = (SIZE - 1) / 2
+        return np.column_stack([turn, self.centre - turn @ [middle, middle]])
+
+    def in_patch(self, points: Floats) -> Floats:
+        """Move points (N, 2) from picture pixels to patch pixels."""
+        matrix = self.matrix()
+        return ((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T).astype(np.float32)
+
+    def cut(self, pixels: Pixels) -> Pixels:
+        """Return the patch (SIZE, SIZE, 3) of a picture."""
+        # Samples lie closer than the picture's pixels, then are averaged: no moire.
+        finer = max(1, round(self.step))
+        matrix = self.matrix()
+        shift = matrix[:, :2] @ np.full(2, (1 / finer - 1) / 2)
+        finely = np.column_stack([matrix[:, :2] / finer, matrix[:, 2] + shift])
+        side = SIZE * finer
+        patch = cv2.warpAffine(
+            pixels,
+            finely,
+            (side, side),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        if finer > 1:
+            patch = cv2.resize(patch, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+        return np.asarray(patch, np.uint8)
+
+    def blend(self, pixels: Pixels, layer: Floats) -> None:
+        """Lay a patch over a picture, in place.
+
+        layer (SIZE, SIZE, 4): how much of the picture it covers, 0 to 1, then RGB that is added,
+        0 to 255; nothing of it may reach the patch's rim.
+        """
+        height, width = pixels.shape[:2]
+        reach = UNITS * self.unit * 0.5 * float(np.abs(self.right).sum()) + 2
+        low = np.maximum(np.floor(self.centre - reach).astype(int), 0)
+        high = np.minimum(np.ceil(self.centre + reach).astype(int) + 1, [width, height])
+        if (high <= low).any():
+            return
+        matrix = self.matrix()
+        matrix[:, 2] -= low
+        grown = cv2.warpAffine(
+            layer,
+            matrix,
+            (int(high[0] - low[0]), int(high[1] - low[1])),
+            flags=cv2.INTER_CUBIC if self.step > 1 else cv2.INTER_LINEAR,
+        )
+        part = pixels[low[1] : high[1], low[0] : high[0]]
+        mixed = part * (1 - grown[..., :1]) + grown[..., 1:]
+        part[:] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)

@@ -1,0 +1,152 @@
+"""The inside of an open mouth, drawn as anatomy has it: teeth, tongue and the dark behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stylehead.rendering.facial_map import SHIFT, apart
+from stylehead.rendering.mouth_crop import SIZE, UNITS
+from stylehead.types import Floats, Pixels
+
+FINER = 2  # pixels drawn per pixel of the patch, each way
+MIDDLE = (SIZE - 1) / 2  # of the patch: where the lips meet at rest
+MILLIMETRE = SIZE / UNITS / 92  # patch pixels; outer eye corners are 92 mm apart
+WIDTHS = (8.6, 6.8, 7.6, 6.8, 6.6, 9.5)
+"""Of the upper teeth from the middle to the side, mm (means of adults). Lower ones are left out:
+on the training clips they cost more than they gave at every opening."""
+SHORTER = (0.0, 0.8, 0.2, 0.8, 1.2, 1.6)
+"""How much higher than the middle one a tooth ends, mm."""
+HALF, BEND = 28.0, 1.7  # half the row's width, and how much higher it ends at the side, mm
+EDGE = 2.4  # mm that the teeth end below where lips meet
+ROUND, BETWEEN = 0.9, 0.1  # rounding of a tooth's corners and half the gap beside it, mm
+DEEP = 0.4  # patch pixels that teeth move per pixel the nose's tip is off its base
+LEAST_GAP, FULL_GAP = 7.0, 13.0  # mm between the lips at which the tongue shows
+TONGUE = 0.5  # share of the gap that the tongue fills
+# Light inside, against the skin's. Fitted on the training clips for the least error, then moved
+# half way to what a single mouth looks like: the mean of many has neither teeth nor dark.
+ENAMEL = (0.18, 0.85)
+"""Of teeth: a constant and a share of the skin's; they stay light in dark skin."""
+DARK, FLESH = (0.48, 0.25, 0.25), (0.98, 0.66, 0.67)
+"""Of the dark and of the tongue, red, green and blue."""
+WHITE = (1.03, 0.995, 0.93)
+COLOUR = 0.6  # share of the skin's own colour in all of it: it is the light's colour, too
+LIPS_SHADE, RIM_SHADE = 0.4, 0.33  # light taken under the upper lip, and along the whole rim
+
+
+def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats:
+    """Draw the inside of a mouth in its patch: (SIZE, SIZE, 4), cover, then RGB x cover; in [0, 1].
+
+    points (88, 2) are those that facial_map (SIZE, SIZE, 2) was drawn from; warped (SIZE, SIZE, 3)
+    is the patch, whose skin says how much light there is. Upper teeth hang from the skull, with
+    which the patch goes; the tongue goes with the lower lip.
+    """
+    points = apart(points)
+    upper, lower = points[69:78], points[79:88][::-1]
+    rim = float(lower[4, 1])
+    gap = (rim - float(upper[4, 1])) / MILLIMETRE
+    inside = facial_map[..., 1]
+    if not inside.any():
+        return np.zeros((SIZE, SIZE, 4), np.float32)
+    teeth, tongue = _teeth(points), _tongue(points, rim, gap)
+    light = _skin(points, warped)
+    level = float(light @ (0.3, 0.59, 0.11))
+    tint = 1 - COLOUR + COLOUR * light / max(level, 0.05)
+    enamel = min(ENAMEL[0] + ENAMEL[1] * level, 0.95) * tint * WHITE
+    tone = level * tint
+    colour = tone * DARK + tongue[..., None] * (tone * FLESH - tone * DARK)
+    here = np.minimum(1, 4 * teeth)[..., None]  # a tooth in shadow still hides what is behind it
+    colour = colour * (1 - here) + enamel * teeth[..., None] * here
+    colour = cv2.GaussianBlur((colour * _shade(inside, upper)).astype(np.float32), (3, 3), 0.6)
+    cover = inside.astype(np.float32)[..., None] / 255
+    return np.concatenate([cover, colour.clip(0, 1) * cover], -1)
+
+
+def mouth_interiors(
+    points: Iterable[Floats], warped: Iterable[Pixels], facial_maps: Iterable[Pixels]
+) -> Floats:
+    """Draw several: (B, SIZE, SIZE, 4)."""
+    every = zip(points, warped, facial_maps, strict=True)
+    return np.stack([mouth_interior(*one) for one in every])
+
+
+def _row() -> list[tuple[Floats, float]]:
+    """Return outlines (N, 2) and light of half a row of teeth, hanging from their edge at y = 0.
+
+    They stand on half an ellipse: to the side narrower, higher, darker.
+    """
+    along = np.minimum(np.concatenate([[0], np.cumsum(WIDTHS)]) / (1.25 * HALF), np.pi / 2)
+    borders, depths = HALF * np.sin(along), 1 - np.cos(along)
+    found: list[tuple[Floats, float]] = []
+    for number, shorter in enumerate(SHORTER):
+        left, right = borders[number] + BETWEEN, borders[number + 1] - BETWEEN
+        depth = (depths[number] + depths[number + 1]) / 2
+        across = np.linspace(-1, 1, 9)
+        edge = -ROUND * across**4 - BEND * depth - shorter
+        x = (left + right) / 2 + across * (right - left) / 2
+        outline = np.concatenate([[[left, -35]], np.stack([x, edge], 1), [[right, -35]]])
+        light = 1 - 0.75 * depth**0.8
+        found.append(((outline * MILLIMETRE).astype(np.float32), float(light)))
+    return found
+
+
+ROW = _row()
+
+
+def _teeth(points: Floats) -> Floats:
+    """Return the light of teeth (SIZE, SIZE), 0 where there are none."""
+    drawn = np.zeros((SIZE * FINER, SIZE * FINER), np.uint8)
+    middle = MIDDLE - DEEP * float(points[30, 0] - points[33, 0])
+    edge = np.array([middle, MIDDLE + EDGE * MILLIMETRE], np.float32)
+    for outline, light in ROW:
+        for side in (-1, 1):
+            outlined = [_fixed(outline * (side, 1) + edge, FINER)]
+            cv2.fillPoly(drawn, outlined, round(255 * light), cv2.LINE_AA, SHIFT)
+    return _coarser(drawn)
+
+
+def _tongue(points: Floats, rim: float, gap: float) -> Floats:
+    """Return how much of each pixel is tongue (SIZE, SIZE)."""
+    drawn = np.zeros((SIZE * FINER, SIZE * FINER), np.uint8)
+    shown = float(np.clip((gap - LEAST_GAP) / (FULL_GAP - LEAST_GAP), 0, 1))
+    if shown:
+        height = TONGUE * gap * MILLIMETRE + 6
+        centre = _fixed(np.array([float(points[76, 0] + points[70, 0]) / 2, rim + 6]), FINER)
+        axes = _fixed(np.array([17 * MILLIMETRE, height]), FINER)
+        cv2.ellipse(drawn, centre.tolist(), axes.tolist(), 0, 0, 360, 255 * shown, -1, 16, SHIFT)
+    return np.asarray(cv2.GaussianBlur(_coarser(drawn), (5, 5), 1.2), np.float32)
+
+
+def _shade(inside: Pixels, upper: Floats) -> Floats:
+    """Return how much light the lips leave (SIZE, SIZE, 1)."""
+    far = cv2.distanceTransform((inside > 127).astype(np.uint8), cv2.DIST_L2, 3)
+    order = np.argsort(upper[:, 0])
+    lip = np.interp(np.arange(SIZE), upper[order, 0], upper[order, 1])
+    below = np.maximum(np.arange(SIZE)[:, None] - lip, 0)
+    shade = (1 - LIPS_SHADE * np.exp(-below / 2.2)) * (1 - RIM_SHADE * np.exp(-far / 2.0))
+    return shade[..., None].astype(np.float32)
+
+
+_ROWS, _COLUMNS = np.mgrid[:SIZE:2, :SIZE:2]
+NEAR = (np.hypot(_ROWS - MIDDLE, _COLUMNS - MIDDLE) < 45) & (_ROWS > 45)
+
+
+def _skin(points: Floats, warped: Pixels) -> Floats:
+    """Return the colour of the skin around the lips (3,), in [0, 1]."""
+    lips = np.zeros((SIZE, SIZE), np.uint8)
+    cv2.fillConvexPoly(lips, cv2.convexHull(_fixed(points[48:60])), 1, shift=SHIFT)
+    lips = cv2.dilate(lips, np.ones((5, 5), np.uint8))
+    around = warped[::2, ::2][NEAR & (lips[::2, ::2] == 0)]
+    return (np.median(around, 0) / 255 if len(around) else np.full(3, 0.5)).astype(np.float32)
+
+
+def _fixed(points: Floats, finer: int = 1) -> NDArray[np.int32]:
+    """Return points in fixed point, as cv2 draws them."""
+    return np.round(((points + 0.5) * finer - 0.5) * (1 << SHIFT)).astype(np.int32)
+
+
+def _coarser(drawn: Pixels) -> Floats:
+    return cv2.resize(drawn, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255

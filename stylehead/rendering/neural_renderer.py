@@ -1,0 +1,153 @@
+"""The warping networks that a user fetches, loaded from their published files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from stylehead.device import channels_first, to_array
+from stylehead.errors import WeightsError
+from stylehead.models.keypoints import Source
+from stylehead.models.layers import fold_spectral_norms
+from stylehead.models.liveportrait.portrait_animator import PortraitAnimator
+from stylehead.models.vid2vid.style_mapper import StyleMapper
+from stylehead.progress import SILENT, Reporter
+from stylehead.rendering import mesh_renderer
+from stylehead.rendering.mesh_renderer import MeshScene, compose
+from stylehead.types import Motion, Pixels, Portrait, StyleReference
+from stylehead.weights.networks import load_published
+from stylehead.weights.store import load_state
+
+DRIVING_SIZE = 256
+"""Side of the pictures that the networks of this family take."""
+BATCH = {"cpu": 1, "cuda": 8}
+"""Frames at once: on a CPU more of them only cost memory."""
+
+
+class Animator(Protocol):
+    """A warping network: a remembered picture, held as the face in another picture is."""
+
+    def remember(self, picture: Tensor) -> Source:
+        """Return what is needed of a picture (1, 3, 256, 256) in [0, 1]."""
+        ...
+
+    def drive(self, source: Source, driving: Tensor) -> Tensor:
+        """Return pictures (B, 3, S, S) in [0, 1] of driving ones (B, 3, 256, 256)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NeuralScene:
+    """A portrait that a warping network remembers."""
+
+    still: MeshScene
+    """The picture that frames are pasted into."""
+    driver: MeshScene
+    """The same crop at the network's size."""
+    network: Animator
+    source: Source
+    device: torch.device
+
+
+def prepare_neural(
+    portrait: Portrait,
+    references: tuple[StyleReference, ...],
+    network: Animator,
+    *,
+    crop_size: int | None,
+    device: torch.device,
+) -> NeuralScene:
+    """Have the network look at the portrait's face crop once; the rest is as in rendering."""
+    still = mesh_renderer.prepare(portrait, references, crop_size=crop_size, device=device)
+    driver = mesh_renderer.prepare(portrait, references, crop_size=DRIVING_SIZE, device=device)
+    with torch.inference_mode():
+        source = network.remember(_pictures([driver.picture], device))
+    return NeuralScene(still, driver, network, source, device)
+
+
+def render_neural(scene: NeuralScene, motion: Motion) -> Iterator[Pixels]:
+    """Yield one (H, W, 3) RGB frame per frame of motion; memory does not grow with its length."""
+    drivers = mesh_renderer.render(scene.driver, motion)
+    while batch := list(islice(drivers, BATCH[scene.device.type])):
+        for made in _drive(scene, batch):
+            yield compose(scene.still, _fitted(made, scene.still.rig.size))
+
+
+@torch.inference_mode()
+def _drive(scene: NeuralScene, drivers: list[Pixels]) -> Pixels:
+    """Return crops (B, S, S, 3) of driving ones."""
+    with _half(scene.device):
+        made = scene.network.drive(scene.source, _pictures(drivers, scene.device))
+    return (to_array(made.permute(0, 2, 3, 1)) * 255 + 0.5).astype(np.uint8)
+
+
+def _pictures(crops: list[Pixels], device: torch.device) -> Tensor:
+    return channels_first(np.stack(crops), device) / 255
+
+
+def _half(device: torch.device) -> torch.autocast | nullcontext[None]:
+    """Compute in half precision where that is faster; the networks keep places in single."""
+    return torch.autocast("cuda", torch.float16) if device.type == "cuda" else nullcontext()
+
+
+def _fitted(crop: Pixels, size: int) -> Pixels:
+    if len(crop) == size:
+        return crop
+    way = cv2.INTER_AREA if size < len(crop) else cv2.INTER_CUBIC
+    resized: NDArray[np.generic] = cv2.resize(crop, (size, size), interpolation=way)
+    return np.asarray(resized, np.uint8)
+
+
+Parts = dict[str, tuple[str, str | None]]
+"""Part of a network -> entry of weights.toml, and the section of its file."""
+
+LIVEPORTRAIT: Parts = {
+    "appearance": ("liveportrait_appearance", None),
+    "motion.detector": ("liveportrait_motion", None),
+    "warping": ("liveportrait_warping", None),
+    "decoder": ("liveportrait_generator", None),
+    "stitching": ("liveportrait_stitching", "stitching"),
+}
+VID2VID: Parts = {
+    part: ("vid2vid_00189", part) for part in ("kp_detector", "he_estimator", "generator")
+}
+
+
+def load_portrait_animator(
+    device: torch.device, *, reporter: Reporter = SILENT
+) -> PortraitAnimator:
+    """Load LivePortrait's networks."""
+    with torch.device("meta"):
+        net = PortraitAnimator()
+    _load_parts(net, LIVEPORTRAIT, "liveportrait", reporter)
+    return net.to(device).eval()
+
+
+def load_style_mapper(device: torch.device, *, reporter: Reporter = SILENT) -> StyleMapper:
+    """Load face-vid2vid's networks: the learned style mapping."""
+    with torch.device("meta"):
+        net = StyleMapper()
+    _load_parts(net, VID2VID, "vid2vid", reporter)
+    return net.to(device).eval()
+
+
+def _load_parts(net: nn.Module, parts: Parts, profile: str, reporter: Reporter) -> None:
+    for part, (name, section) in parts.items():
+        try:
+            state = load_state(name, section, reporter=reporter)
+        except WeightsError as failure:
+            raise WeightsError(
+                f"The renderer {profile} lacks its weights. {failure}",
+                remedy=f"stylehead weights get --profile {profile}. {failure.remedy}",
+            ) from failure
+        load_published(net.get_submodule(part), state, name)
+    fold_spectral_norms(net)

@@ -1,0 +1,101 @@
+"""Style mapping: portrait + four style references -> four intermediate style patterns (ISP)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stylehead.face.face_model import FaceModel
+from stylehead.face.geometry import Similarity
+from stylehead.files import check_output, make_folder
+from stylehead.media.image import write_image
+from stylehead.rendering.mouth_crop import MouthCrop, mouth_middle
+from stylehead.rendering.mouth_generator import MouthCompleter
+from stylehead.rendering.portrait_mesh import PortraitMesh
+from stylehead.rendering.rasterize import displacement_map
+from stylehead.rendering.warp import Sampler
+from stylehead.types import TEMPLATES, Floats, Pixels, StyleReference
+
+PATTERN = 512
+"""Side of a pattern in pixels, as it is saved."""
+LEAST_COLOUR = 3.0  # mean difference of a pixel's channels, of 255, that a coloured portrait has
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pattern:
+    """I_o: the portrait in the pose and with the mouth of one style reference."""
+
+    template: str
+    """none, M, R or O."""
+    pixels: Pixels
+    """(S, S, 3) the working crop."""
+    vertices: Floats
+    """(N, 3) the mesh in it, in its pixels."""
+    place: MouthCrop
+    """Where the mouth's patch lies in it."""
+
+    def patch(self) -> Pixels:
+        """Return the mouth's patch."""
+        return self.place.cut(self.pixels)
+
+
+def map_styles(
+    rig: PortraitMesh,
+    sampler: Sampler,
+    references: tuple[StyleReference, ...],
+    completer: MouthCompleter,
+) -> list[Pattern]:
+    """Return the patterns of a portrait in the order of TEMPLATES (Eq. 1, 2, 8, 9).
+
+    The explicit back end: keypoints are the mesh's vertices. c_k is the portrait's neutral face,
+    C_k the vertices of the portrait as it is, Cbar_k those with the reference's expression and
+    head pose relative to the style person's own None frame, so that no identity comes along. The
+    triangles' barycentric weights compose the warp (they sum to one), the depth test decides what
+    is hidden, and `completer` is the intermediate generator.
+    """
+    model = FaceModel.embedded()
+    none = references[TEMPLATES.index("none")]
+    patterns: list[Pattern] = []
+    for reference in references:
+        offsets = model.mesh_offsets((reference.landmarks - none.landmarks)[None])[0]
+        rotation = reference.rotation @ none.rotation.T
+        vertices = rig.pose_vertices(offsets, rotation, np.zeros(3, np.float32), 0.0)
+        moved = sampler(
+            displacement_map(
+                rig.triangles, vertices, rig.source, size=rig.size, cells=min(rig.size, PATTERN)
+            )
+        )
+        place = frame_crop(rig, rig.posed(rotation, np.zeros(3, np.float32)))
+        completer.complete([moved], [vertices], [place])
+        patterns.append(Pattern(reference.template, moved, vertices, place))
+    return patterns
+
+
+def is_colourless(crop: Pixels) -> bool:
+    """Whether a portrait's crop (S, S, 3) is grey throughout."""
+    small = cv2.resize(crop, (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return bool(np.ptp(small, axis=-1).mean() < LEAST_COLOUR)
+
+
+def frame_crop(rig: PortraitMesh, pose: Similarity) -> MouthCrop:
+    """Return where the mouth's patch of a posed head lies."""
+    return MouthCrop.of(pose, mouth_middle(rig.rest))
+
+
+def check_patterns(folder: Path, *, overwrite: bool) -> None:
+    """Raise MediaError when save_patterns would replace pictures of a folder unasked."""
+    if folder.exists():
+        for template in TEMPLATES:
+            check_output(folder / f"{template}.png", overwrite=overwrite)
+
+
+def save_patterns(patterns: list[Pattern], folder: Path) -> None:
+    """Write the patterns as PNG at PATTERN pixels: none.png, M.png, R.png and O.png."""
+    make_folder(folder)
+    for one in patterns:
+        way = cv2.INTER_AREA if len(one.pixels) > PATTERN else cv2.INTER_CUBIC
+        resized = cv2.resize(one.pixels, (PATTERN, PATTERN), interpolation=way)
+        write_image(folder / f"{one.template}.png", np.asarray(resized, np.uint8))

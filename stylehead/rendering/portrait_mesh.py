@@ -1,0 +1,296 @@
+"""The portrait's extended mesh: face, head, shoulders and background, and how motion moves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+
+from stylehead.face.face_model import FaceModel
+from stylehead.face.geometry import Similarity
+from stylehead.face.landmarks import (
+    EYES,
+    FACE,
+    INNER_LOWER,
+    INNER_UPPER,
+    MOUTH_CORNERS,
+    OVAL,
+    interocular,
+    to_68,
+)
+from stylehead.face.performance import CAMERA_DISTANCE
+from stylehead.types import Floats, Portrait
+
+RINGS = ((1.12, 1.0), (1.3, 1.0), (1.55, 0.8), (1.9, 0.45), (2.3, 0.12))
+"""Rings around the face: size against the oval, and how rigidly they follow the head."""
+CROP_FACES = 2.1  # side of the working square in face sizes (architecture, 3)
+LEAST_CROP = 1.4  # of face sizes, when the picture is small
+CROP_LIFT = 0.03  # of that side: more room for hair than for the chest
+SKULL_DEPTH = 0.95  # depth of the head's axis behind the rigid points, head-space unit
+DEPTH_REACHED = 0.65  # of the oval's size beyond it, where the surface has curved back to the axis;
+# steeper, a head that looks up would hide its forehead behind its hair
+CHEST = 0.12  # how rigidly what is below the chin follows the head
+SHOULDERS = 0.5  # of the head's shift that shoulders follow (method notes, 3.3)
+EYEBALL = 0.13  # radius of the eyeball, head-space unit: 12 mm
+SIGHT = np.array([0.5, 0.9, 1.0, 1.0, 1.0, 0.9, 0.5], np.float32)
+"""How far points along the middle of an eye's opening follow the eyeball; corners do not."""
+STRAIGHT = np.zeros(2, np.float32)
+CREASE_SHARE, BROW_SKIN_SHARE = 0.5, 0.08  # of the lid's way in a blink: the brow stays
+LOWER_LID_SHARE = 0.12  # of the eye's opening that the lower lid rises; the upper lid does the rest
+OVERLAP = 0.008  # head-space unit by which lids and lips that were open in the picture pass each
+# other when shut, so that no line of eye or teeth is left between them
+NEARER = 0.02  # head-space unit by which the upper one is then in front
+CLOSED_GAP = 0.008  # inner-lip gap of a closed mouth as the tracker sees it, head-space unit
+SEEN = 2 * len(SIGHT)
+OWN_EXPRESSION = 0.9  # of the estimated expression that is taken off; the rest is the person's look
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PortraitMesh:
+    """A portrait prepared for motion, in pixels of its square working crop."""
+
+    source: Floats
+    """(N, 3) vertices as they are in the picture."""
+    rest: Floats
+    """(478, 3) the portrait's own neutral face, head space."""
+    pose: Similarity
+    """Head space -> crop pixels, the portrait's own head pose."""
+    rigidity: Floats
+    """(N,) 1 moves with the head, 0 stays."""
+    carried: Floats
+    """(N,) share of the head's shift, without its turn, that is added: shoulders."""
+    triangles: NDArray[np.int64]
+    """(M, 3)"""
+    size: int
+    """Side of the crop in pixels."""
+    corner: Floats
+    """(2,) the crop's top left corner in the picture, pixels."""
+    scale: float
+    """Crop pixels per picture pixel."""
+
+    def pose_vertices(
+        self,
+        offsets: Floats,
+        rotation: Floats,
+        translation: Floats,
+        blink: float,
+        gaze: Floats = STRAIGHT,
+    ) -> Floats:
+        """Return all vertices (N, 3) in crop pixels for one frame of motion.
+
+        offsets (478, 3) mesh offsets from neutral in head space; gaze (2,) degrees. Eq. 1-2 of the
+        paper with explicit keypoints: vertex = (rest + offset) R + tau, blended with the still
+        picture by rigidity.
+        """
+        face = self.rest[:FACE] + offsets[:FACE]
+        for eye in EYES:
+            _close_lids(face, eye, blink)
+        sight = _sight(face, EYEBALL * np.sin(np.radians(gaze)))
+        pose = self.posed(rotation, translation)
+        placed = pose.apply(np.concatenate([face, self._around(), sight]))
+        vertices = self._blended(placed)
+        vertices[:, :2] += self.carried[:, None] * (self.pose.scale * translation[:2])
+        return vertices.astype(np.float32)
+
+    def posed(self, rotation: Floats, translation: Floats) -> Similarity:
+        """Return head space -> crop pixels of a head that moved from its rest pose."""
+        # Nearer is larger; the nominal camera is far, so this is a few percent at most.
+        near = CAMERA_DISTANCE / (CAMERA_DISTANCE + float(translation[2]))
+        own = self.pose
+        return Similarity(
+            own.scale * near,
+            (rotation @ own.rotation).astype(np.float32),
+            own.apply(translation[None] * near)[0],
+        )
+
+    def in_crop(self, mesh: Floats) -> Floats:
+        """Move a mesh (N, 3) from the picture's pixels to the crop's."""
+        return _in_crop(mesh, self.corner, self.scale)
+
+    def follow(self, mesh: Floats, pose: Similarity) -> Floats:
+        """Return all vertices (N, 3) of a face that was tracked: mesh (478, 3), crop pixels.
+
+        pose takes head space to crop pixels, as `posed` does.
+        """
+        placed = [mesh[:FACE], pose.apply(self._around()), _sight(mesh, STRAIGHT)]
+        return self._blended(np.concatenate(placed)).astype(np.float32)
+
+    def _around(self) -> Floats:
+        """Return the vertices around the face, head space."""
+        return self.pose.undo(self.source[FACE:-SEEN])
+
+    def _blended(self, placed: Floats) -> Floats:
+        return self.source + self.rigidity[:, None] * (placed - self.source)
+
+
+def build_portrait_mesh(portrait: Portrait, *, size: int | None) -> PortraitMesh:
+    """Build the extended mesh of a portrait.
+
+    `size` is the side of the working crop in pixels; None keeps the picture's own resolution.
+    """
+    mesh = portrait.face.mesh
+    oval = mesh[OVAL, :2]
+    side = CROP_FACES * float(max(np.ptp(oval[:, 0]), np.ptp(oval[:, 1])))
+    height, width = portrait.pixels.shape[:2]
+    # A square inside the picture shows nothing made up; only a face too near its edge needs more.
+    side = float(round(max(min(side, width, height), side * LEAST_CROP / CROP_FACES)))
+    corner = (oval.min(0) + oval.max(0)) / 2 - side / 2 - [0, CROP_LIFT * side]
+    room = np.array([width - side, height - side])
+    corner = np.where(room >= 0, corner.clip(0, np.maximum(room, 0)), corner)
+    corner = np.round(corner).astype(np.float32)
+    size = size or int(side)
+    scale = size / side
+    face = _in_crop(mesh, corner, scale)
+    model = FaceModel.embedded()
+    pose = model.pose(face)
+    rest = _own_neutral(pose.undo(face), model, portrait.face.expression)
+    unit = float(interocular(to_68(rest)))
+    pose = pose._replace(scale=pose.scale * unit)
+    rest = rest / unit
+    rings, rigidity, carried = _rings(face, pose, size)
+    border = _border(size, face[OVAL, 2].mean())
+    source = np.concatenate([face[:FACE], rings, border]).astype(np.float32)
+    fixed = np.zeros(len(border))
+    weights = np.concatenate([np.ones(FACE), rigidity, fixed, np.ones(SEEN)])
+    shoulders = np.concatenate([np.zeros(FACE), carried, fixed, np.zeros(SEEN)])
+    triangles = np.concatenate([model.triangles, _openings(len(source)), _outside(source)])
+    source = np.concatenate([source, _sight(face, STRAIGHT)]).astype(np.float32)
+    return PortraitMesh(
+        source,
+        rest.astype(np.float32),
+        pose,
+        weights.astype(np.float32),
+        shoulders.astype(np.float32),
+        triangles,
+        size,
+        corner,
+        scale,
+    )
+
+
+def _in_crop(mesh: Floats, corner: Floats, scale: float) -> Floats:
+    # Pixel centres: (p + 0.5) scales, not p.
+    moved = (mesh - [corner[0] - 0.5, corner[1] - 0.5, 0]) * scale - [0.5, 0.5, 0]
+    return moved.astype(np.float32)
+
+
+def _own_neutral(head: Floats, model: FaceModel, expression: Floats) -> Floats:
+    """AlignedFeatures the portrait's own expression off and close its lips: (478, 3) head space."""
+    neutral = head - OWN_EXPRESSION * model.expression_offset(expression)
+    points = to_68(neutral)
+    gaps = points[[67, 66, 65], 1] - points[[61, 62, 63], 1]
+    excess = max(0.0, float(gaps.mean()) - CLOSED_GAP)
+    if excess:
+        closing = np.zeros((1, 68, 3), np.float32)
+        for upper, lower, gap in zip((61, 62, 63), (67, 66, 65), gaps, strict=True):
+            closing[0, upper, 1] = 0.3 * max(0.0, gap - CLOSED_GAP)
+            closing[0, lower, 1] = -0.7 * max(0.0, gap - CLOSED_GAP)
+        closing[0, [50, 51, 52], 1] = 0.25 * excess
+        closing[0, [56, 57, 58], 1] = -0.6 * excess
+        closing[0, [55, 59], 1] = -0.35 * excess
+        closing[0, [6, 7, 8, 9, 10], 1] = -0.4 * excess
+        neutral = neutral + model.mesh_offsets(closing)[0]
+        # What the linear map left open between the landmarks.
+        gap = neutral[INNER_LOWER, 1] - neutral[INNER_UPPER, 1]
+        rest = np.maximum(0, gap + OVERLAP)
+        neutral[INNER_UPPER, 1] += 0.4 * rest
+        neutral[INNER_LOWER, 1] -= 0.6 * rest
+        neutral[INNER_UPPER, 2] -= NEARER
+    return neutral
+
+
+def _close_lids(face: Floats, eye: tuple[NDArray[np.int64], ...], blink: float) -> None:
+    """Lower the upper lid onto the lower one, in place; head space, y down."""
+    if blink <= 0:
+        return
+    upper, lower, crease, below_brow = eye
+    gap = face[lower] - face[upper]
+    way = blink * (1 - LOWER_LID_SHARE) * gap[1:-1]
+    way = way + blink * np.array([0, OVERLAP, -NEARER], np.float32)
+    face[upper[1:-1]] += way
+    face[lower[1:-1]] -= blink * LOWER_LID_SHARE * gap[1:-1]
+    face[crease] += CREASE_SHARE * way
+    face[below_brow] += BROW_SKIN_SHARE * way
+
+
+def _sight(face: Floats, shift: Floats) -> Floats:
+    """Return the points (14, 3) in the middle of both eyes' openings, moved with the eyeballs."""
+    points = [(face[eye[0][1:-1]] + face[eye[1][1:-1]]) / 2 for eye in EYES]
+    for row in points:
+        row[:, :2] += SIGHT[:, None] * shift
+    return np.concatenate(points)
+
+
+def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats, Floats]:
+    """Return ring vertices (K, 3) in pixels, their rigidity (K,), and how far they are carried.
+
+    Depth runs from the face's outline to the axis of the skull: the silhouette of a turning head
+    stays where it is. Rings outside the crop are left out.
+    """
+    oval = face[OVAL]
+    centre = oval[:, :2].mean(0)
+    axis_depth = float(pose.apply(np.array([0, 0, SKULL_DEPTH], np.float32))[2])
+    chin = float(face[152, 1])
+    height = float(np.ptp(oval[:, 1]))
+    rings, rigidity, carried = [], [], []
+    for factor, weight in RINGS:
+        ring = oval.copy()
+        ring[:, :2] = centre + (oval[:, :2] - centre) * factor
+        share = min(1.0, (factor - 1) / DEPTH_REACHED)
+        ring[:, 2] = oval[:, 2] + share * (axis_depth - oval[:, 2])
+        below = ((ring[:, 1] - chin) / (0.35 * height)).clip(0, 1)
+        rings.append(ring)
+        rigidity.append(weight * ((1 - below) + CHEST * below))
+        carried.append((SHOULDERS - CHEST) * weight * below)
+    points, weights = np.concatenate(rings), np.concatenate(rigidity)
+    room = size / 100
+    inside = ((points[:, :2] > room) & (points[:, :2] < size - 1 - room)).all(1)
+    # Near the crop's edge nothing may move: the edge itself is pinned.
+    points, weights = points[inside], weights[inside]
+    edge = np.minimum(points[:, :2], size - 1 - points[:, :2]).min(1)
+    free = (edge / (0.08 * size)).clip(0, 1)
+    return points, weights * free, np.concatenate(carried)[inside] * free
+
+
+def _border(size: int, depth: float) -> Floats:
+    steps = np.linspace(0, size - 1, 17)
+    low, high = np.zeros(17), np.full(17, size - 1.0)
+    sides = [(steps, low), (steps, high), (low[1:-1], steps[1:-1]), (high[1:-1], steps[1:-1])]
+    points = np.concatenate([np.stack(side, 1) for side in sides])
+    return np.column_stack([points, np.full(len(points), depth + size)]).astype(np.float32)
+
+
+def _openings(first_sight: int) -> NDArray[np.int64]:
+    """Triangles across mouth and eyes, so that the map has no holes there.
+
+    Eyes have a middle row, the points of `_sight`, the first of which is vertex `first_sight`.
+    """
+    strips = [
+        (
+            np.array((MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1])),
+            np.array((MOUTH_CORNERS[0], *INNER_LOWER, MOUTH_CORNERS[1])),
+        )
+    ]
+    for number, (upper, lower, *_) in enumerate(EYES):
+        row = first_sight + number * len(SIGHT) + np.arange(len(SIGHT))
+        middle = np.array((upper[0], *row, upper[-1]))
+        strips += [(upper, middle), (middle, lower)]
+    triangles: list[tuple[int, int, int]] = []
+    for upper, lower in strips:
+        for i in range(len(upper) - 1):
+            a, b, c, d = upper[i], upper[i + 1], lower[i], lower[i + 1]
+            triangles += [
+                triangle for triangle in ((a, b, c), (b, d, c)) if len(set(triangle)) == 3
+            ]
+    return np.array(triangles, np.int64)
+
+
+def _outside(source: Floats) -> NDArray[np.int64]:
+    """Triangulate the picture around the face: outline, rings and border."""
+    index = np.concatenate([OVAL, np.arange(FACE, len(source))])
+    points = source[index, :2].astype(np.float64)
+    triangles = Delaunay(points).simplices
+    inner = (triangles < len(OVAL)).all(1)  # all three corners on the outline: inside the face
+    return index[triangles[~inner]].astype(np.int64)

@@ -1,0 +1,1 @@
+"""A recording -> what the motion is made from."""

@@ -1,0 +1,84 @@
+"""Sound -> the voice in it, and when it is heard: music and noise must not move lips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylehead.models.voice_filter import ROWS_PER_STEP, VoiceFilter
+from stylehead.speech.mel import FLOOR, mel_filters, overlapping_windows
+from stylehead.types import MOTION_FPS, SPEECH_RATE, Floats
+
+N_FFT = 512
+HOP = 160  # samples: 100 Hz
+SPAN = (50.0, 8000.0)  # Hz
+BODY, MARGIN = 10 * SPEECH_RATE, SPEECH_RATE  # samples of a window that are kept, and around them
+STEP = HOP * ROWS_PER_STEP
+WHOLE, GONE = 0.9, 0.05  # shares of a band taken for all voice and for none
+CLEAN, MIXED = 0.95, 0.7  # voice's share of a second's energy: left as it is, and filtered
+AROUND = 100  # rows: the second that is asked how clean it is
+
+
+class Voice(NamedTuple):
+    """A stretch of sound, freed of what is not a voice."""
+
+    samples: Floats
+    """(N,) at 16 kHz."""
+    activity: Floats
+    """(N * 60 / 16000, rounded up) probability that a voice is heard, at 60 Hz."""
+
+
+class VoiceSeparator:
+    """Runs the voice filter over overlapping windows of 12 s, 10 s apart, at fixed times."""
+
+    def __init__(self, net: VoiceFilter) -> None:
+        self._net = net.eval()
+        self._filters = torch.from_numpy(mel_filters(N_FFT, net.config.mels, SPAN))
+        self._window = torch.hann_window(N_FFT)
+        # From bands back to bins: each bin takes its bands' mean, by how much they hear of it.
+        share = self._filters.T / self._filters.sum(0).clamp(min=1e-9)[:, None]
+        first, last = self._filters.sum(0).nonzero().flatten()[[0, -1]].tolist()
+        share[:first], share[last:] = share[first], share[last]
+        self._to_bins = share
+
+    @torch.inference_mode()
+    def separate(self, blocks: Iterable[Floats]) -> Iterator[Voice]:
+        """Yield the voice in a stream of samples at LOUDNESS, 10 s at a time."""
+        for span, count in overlapping_windows(blocks, body=BODY, before=MARGIN, after=MARGIN):
+            heard = torch.from_numpy(span)
+            spectrum = torch.stft(heard, N_FFT, HOP, window=self._window, return_complex=True)
+            device = self._net.activity.weight.device
+            mel = log_bands(spectrum, self._filters)[: len(span) // HOP]
+            logits, mask = (one[0].cpu() for one in self._net(mel[None].to(device)))
+            mask = torch.cat([mask, mask[-1:]])
+            mask = ((mask - GONE) / (WHOLE - GONE)).clamp(0, 1) @ self._to_bins.T
+            mask = _spared(mask.T, spectrum)
+            kept = torch.istft(spectrum * mask, N_FFT, HOP, window=self._window, length=len(span))
+            frames = -(-count * MOTION_FPS // SPEECH_RATE)
+            middles = (torch.arange(frames) + 0.5) * SPEECH_RATE / MOTION_FPS + MARGIN
+            steps = (middles / STEP).long().clamp(max=len(logits) - 1)
+            yield Voice(
+                kept[MARGIN : MARGIN + count].numpy(), torch.sigmoid(logits[steps]).float().numpy()
+            )
+
+
+def _spared(mask: Tensor, spectrum: Tensor) -> Tensor:
+    """Return the mask (257, T) opened where hardly anything but a voice is heard.
+
+    A filter takes some of the voice too, and what hears it was learned from whole voices.
+    """
+    energy = torch.stack([(spectrum * mask).abs(), spectrum.abs()]).square().sum(1)
+    inside, whole = F.avg_pool1d(energy[None], AROUND + 1, 1, AROUND // 2)[0]
+    clean = ((inside / (whole + 1e-9) - MIXED) / (CLEAN - MIXED)).clamp(0, 1)
+    return mask + (1 - mask) * clean
+
+
+def log_bands(spectrum: Tensor, filters: Tensor) -> Tensor:
+    """Return log-mel rows (..., T, 80) in about [0, 1] of a spectrum (..., 257, T)."""
+    mel = (filters @ spectrum.abs()).transpose(-1, -2)
+    return 1 - mel.clamp(min=FLOOR).log() / np.log(FLOOR)

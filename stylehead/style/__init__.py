@@ -1,0 +1,1 @@
+"""How somebody moves: learned from a clip, kept in a file, mixed."""

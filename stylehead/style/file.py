@@ -1,0 +1,167 @@
+"""Style files, and the folders of built-in and user styles."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from stylehead import files
+from stylehead.errors import StyleError
+from stylehead.style.learn import style_statistics
+from stylehead.types import TEMPLATES, Motion, Style, StyleReference, Tuning
+from stylehead.weights.store import asset, home
+
+FORMAT = "1"
+SUFFIX = ".style"
+
+
+# ---- files ----------------------------------------------------------------------------------
+
+
+def save_style(style: Style, path: Path | str) -> None:
+    """Write one safetensors file of numbers: no pixels."""
+    arrays: dict[str, NDArray[np.generic]] = {
+        "motion.landmarks": style.motion.landmarks.astype(np.float16),
+        "motion.rotation": style.motion.rotation,
+        "motion.translation": style.motion.translation,
+        "motion.blink": style.motion.blink.astype(np.float16),
+        "motion.neutral": style.motion.neutral,
+        "motion.times": style.times,
+    }
+    scores: dict[str, dict[str, float]] = {}
+    for reference in style.references:
+        key = f"reference.{reference.template}"
+        arrays[f"{key}.landmarks"] = reference.landmarks
+        arrays[f"{key}.rotation"] = reference.rotation
+        arrays[f"{key}.expression"] = reference.expression
+        scores[reference.template] = {"seconds": reference.seconds, "score": reference.score}
+    about = {
+        "format": FORMAT,
+        "name": style.name,
+        "fps": str(style.motion.fps),
+        "references": scores,
+        "statistics": style.statistics,
+        "provenance": style.provenance,
+    }
+    if style.tuning:
+        arrays |= {f"tuning.{key}": value for key, value in style.tuning.arrays.items()}
+        about["tuning"] = {
+            "encoder": style.tuning.encoder,
+            "generator_sha256": style.tuning.generator_sha256,
+        }
+    # One entry: several would be written in any order, and the same style in other bytes.
+    metadata = {"stylehead_style": json.dumps(about, sort_keys=True)}
+    with files.atomic(Path(path)) as part:
+        arrays = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
+        part.write_bytes(save(arrays, metadata=metadata))
+
+
+def load_style(path: Path | str) -> Style:
+    """Read a style file; raises StyleError when it is not one or is damaged."""
+    path = Path(path)
+    if not path.is_file():
+        raise StyleError(f"{path} does not exist.", remedy="Check the style file's path.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {}).get("stylehead_style", "{}"))
+            if about.get("format") != FORMAT:
+                raise StyleError(
+                    f"{path} is not a style file of this version.",
+                    remedy="Make it again with stylehead extract-style.",
+                )
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        scores = about["references"]
+        references = tuple(_reference(template, scores[template], arrays) for template in TEMPLATES)
+        motion = Motion(
+            arrays["motion.landmarks"].astype(np.float32),
+            arrays["motion.rotation"],
+            arrays["motion.translation"],
+            arrays["motion.blink"].astype(np.float32),
+            Fraction(about["fps"]),
+            arrays["motion.neutral"],
+        )
+        statistics = about["statistics"]
+        missing = style_statistics(motion).keys() - statistics.keys()
+        finite = all(np.isfinite(array).all() for array in arrays.values())
+        if missing or not finite:
+            raise ValueError(f"unusable numbers, or no {', '.join(sorted(missing))}")
+        return Style(
+            about["name"],
+            references,
+            motion,
+            arrays["motion.times"],
+            statistics,
+            dict(about["provenance"]),
+            _tuning(about.get("tuning"), arrays),
+        )
+    except (
+        SafetensorError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        ZeroDivisionError,
+        OSError,
+    ) as error:
+        raise StyleError(
+            f"{path} is not a style file, or is damaged.",
+            remedy="Make it again with stylehead extract-style.",
+        ) from error
+
+
+def _reference(
+    template: str, score: dict[str, float], arrays: dict[str, NDArray[np.generic]]
+) -> StyleReference:
+    key = f"reference.{template}"
+    return StyleReference(
+        template,
+        score["seconds"],
+        score["score"],
+        arrays[f"{key}.landmarks"],  # pyright: ignore[reportArgumentType]
+        arrays[f"{key}.rotation"],  # pyright: ignore[reportArgumentType]
+        arrays[f"{key}.expression"],  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _tuning(about: dict[str, str] | None, arrays: dict[str, NDArray[np.generic]]) -> Tuning | None:
+    if about is None:
+        return None
+    own = {
+        key.removeprefix("tuning."): value.astype(np.float32)
+        for key, value in arrays.items()
+        if key.startswith("tuning.")
+    }
+    return Tuning(about["encoder"], about["generator_sha256"], own)
+
+
+def style_folders() -> tuple[Path, Path]:
+    """Return the folders of built-in and of user styles."""
+    return asset("styles"), home() / "styles"
+
+
+def list_styles() -> list[tuple[str, Path, bool]]:
+    """Return (name, file, built in) of every known style, built-in ones first."""
+    found: list[tuple[str, Path, bool]] = []
+    for folder, built_in in zip(style_folders(), (True, False), strict=True):
+        found += [(path.stem, path, built_in) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    return found
+
+
+def find_style(name_or_file: str) -> Style:
+    """Load a style by file or by the name of a built-in or user style."""
+    path = Path(name_or_file)
+    if path.is_file():
+        return load_style(path)
+    known = {name: file for name, file, _ in list_styles()}
+    if name_or_file in known:
+        return load_style(known[name_or_file])
+    raise StyleError(
+        f"There is no style file or built-in style {name_or_file}.",
+        remedy=f"Use one of: {', '.join(known)}; or a file made by stylehead extract-style.",
+    )

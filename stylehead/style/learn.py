@@ -1,0 +1,84 @@
+"""Learn a style: the statistics and motion of one clip."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylehead.face.geometry import angles_from_rotation
+from stylehead.face.landmarks import REGIONS, brow_height, mouth_opening, mouth_width
+from stylehead.face.performance import BLINK, recover_performance
+from stylehead.style.references import Retrieval, retrieve
+from stylehead.types import FaceTrack, Floats, Motion, Style
+from stylehead.version import __version__
+
+STYLE_FPS = Fraction(30)
+AXES = ("x", "y", "z")
+ANGLES = ("pitch", "yaw", "roll")
+
+
+def learn_style(
+    track: FaceTrack, name: str, *, source: str = "The clip", source_sha256: str = ""
+) -> tuple[Style, Retrieval]:
+    """Learn how the person of a tracked clip moves, and how the references were found.
+
+    `source` names the clip in messages. Raises FaceError when too few frames show a face.
+    """
+    performance = recover_performance(track, name=source)
+    retrieval = retrieve(track, performance)
+    motion, times = performance.motion(STYLE_FPS)
+    provenance = {
+        "source_sha256": source_sha256,
+        "seconds": f"{track.seconds[-1] - track.seconds[0]:.2f}",
+        "face_coverage": f"{track.found.mean():.3f}",
+        "frame_size": f"{track.size[0]}x{track.size[1]}",
+        "stylehead_version": __version__,
+    }
+    statistics = style_statistics(motion)
+    return Style(name, retrieval.references, motion, times, statistics, provenance), retrieval
+
+
+def style_statistics(motion: Motion) -> dict[str, float]:
+    """Return named scalars of a motion; lengths in interocular distances, angles in degrees."""
+    found: dict[str, float] = {}
+    for region, points in REGIONS.items():
+        offsets = motion.landmarks[:, list(points)]
+        spread = np.sqrt(np.square(offsets - offsets.mean(0)).mean((0, 1)))
+        for axis, value in zip(AXES, spread, strict=True):
+            found[f"spread_{region}_{axis}"] = float(value)
+    placed = motion.landmarks + motion.neutral
+    opening, width = mouth_opening(placed), mouth_width(placed)
+    found["mouth_opening_range"] = span(opening)
+    found["mouth_opening_high"] = float(np.percentile(opening, 95))
+    found["mouth_width_range"] = span(width)
+    found["brow_range"] = span(brow_height(placed))
+    seconds = 1 / float(motion.fps)
+    for name, angle in zip(ANGLES, angles_from_rotation(motion.rotation).T, strict=True):
+        found[f"{name}_range_degrees"] = span(angle)
+        found[f"{name}_std_degrees"] = float(angle.std())
+        found[f"{name}_speed_degrees_per_second"] = float(np.diff(angle).std() / seconds)
+    for axis, place in zip(AXES, motion.translation.T, strict=True):
+        found[f"head_{axis}_std"] = float(place.std())
+        found[f"head_{axis}_speed_per_second"] = float(np.diff(place).std() / seconds)
+    found["blinks_per_minute"] = blink_count(motion.blink) / (motion.seconds / 60)
+    found["seconds"] = motion.seconds
+    return found
+
+
+def span(values: NDArray[np.floating]) -> float:
+    """Return the distance from the 5th to the 95th percentile."""
+    low, high = np.percentile(values, [5, 95])
+    return float(high - low)
+
+
+def blink_count(blink: Floats) -> int:
+    """Count closures: lids that pass half way down after having been open."""
+    shut, count = False, 0
+    for value in blink:
+        if not shut and value > 0.5:
+            shut, count = True, count + 1
+        elif shut and value < BLINK:
+            shut = False
+    return count

@@ -1,0 +1,106 @@
+"""MediaPipe's face landmarker: faces of stills and of the frames of a video."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylehead.errors import missing_library
+from stylehead.types import Face, Pixels
+from stylehead.weights.store import resolve
+
+log = logging.getLogger(__name__)
+MOST_FACES = 8
+
+
+class FaceLandmarker(Protocol):
+    """The part of MediaPipe's task that is used; its own types are not annotated."""
+
+    def detect(self, image: Any) -> Any:
+        """Find faces in one still."""
+        ...
+
+    def detect_for_video(self, image: Any, timestamp_ms: int) -> Any:
+        """Find faces in the next frame of a video."""
+        ...
+
+
+@contextmanager
+def landmarker(*, video: bool, faces: int = 1) -> Generator[FaceLandmarker]:
+    """Yield a face landmarker for stills or, in time order, for the frames of one video."""
+    model = resolve("face_landmarker")
+    with _native_talk_muted():
+        try:
+            from mediapipe.tasks.python import vision
+            from mediapipe.tasks.python.core.base_options import BaseOptions
+        except (ImportError, OSError) as error:
+            raise missing_library(error) from error
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
+            running_mode=vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE,
+            num_faces=faces,
+            output_face_blendshapes=True,
+        )
+        task = vision.FaceLandmarker.create_from_options(options)
+    try:
+        yield task
+    finally:
+        with _native_talk_muted():
+            task.close()
+
+
+@contextmanager
+def _native_talk_muted() -> Generator[None]:
+    """Send the native libraries' start-up lines to nowhere: they bypass Python's logging."""
+    if log.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device, not a path of ours)
+        saved = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def faces_in(task: FaceLandmarker, pixels: Pixels, milliseconds: int | None) -> list[Face]:
+    """Return the faces of one picture; with `milliseconds`, of the next frame of a video."""
+    import mediapipe as mp
+
+    image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(pixels))
+    result = (
+        task.detect(image) if milliseconds is None else task.detect_for_video(image, milliseconds)
+    )
+    height, width = pixels.shape[:2]
+    size = np.array([width, height, width], np.float32)  # z has the scale of x
+    return [
+        Face(
+            np.array([[p.x, p.y, p.z] for p in points], np.float32) * size,
+            np.array([shape.score for shape in shapes], np.float32),
+        )
+        for points, shapes in zip(result.face_landmarks, result.face_blendshapes, strict=True)
+    ]
+
+
+def mesh_triangles() -> NDArray[np.int64]:
+    """Return the (852, 3) triangles of the tracker's mesh, with holes for eyes and mouth."""
+    from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarksConnections
+
+    edges = FaceLandmarksConnections.FACE_LANDMARKS_TESSELATION  # three edges in a row per triangle
+    corners = {
+        tuple(sorted(edge.start for edge in edges[i : i + 3])) for i in range(0, len(edges), 3)
+    }
+    return np.array(sorted(corners), np.int64)
+
+
+def height_of(face: Face) -> float:
+    """Return a face's height in pixels, from the top of its mesh to the chin."""
+    return float(np.ptp(face.mesh[:, 1]))

@@ -1,0 +1,144 @@
+"""Choose the portrait's face: search a picture, measure each face, refuse what cannot be animated."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from stylehead.errors import FaceError
+from stylehead.face.face_model import FaceModel
+from stylehead.face.geometry import angles_from_rotation
+from stylehead.face.landmarks import interocular, to_68
+from stylehead.tracking.detector import MOST_FACES, FaceLandmarker, faces_in, height_of, landmarker
+from stylehead.types import Face, Pixels, Portrait
+
+CROP = 640  # pixels of the square a face is measured in again after it was found
+CROP_FACES = 2.4  # side of that square in face heights
+SMALLEST_EYES = 18.0  # pixels between the outer eye corners that still give a usable mouth
+PROFILE_YAW = 40.0  # degrees beyond which half of the mouth is hidden
+PROFILE_PITCH = 35.0
+
+
+# ---- stills ---------------------------------------------------------------------------------
+
+
+def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Portrait:
+    """Find the face to animate and measure it at full detail.
+
+    `number` counts faces from left to right, from 1; None takes the largest. `name` is the
+    picture's name for messages. Raises FaceError for no face, a profile or a face too small.
+    """
+    height, width = pixels.shape[:2]
+    if min(height, width) < SMALLEST_EYES:  # the tracker's native code fails on a few pixels
+        raise FaceError(
+            f"{name} has only {width} x {height} pixels.", remedy="Give a larger picture."
+        )
+    with landmarker(video=False, faces=MOST_FACES) as task:
+        found = search(task, pixels)
+    if not found:
+        raise FaceError(
+            f"{name} shows no face.", remedy="Give a picture with a face turned to the camera."
+        )
+    found.sort(key=lambda face: float(face.mesh[:, 0].mean()))
+    if number is None:
+        number = 1 + int(np.argmax([height_of(face) for face in found]))
+    if not 1 <= number <= len(found):
+        raise FaceError(
+            f"{name} shows {len(found)} face{'s' if len(found) > 1 else ''}, so there is no face "
+            f"{number}.",
+            remedy=f"Pass --face 1 to --face {len(found)}, or leave it out.",
+        )
+    face = found[number - 1]
+    eyes = float(interocular(to_68(face.mesh)[:, :2]))
+    if eyes < SMALLEST_EYES:
+        raise FaceError(
+            f"The face in {name} is too small ({eyes:.0f} pixels between the eyes' outer corners).",
+            remedy=f"Give a larger picture; {SMALLEST_EYES:.0f} pixels is the least.",
+        )
+    rotation = FaceModel.embedded().pose(face.mesh).rotation
+    pitch, yaw, _ = angles_from_rotation(rotation)
+    if abs(yaw) > PROFILE_YAW or abs(pitch) > PROFILE_PITCH:
+        side = f"{abs(yaw):.0f} degrees to the side" if abs(yaw) > PROFILE_YAW else "up or down"
+        raise FaceError(
+            f"The face in {name} is turned {side}.",
+            remedy="Give a picture in which both eyes and the whole mouth can be seen.",
+        )
+    return Portrait(pixels, face, rotation, number, len(found))
+
+
+def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
+    """Find faces in the whole picture, then in ever smaller overlapping tiles; measure each again.
+
+    The detector sees faces of a fifth of the picture's width or more, so small ones need tiles. The
+    level below the first that shows a face is searched too: others may stand further away.
+    """
+    height, width = pixels.shape[:2]
+    # A face that fills the picture is found when there is room around it.
+    margin = round(0.3 * max(height, width))
+    padded = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+    boxes = [[(-margin, -margin, width + 2 * margin, height + 2 * margin), (0, 0, width, height)]]
+    for parts in (2, 3, 5):
+        side = max(width, height) / parts
+        step = side / 2
+        boxes.append(
+            [
+                (int(x), int(y), int(1.5 * side), int(1.5 * side))
+                for y in np.arange(-side / 4, height - side / 2, step)
+                for x in np.arange(-side / 4, width - side / 2, step)
+            ]
+        )
+    found: list[Face] = []
+    for tiles in boxes:
+        last = bool(found)
+        for x, y, w, h in tiles:
+            x0, y0 = max(x, -margin) + margin, max(y, -margin) + margin
+            tile = padded[y0 : y + margin + h, x0 : x + margin + w]
+            for face in faces_in(task, _at_most(tile, 1280), None):
+                scale = tile.shape[1] / min(tile.shape[1], _at_most(tile, 1280).shape[1])
+                rough = Face(
+                    face.mesh * scale + np.array([x0 - margin, y0 - margin, 0], np.float32),
+                    face.expression,
+                )
+                exact = _measure(task, padded, margin, rough)
+                if exact and not any(_same(exact, other) for other in found):
+                    found.append(exact)
+        if last:
+            break
+    return found
+
+
+def _at_most(pixels: Pixels, side: int) -> Pixels:
+    longest = max(pixels.shape[:2])
+    if longest <= side:
+        return pixels
+    scale = side / longest
+    size = (round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _measure(task: FaceLandmarker, padded: Pixels, margin: int, rough: Face) -> Face | None:
+    """Track the face again in a square crop of its own at CROP pixels; None if it is gone there."""
+    centre = (rough.mesh[:, :2].min(0) + rough.mesh[:, :2].max(0)) / 2 + margin
+    side = CROP_FACES * max(np.ptp(rough.mesh[:, 0]), np.ptp(rough.mesh[:, 1]))
+    scale = CROP / side
+    matrix = np.array(
+        [
+            [scale, 0, CROP / 2 - scale * centre[0]],
+            [0, scale, CROP / 2 - scale * centre[1]],
+        ]
+    )
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    crop = cv2.warpAffine(padded, matrix, (CROP, CROP), flags=way, borderMode=cv2.BORDER_REPLICATE)
+    faces = faces_in(task, np.asarray(crop, np.uint8), None)
+    if not faces:
+        return None
+    middle = np.array([CROP / 2, CROP / 2], np.float32)
+    face = min(faces, key=lambda one: float(np.linalg.norm(one.mesh[:, :2].mean(0) - middle)))
+    shift = np.array([centre[0] - margin, centre[1] - margin, 0], np.float32)
+    place = np.array([CROP / 2, CROP / 2, 0], np.float32)
+    return Face((face.mesh - place) / np.float32(scale) + shift, face.expression)
+
+
+def _same(one: Face, other: Face) -> bool:
+    distance = np.linalg.norm(one.mesh[:, :2].mean(0) - other.mesh[:, :2].mean(0))
+    return bool(distance < 0.3 * max(height_of(one), height_of(other)))

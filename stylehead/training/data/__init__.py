@@ -1,0 +1,1 @@
+"""Training data, apart from the stages that use it."""

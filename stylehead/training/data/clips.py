@@ -1,0 +1,138 @@
+"""Tracked clips, and the people held out of every training."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylehead import files
+from stylehead.errors import FaceError, MediaError
+from stylehead.media.audio import open_audio
+from stylehead.progress import SILENT, Reporter, track
+from stylehead.tracking.clip import track_video
+from stylehead.types import FaceTrack
+
+SUFFIXES = {".mp4", ".mov", ".mpg", ".avi", ".mkv", ".webm"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """One tracked clip and its sound."""
+
+    name: str
+    person: str
+    """Who is seen; splits go by person."""
+    track: FaceTrack
+    samples: NDArray[np.int16]
+    """(N,) mono at 16 kHz; empty without a sound track."""
+
+
+def prepare_clips(clips: Path, work: Path, *, reporter: Reporter = SILENT) -> int:
+    """Track every clip of a folder into `work`, skip those already there, return their number.
+
+    A table `clips.tsv` beside the folder, if any, names the person of each file in `identity`.
+    """
+    if not clips.is_dir():
+        raise MediaError(
+            f"{clips} is not a folder.", remedy="Give the folder that holds the clips."
+        )
+    people = read_people(clips)
+    work.mkdir(parents=True, exist_ok=True)
+    files_module = sorted(path for path in clips.iterdir() if path.suffix.lower() in SUFFIXES)
+    done = 0
+    for path in track(files_module, "Preparing clips", len(files_module), reporter):
+        target = work / f"{path.name}.npz"
+        if not target.exists():
+            try:
+                found = track_video(path)
+            except (FaceError, MediaError) as error:
+                reporter.say(f"Left out: {error}")
+                continue
+            save_clip(
+                target, Clip(path.name, people.get(path.name, path.stem), found, _sound(path))
+            )
+        done += 1
+    return done
+
+
+def _sound(path: Path) -> NDArray[np.int16]:
+    try:
+        blocks = list(open_audio(path).blocks())
+    except MediaError:
+        return np.zeros(0, np.int16)  # a silent clip still teaches the face model
+    return (np.concatenate(blocks) * 32767).clip(-32768, 32767).astype(np.int16)
+
+
+def read_people(clips: Path) -> dict[str, str]:
+    """Return file name -> person from the clips.tsv beside the folder; empty without one."""
+    table = clips.parent / "clips.tsv"
+    if not table.exists():
+        return {}
+    with table.open(encoding="utf-8") as file:
+        return {row["file"]: row["identity"] for row in csv.DictReader(file, delimiter="\t")}
+
+
+def save_clip(path: Path, clip: Clip) -> None:
+    """Write one tracked clip as npz."""
+    found = clip.track
+    with files.atomic(path) as part:
+        np.savez(
+            part,
+            mesh=found.mesh,
+            expression=found.expression,
+            sharpness=found.sharpness,
+            seconds=found.seconds,
+            cuts=found.cuts,
+            size=np.array(found.size),
+            audio=clip.samples,
+            person=np.array(clip.person),
+        )
+
+
+def load_clips(work: Path) -> list[Clip]:
+    """Read all tracked clips of a folder, in name order; MediaError when there is none."""
+    clips = [load_clip(path) for path in sorted(work.glob("*.npz"))]
+    if not clips:
+        raise MediaError(f"{work} holds no tracked clips.", remedy="Run stylehead prepare first.")
+    return clips
+
+
+def load_clip(path: Path) -> Clip:
+    """Read one tracked clip."""
+    with np.load(path) as arrays:
+        found = FaceTrack(
+            arrays["mesh"],
+            arrays["expression"],
+            arrays["sharpness"],
+            arrays["seconds"],
+            arrays["cuts"],
+            (int(arrays["size"][0]), int(arrays["size"][1])),
+        )
+        return Clip(path.stem, str(arrays["person"]), found, arrays["audio"])
+
+
+PEOPLE = frozenset(
+    {
+        "andrew-ng",
+        "bob-menendez",
+        "david-beckham",
+        "emmanuel-macron",
+        "grid-h",
+        "hdtf-RD_Radio22",
+        "jamie-oliver",
+        "kristi-noem",
+        "mead-W036",
+        "peter-roskam",
+        "robert-downey-jr",
+        "theresa-may",
+        "unknown-10",
+        "unknown-71",
+        "unknown-74",
+        "unknown-84",
+    }
+)
+"""By `identity` in clips.tsv; chosen for variety of source, sex, language and picture, once."""

@@ -1,0 +1,1 @@
+"""Model files: listed, fetched, checked and loaded."""

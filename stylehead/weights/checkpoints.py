@@ -1,0 +1,138 @@
+"""Read CTranslate2's model container: a list of named arrays."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from stylehead.errors import WeightsError
+from stylehead.files import atomic, digest
+from stylehead.weights.cache import converted, known_digest, record, recorded
+from stylehead.weights.manifest import WeightsEntry
+
+WRAPPER = "module."
+"""What torch's DataParallel puts before every name."""
+
+DAMAGED = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    struct.error,
+)
+"""What torch's reader raises for bytes that are no checkpoint."""
+
+
+def load_state(entry: WeightsEntry, path: Path, section: str | None) -> dict[str, Tensor]:
+    """Return the tensors of one network, on the CPU, names without the entry's prefix.
+
+    `path` is the intact file of the entry. A .pth is read once, as tensors only, and kept as
+    safetensors beside it.
+    """
+    prefix = _prefix(entry, section)
+    plain = path if entry.format == "safetensors" else _as_safetensors(entry, path)
+    try:
+        with safe_open(plain, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+            state = {name[len(prefix) :]: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise _unreadable(path, str(error)) from error
+    if state and all(name.startswith(WRAPPER) for name in state):
+        state = {name[len(WRAPPER) :]: tensor for name, tensor in state.items()}
+    if not state:
+        raise _unreadable(path, f"no tensor is called {prefix}*")
+    return state
+
+
+def _prefix(entry: WeightsEntry, section: str | None) -> str:
+    """Return what the wanted tensors' names begin with."""
+    if entry.format not in ("safetensors", "pth"):
+        raise ValueError(f"{entry.name} is a {entry.format} file; it holds no state dict")
+    if section is None and not entry.sections:
+        return entry.prefix
+    if section is None or section not in entry.sections:
+        known = ", ".join(entry.sections) or "none"
+        raise WeightsError(
+            f"{entry.name} has no section {section!r}.", remedy=f"It has these: {known}."
+        )
+    return entry.sections[section]
+
+
+def _as_safetensors(entry: WeightsEntry, path: Path) -> Path:
+    """Return the safetensors form of a checkpoint, made when there is none of this very file."""
+    plain = converted(path)
+    if is_converted(entry, path):
+        return plain
+    starts = tuple(entry.sections.values()) or (entry.prefix,)
+    tensors = {
+        # Stored tensors may share memory or be transposed, which safetensors refuses.
+        name: tensor.detach().clone(memory_format=torch.contiguous_format)
+        for name, tensor in _flat(_read_tensors_only(path))
+        if name.startswith(starts)
+    }
+    about = {"source": json.dumps({"file": path.name, "sha256": entry.sha256 or recorded(path)})}
+    with atomic(plain) as part:
+        save_file(tensors, part, metadata=about)
+        sha256 = digest(part)
+    record(plain, sha256)
+    return plain
+
+
+def is_converted(entry: WeightsEntry, path: Path) -> bool:
+    """Return whether an intact safetensors form of this very checkpoint is there."""
+    plain = converted(path)
+    if not plain.is_file() or known_digest(plain) != recorded(plain):
+        return False
+    return _source_of(plain) == (entry.sha256 or recorded(path))
+
+
+def _source_of(plain: Path) -> str | None:
+    try:
+        with safe_open(plain, framework="pt") as file:
+            return json.loads((file.metadata() or {}).get("source", "{}")).get("sha256")
+    except SafetensorError:
+        return None
+
+
+def _read_tensors_only(path: Path) -> Any:
+    """Read a torch checkpoint with everything refused that is not a tensor or a plain value."""
+    try:
+        # Mapped files save memory; torch maps only those of the newer, zipped kind.
+        return torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path} holds more than tensors and is not loaded.",
+            remedy="Get the file from its makers; a file that runs code is not needed for this.",
+        ) from error
+    except DAMAGED as error:
+        raise _unreadable(path, str(error).splitlines()[0] if str(error) else "empty") from error
+
+
+def _flat(content: Any, start: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of nested dicts under dotted names; counters and the like are left out."""
+    if isinstance(content, Tensor):
+        yield start.removesuffix("."), content
+    elif isinstance(content, Mapping):
+        for key, value in content.items():  # pyright: ignore
+            yield from _flat(value, f"{start}{key}.")
+
+
+def _unreadable(path: Path, reason: str) -> WeightsError:
+    return WeightsError(
+        f"{path} cannot be read as a model ({reason}).",
+        remedy="Remove it with stylehead weights remove, and get it again.",
+    )

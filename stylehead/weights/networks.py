@@ -1,0 +1,135 @@
+"""Weight file -> network, strictly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from stylehead.errors import WeightsError
+from stylehead.models import whisper
+from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig
+from stylehead.models.manifold import Manifold
+from stylehead.models.motion_generator import MotionConfig, MotionGenerator
+from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
+from stylehead.models.pose_generator import PoseConfig, PoseGenerator
+from stylehead.models.vgg import Vgg19
+from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
+
+CPU = torch.device("cpu")
+
+
+def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the config and the arrays, in single precision, of one of our own files."""
+    with safe_open(path, framework="pt") as file:
+        config = json.loads(file.metadata()["config"])
+        return config, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+
+
+def load_motion_generator(path: Path, device: torch.device = CPU) -> MotionGenerator:
+    """Build the motion generator its file describes; every name and shape must fit."""
+    config, state = read_weights(path)
+    net = MotionGenerator(MotionConfig(**config))
+    net.load_state_dict(state)
+    return net.to(device).eval()
+
+
+def load_audio_encoder(
+    path: Path, device: torch.device = CPU
+) -> tuple[AudioEncoder, Manifold | None]:
+    """Build the audio encoder its file describes, and the manifold that came with it, if any."""
+    config, state = read_weights(path)
+    base = {name: state.pop(f"manifold.{name}", None) for name in ("base", "mean", "scale")}
+    net = AudioEncoder(AudioEncoderConfig(**config))
+    net.load_state_dict(state)
+    manifold = None if base["base"] is None else Manifold(**base)  # pyright: ignore
+    return net.to(device).eval(), manifold
+
+
+def load_whisper(path: Path, device: torch.device = CPU) -> whisper.WhisperEncoder:
+    """Build Whisper's audio encoder; the table of positions is a formula and not in its file."""
+    _, state = read_weights(path)
+    net = whisper.WhisperEncoder()
+    net.load_state_dict(state | {"embed_positions.weight": whisper.positions()})
+    return net.to(device).eval()
+
+
+def load_voice_filter(path: Path, device: torch.device = CPU) -> VoiceFilter:
+    """Build the voice filter its file describes."""
+    config, state = read_weights(path)
+    net = VoiceFilter(VoiceFilterConfig(**config))
+    net.load_state_dict(state)
+    return net.to(device).eval()
+
+
+def load_mouth_generator(path: Path, device: torch.device = CPU) -> MouthGenerator:
+    """Build the intermediate or the style-aware generator its file describes."""
+    config, state = read_weights(path)
+    net = MouthGenerator(MouthGeneratorConfig(**config))
+    net.load_state_dict(state)
+    return net.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore
+
+
+def load_vgg(state: dict[str, Tensor], device: torch.device = CPU) -> Vgg19:
+    """Build VGG19's convolutions from its published state; the classifier is left out."""
+    net = Vgg19()
+    wanted = net.state_dict()
+    load_published(net, {name: state[name] for name in wanted if name in state}, "vgg19")
+    return net.to(device).eval()
+
+
+def load_pose_generator(path: Path) -> PoseGenerator:
+    """Build the pose generator its file describes; it stays on the CPU, pose by pose."""
+    config, state = read_weights(path)
+    net = PoseGenerator(PoseConfig(**config))
+    net.load_state_dict(state)
+    return net.eval()
+
+
+WRAPPERS = ("module.", "net.", "detector.")
+"""Prefixes that published checkpoints may have before every name."""
+COUNTER = "num_batches_tracked"
+"""A buffer of batch norm that some conversions leave out; no use when nothing is trained."""
+SHOWN = 5
+
+
+def load_published(net: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Give a network the tensors of a published checkpoint; every name and shape must fit.
+
+    Known prefixes before all names are taken off. The network may have been built on the meta
+    device. Raises WeightsError with what is missing, unknown or of another shape.
+    """
+    for wrapper in WRAPPERS:
+        if state and all(name.startswith(wrapper) for name in state):
+            state = {name.removeprefix(wrapper): value for name, value in state.items()}
+    wanted = net.state_dict()
+    given = {
+        name: torch.zeros((), dtype=torch.long) for name in wanted if name.endswith(COUNTER)
+    } | state
+    problems = {
+        "missing": [name for name in wanted if name not in given],
+        "unknown": [name for name in given if name not in wanted],
+        "of another shape": [
+            f"{name} {tuple(given[name].shape)} instead of {tuple(value.shape)}"
+            for name, value in wanted.items()
+            if name in given and given[name].shape != value.shape
+        ],
+    }
+    found = [_listed(problem, names) for problem, names in problems.items() if names]
+    if found:
+        raise WeightsError(
+            f"{source} does not fit its network: {'; '.join(found)}.",
+            remedy="Get the file that weights.toml names: stylehead weights get.",
+        )
+    net.load_state_dict(
+        {k: v.float() if v.is_floating_point() else v for k, v in given.items()}, assign=True
+    )
+
+
+def _listed(problem: str, names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{len(names)} {problem} ({', '.join(names[:SHOWN])}{more})"

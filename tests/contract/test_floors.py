@@ -1,0 +1,67 @@
+"""The house: rooms import downwards only, and each outside library has one door."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import stylehead
+
+PACKAGE = Path(stylehead.__file__).parent
+FLOORS = [
+    "types errors options progress version",
+    "files device models",
+    "media weights",
+    "face demo",
+    "tracking style speech motion rendering",
+    "pipeline",
+    "training evaluation",
+    "finetuning",
+    "cli",
+    "__main__",
+]
+"""From the ground up. A room imports from lower floors only; rooms of one floor do not know each
+other. The public __init__ stands outside: it only hands names on."""
+DOORS = {
+    "av": "media",
+    "PIL": "media",
+    "mediapipe": "tracking",
+    "typer": "cli",
+    "rich": "cli",
+    "huggingface_hub": "weights",
+    "httpx2": "weights",
+    "filelock": "weights",
+}
+FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms.split()}
+
+
+def imports() -> Iterator[tuple[Path, str, str]]:
+    """Yield (file, its room, a dotted name it imports), anywhere in the file."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+                yield from ((path, room, f"{start}{alias.name}") for alias in node.names)
+
+
+def test_rooms_import_downwards_only():
+    for path, room, name in imports():
+        target = name.split(".")[1] if name.startswith("stylehead.") else room
+        if room != "__init__" and target != room:
+            assert FLOOR[target] < FLOOR[room], f"{path} imports {name}"
+
+
+def test_each_library_has_one_door():
+    for path, room, name in imports():
+        assert DOORS.get(name.split(".")[0], room) == room, f"{path} imports {name}"
+
+
+def test_a_room_of_the_corridor_has_eleven_files_at_most_and_a_file_360_lines():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        assert lines <= 360, f"{path} has {lines} lines"
+    for room in FLOORS[4].split():
+        files = [path for path in (PACKAGE / room).glob("*.py") if path.name != "__init__.py"]
+        assert len(files) <= 11, f"{room} has {len(files)} files"

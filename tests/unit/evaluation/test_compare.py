@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stylehead.errors import MediaError
+from stylehead.evaluation import ravdess
+from stylehead.evaluation.compare import (
+    WORST,
+    Cell,
+    compare,
+    compare_folders,
+    compare_style,
+    mean_rows,
+)
+from stylehead.evaluation.measurements import FPS, SeamMeter, jitter, lag_of, measure_video
+from stylehead.evaluation.ravdess import find_videos
+from stylehead.evaluation.report import write_report
+from stylehead.evaluation.run import Measured, measure, ravdess_rows
+from stylehead.media.video import read_frames
+from stylehead.options import Device, Encoder
+from tests.conftest import Command
+from tests.stand_ins import media
+
+RATE = float(FPS)
+
+
+def test_the_lag_of_a_shifted_curve_is_its_shift() -> None:
+    curve = np.random.default_rng(1).normal(size=400).cumsum()
+    best, lag = lag_of(curve[6:300], curve[:294])
+    assert best == pytest.approx(1)
+    assert lag == pytest.approx(6 / RATE)
+    assert np.isnan(lag_of(curve[:100], np.zeros(100))[0])
+
+
+def test_jitter_sees_trembling_and_not_slow_motion() -> None:
+    face = np.random.default_rng(2).uniform(100, 300, (1, 68, 2))
+    times = np.arange(150) / RATE
+    slow = face + 5 * np.sin(2 * np.pi * 1.0 * times)[:, None, None]
+    shaking = face + 5 * np.sin(2 * np.pi * 10.0 * times)[:, None, None]
+    assert jitter(shaking) > 20 * jitter(slow)
+    assert jitter(2 * shaking) == pytest.approx(jitter(shaking), rel=1e-6)
+
+
+def test_a_video_is_at_no_distance_from_itself(clip: Path) -> None:
+    found = compare(clip, clip)
+    for name in ("LMD", "D-L", "D-V", "D-A", "SLD", "SLV", "SMD"):
+        assert found.rows["result"][name].value == pytest.approx(0, abs=1e-9)
+        assert found.rows["frozen face"][name].value > 0
+    assert found.rows["result"]["opening r"].value == pytest.approx(1)
+    assert found.rows["result"]["opening lag, s"].value == 0
+    assert found.rows["result"]["D-L"].half is not None
+
+
+def test_other_lengths_and_rates_are_said(clip: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.mp4"
+    frames = [frame.pixels for frame in read_frames(clip)][:50]
+    media.save_video(other, frames, fps=30)
+    found = compare(clip, other)
+    assert [note.split()[0] for note in found.notes if "differ" in note] == ["Rates", "Lengths"]
+    assert any("has no sound" in note for note in found.notes)
+    assert len(found.reference.landmarks) < len(found.result.landmarks)
+
+
+def test_a_style_is_compared_by_windows_only(clip: Path) -> None:
+    rows = compare_style(clip, clip).rows
+    assert "LMD" not in rows["result"]
+    assert rows["copied reference"]["SLD"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_a_talking_head_is_measured(clip: Path) -> None:
+    numbers = measure_video(clip).numbers
+    assert numbers["face found"] == 1
+    assert 0 < numbers["CPBD"] < 1
+    assert numbers["likeness to first frame"] > 0.5
+    assert numbers["mouth opening range"] > 0.02
+    assert numbers["mouth flicker"] > 0
+
+
+def test_folders_are_compared_by_name(clip: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for name in ("one.mp4", "two.mp4"):
+            (tmp_path / folder / name).symlink_to(clip)
+    (tmp_path / "a" / "alone.mp4").symlink_to(clip)
+    each, rows = compare_folders(tmp_path / "a", tmp_path / "b")
+    assert len(each) == 2
+    assert rows["result"]["LMD"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_means_carry_an_interval_over_pairs() -> None:
+    cell = mean_rows([{"result": {"LMD": Cell(0.0)}}, {"result": {"LMD": Cell(2.0)}}])["result"][
+        "LMD"
+    ]
+    assert cell.value == 1
+    assert cell.half is not None
+    assert cell.half > 0
+
+
+def test_the_page_is_one_file_that_fetches_nothing(clip: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    write_report(page, compare(clip, clip), clip, clip)
+    text = page.read_text(encoding="utf-8")
+    assert "http://" not in text
+    assert "https://" not in text
+    assert "<script" not in text
+    assert text.count("<svg") == 4
+    assert text.count("data:image/jpeg;base64,") == 2 * WORST
+
+
+def test_json_has_null_where_there_is_no_number() -> None:
+    measured = Measured({"result": {"a": Cell(float("nan")), "b": Cell(1.5, 0.5)}}, ["note"])
+    assert json.loads(measured.as_json()) == {
+        "rows": {
+            "result": {
+                "a": {"value": None, "half_interval": None},
+                "b": {"value": 1.5, "half_interval": 0.5},
+            }
+        },
+        "notes": ["note"],
+    }
+
+
+def test_a_pasted_part_with_a_hard_border_is_seen() -> None:
+    rng = np.random.default_rng(4)
+    still = rng.uniform(0, 255, (256, 256))
+    hard, smooth = SeamMeter(), SeamMeter()
+    bump = np.exp(-np.square(np.linspace(-2.5, 2.5, 160)))
+    for _ in range(30):
+        change = rng.normal(0, 20)
+        frame = still.copy()
+        frame[48:208, 48:208] += change
+        hard.add(frame.clip(0, 255).astype(np.uint8))
+        frame = still.copy()
+        frame[48:208, 48:208] += change * bump[:, None] * bump
+        smooth.add(frame.clip(0, 255).astype(np.uint8))
+    assert hard.visibility() > 8 * smooth.visibility()
+
+
+def test_the_published_protocol_runs_and_goes_on_where_it_stopped(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "Actor_07"
+    folder.mkdir()
+    (folder / "01-01-01-01-01-01-07.mp4").symlink_to(clip)
+    (folder / "02-01-01-01-01-01-07.mp4").symlink_to(clip)  # picture without sound
+    assert len(find_videos(tmp_path, None)) == 1
+    with pytest.raises(MediaError, match="no RAVDESS videos"):
+        find_videos(tmp_path, ["08"])
+    cache = tmp_path / "scores"
+    rows, note = ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU, Encoder.DISTILLED)
+    assert rows[0][:3] == ("method", "CPBD", "LMD")
+    assert [row[0] for row in rows[1:3]] == ["result", "ground truth"]
+    assert rows[-1][:4] == ("published: the paper", "", "1.83", "2.65")
+    assert "1 clips" in note
+    monkeypatch.setattr(ravdess, "evaluate_video", None)  # must not be needed again
+    assert ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU, Encoder.DISTILLED)[0] == rows
+
+
+def test_a_page_for_folders_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="is a folder"):
+        measure(tmp_path, tmp_path, None, page=tmp_path / "x.html")
+
+
+def test_the_command_writes_table_page_and_csv(call: Command, clip: Path, tmp_path: Path) -> None:
+    page, table = tmp_path / "r.html", tmp_path / "r.csv"
+    done = call(
+        "evaluate", "--result", clip, "--reference", clip, "--html", page, "--csv", table, "--json"
+    )
+    assert done.code == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])["rows"]
+    assert rows["result"]["LMD"]["value"] == pytest.approx(0, abs=1e-9)
+    assert page.exists()
+    assert table.read_text().startswith("measure,result,ground truth,frozen face,mean face")

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stylehead.evaluation.sharpness import cpbd
+from stylehead.types import Floats
+
+ROWS, COLUMNS = np.mgrid[:192, :192]
+
+
+def stripes(amplitude: float, steepness: float) -> Floats:
+    wave = np.sin(2 * np.pi * (COLUMNS + 0.15 * ROWS) / 37.7)
+    return np.round(128 + amplitude * np.tanh(steepness * wave))
+
+
+# Values of the public port, see the method notes, 9.1.
+@pytest.mark.parametrize(
+    ("amplitude", "steepness", "value"),
+    [
+        (100, 2, 0.0),
+        (100, 4, 0.002692514808831449),
+        (100, 10, 0.01691216584833606),
+        (100, 20, 1.0),
+        (20, 1, 0.0625),
+        (20, 4, 0.023887079261672096),
+        (20, 6, 0.5370774263904036),
+        (20, 20, 1.0),
+    ],
+)
+def test_stripes_have_the_sharpness_of_the_public_port(
+    amplitude: float, steepness: float, value: float
+) -> None:
+    assert cpbd(stripes(amplitude, steepness)) == pytest.approx(value, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.full((192, 192), 128.0),
+        COLUMNS.astype(float),
+        20 + 200.0 * ((COLUMNS // 16 + ROWS // 16) % 2),
+    ],
+    ids=["constant", "ramp", "perfect steps"],
+)
+def test_a_picture_without_edges_of_measurable_width_has_none(picture: Floats) -> None:
+    assert cpbd(picture) == 0

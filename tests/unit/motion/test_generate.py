@@ -1,0 +1,476 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from stylehead.errors import MediaError
+from stylehead.face.geometry import angles_from_rotation
+from stylehead.face.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, mouth_width
+from stylehead.motion import generate, styling
+from stylehead.motion.generate import predict_motion
+from stylehead.motion.stream import voice_gate
+from stylehead.motion.styling import apply_style, opening_range
+from stylehead.options import Encoder, MotionControls
+from stylehead.pipeline import load_predictor
+from stylehead.speech import encoders
+from stylehead.speech.encoders import LogMelEncoder
+from stylehead.speech.separation import Voice
+from stylehead.types import SPEECH_RATE
+from tests.stand_ins import media
+from tests.stand_ins.faces import (
+    EveryVoice,
+    Parrot,
+    Recording,
+    gape,
+    make_style,
+    mean_face,
+    performed_motion,
+    predictor,
+    syllables,
+)
+
+CPU = torch.device("cpu")
+
+
+STYLE = make_style()
+
+
+def predict(recording, *, net=None, voice=None, style=STYLE, fps=30, **controls):
+    models = predictor(net, voice=voice)
+    return predict_motion(
+        recording, models, style, fps=Fraction(fps), controls=MotionControls(**controls)
+    )
+
+
+def said(seconds=6.0, **how):
+    return Recording(syllables(seconds, **how))
+
+
+def bursts(at, seconds, length=0.2):
+    """Return a recording of short buzzes at known moments."""
+    times = np.arange(round(seconds * SPEECH_RATE)) / SPEECH_RATE
+    loud = np.max([np.abs(times - moment) < length / 2 for moment in at], axis=0)
+    return Recording((0.3 * np.sign(np.sin(2 * np.pi * 150 * times)) * loud).astype(np.float32))
+
+
+def opening(motion):
+    return mouth_opening(motion.landmarks + motion.neutral)
+
+
+# ---- the gate -------------------------------------------------------------------------------
+
+
+def level(*, start=100, end=160, frames=300):
+    decibels = np.full(frames, -90.0, np.float32)
+    decibels[start:end] = -5
+    return decibels
+
+
+def gate_of(decibels, heard=None):
+    return voice_gate(decibels, np.ones_like(decibels) if heard is None else heard)
+
+
+def test_the_gate_is_shut_in_silence_and_open_in_sound():
+    gate = gate_of(level())
+    assert gate.shape == (300,)
+    assert gate[:75].max() < 1e-3
+    assert gate[190:].max() < 1e-3
+    assert gate[95:165].min() > 0.99
+
+
+def test_the_gate_opens_before_the_sound_and_shuts_after_it():
+    half = np.flatnonzero(gate_of(level()) > 0.5)
+    early, late = 100 - half[0], half[-1] - 159
+    assert 8 <= early <= 15
+    assert 10 <= late <= 18
+    assert early < late
+
+
+def test_the_gate_bridges_the_gap_between_two_syllables():
+    decibels = level()
+    decibels[120:140] = -90
+    assert gate_of(decibels)[95:165].min() > 0.95
+
+
+def test_noise_far_below_the_voice_keeps_the_gate_shut():
+    decibels = np.maximum(level(), -55)
+    assert gate_of(decibels)[:75].max() < 1e-3
+
+
+def test_loud_sound_that_is_no_voice_keeps_the_gate_shut():
+    heard = np.ones(300, np.float32)
+    heard[130:] = 0
+    gate = gate_of(level(), heard)
+    assert gate[95:135].min() > 0.99
+    assert gate[155:].max() < 1e-3
+
+
+def test_a_voice_that_is_half_heard_opens_the_gate_half():
+    assert gate_of(level(), np.full(300, 0.5, np.float32))[130] == pytest.approx(0.5, abs=1e-3)
+
+
+class Babbler(Parrot):
+    """A net that moves the mouth whether it hears something or not."""
+
+    def __call__(self, features, state=None):
+        return super().__call__(0 * features + features.max(), state)
+
+
+@pytest.mark.parametrize("net", [Parrot(), Babbler()], ids=["parrot", "babbler"])
+def test_the_mouth_rests_in_a_pause(net):
+    motion = predict(said(8.0, pauses=((3.0, 5.0),)), net=net, fps=60)
+    quiet = opening(motion)[round(3.5 * 60) : round(4.6 * 60)]
+    talking = opening(motion)[60:170]
+    rest = mouth_opening(motion.neutral)
+    assert np.abs(quiet - rest).max() < 0.05 * (talking.max() - rest)
+
+
+class Doubtful(EveryVoice):
+    """A voice listener that hears music from the third second on: something, but no voice."""
+
+    def __init__(self, doubt):
+        self.doubt = doubt
+
+    def activity(self, seconds):
+        return np.where(seconds < 3, 1.0, self.doubt)
+
+
+@pytest.mark.parametrize("doubt", [0.0, 0.25])
+def test_the_mouth_rests_while_no_voice_is_heard(doubt):
+    motion = predict(said(12.0), voice=Doubtful(doubt), fps=60)
+    rest = mouth_opening(motion.neutral)
+    curve = opening(motion) - rest
+    assert np.abs(curve[round(3.4 * 60) :]).max() < 0.05 * curve[60:170].max()
+
+
+def test_a_voice_that_is_likely_is_followed_as_a_sure_one():
+    sure, likely = (predict(said(4.0), voice=Doubtful(share)) for share in (1.0, 0.75))
+    np.testing.assert_array_equal(sure.landmarks, likely.landmarks)
+
+
+class Whisperer(EveryVoice):
+    """A voice listener that finds no voice at all in what it hears."""
+
+    def separate(self, blocks):
+        for samples, activity in super().separate(blocks):
+            yield Voice(0 * samples, activity)
+
+
+def test_what_the_voice_listener_takes_out_is_not_heard():
+    motion = predict(said(4.0), voice=Whisperer())
+    np.testing.assert_allclose(opening(motion), mouth_opening(motion.neutral), atol=1e-3)
+
+
+def test_a_silent_recording_is_an_error_with_a_remedy():
+    with pytest.raises(MediaError, match=r"voice.wav is silent") as caught:
+        predict(Recording(np.zeros(SPEECH_RATE, np.float32)))
+    assert caught.value.remedy
+
+
+# ---- time -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fps", [25, 30, 60, Fraction(30_000, 1001)])
+@pytest.mark.parametrize("samples", [1_600, 16_000, 16_001, 39_999, 100_800])
+def test_a_motion_is_never_shorter_than_its_sound(samples, fps):
+    recording = Recording(syllables(samples / SPEECH_RATE))
+    motion = predict(recording, fps=fps)
+    assert motion.fps == fps
+    assert len(motion) >= recording.seconds * fps - 1e-6
+    assert len(motion) < recording.seconds * fps + 1
+
+
+@pytest.mark.parametrize("fps", [25, 30, 60])
+def test_the_mouth_opens_with_the_sound(fps):
+    moments = [0.8, 3.3, 9.95, 10.6, 20.4, 23.1]  # two of them beside where chunks meet
+    motion = predict(bursts(moments, 24), fps=fps)
+    times = np.arange(len(motion)) / fps
+    curve = opening(motion) - mouth_opening(motion.neutral)
+    for moment in moments:
+        near = np.abs(times - moment) < 0.4
+        middle = (curve[near] * times[near]).sum() / curve[near].sum()
+        assert middle == pytest.approx(moment, abs=0.02)
+
+
+@pytest.mark.parametrize("delay", [0, 3, 18])
+def test_the_delay_of_the_net_does_not_show(delay):
+    one = predict(bursts([0.8, 2.0], 3), net=Parrot(delay=delay), fps=60)
+    other = predict(bursts([0.8, 2.0], 3), net=Parrot(delay=7), fps=60)
+    np.testing.assert_allclose(one.landmarks[:-2], other.landmarks[:-2], atol=2e-3)
+
+
+@pytest.mark.parametrize("block", [977, 16_001, 10**7])
+def test_the_motion_does_not_depend_on_how_sound_is_read(block):
+    samples = syllables(10.5)
+    one, other = predict(Recording(samples)), predict(Recording(samples, block))
+    np.testing.assert_array_equal(one.landmarks, other.landmarks)
+    np.testing.assert_array_equal(one.rotation, other.rotation)
+    np.testing.assert_array_equal(one.blink, other.blink)
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+def test_the_motion_does_not_depend_on_the_size_of_the_pieces(monkeypatch, fps):
+    whole = predict(said(4.0), fps=fps)
+    for module in (generate, styling, encoders):
+        monkeypatch.setattr(module, "CHUNK", 23)
+    np.testing.assert_allclose(predict(said(4.0), fps=fps).landmarks, whole.landmarks, atol=1e-3)
+
+
+@pytest.mark.parametrize("fps", [25, 30, 60])
+def test_a_voice_that_speaks_to_the_end_is_not_cut_short(fps):
+    """Up to the last eighth of a second, in which the face goes back to its rest."""
+    steady = Recording(
+        (0.3 * np.sign(np.sin(np.arange(5 * SPEECH_RATE + 240) / 17))).astype(np.float32)
+    )
+    curve = opening(predict(steady, fps=fps)) - mouth_opening(mean_face())
+    assert curve[: -round(0.14 * fps)][-1] > 0.9 * np.median(curve)
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+@pytest.mark.parametrize("seconds", [0.2, 3.0])
+def test_a_face_starts_and_ends_at_the_portraits_own_rest(seconds, fps):
+    motion = predict(said(seconds), fps=fps)
+    for row in (0, -1):
+        assert np.abs(motion.landmarks[row]).max() < 1e-6
+        np.testing.assert_allclose(motion.rotation[row], np.eye(3), atol=1e-6)
+
+
+def test_loudness_of_the_recording_does_not_matter():
+    samples = syllables(4.0)
+    quiet, loud = predict(Recording(0.05 * samples)), predict(Recording(2 * samples))
+    np.testing.assert_allclose(quiet.landmarks, loud.landmarks, atol=2e-3)
+
+
+class HesitantEars(LogMelEncoder):
+    """SpeechEncoder that need what follows a frame, as Whisper's do, and so keep two back until then."""
+
+    def listen(self, blocks):
+        held = torch.zeros(0, self.width)
+        for features in super().listen(blocks):
+            held = torch.cat([held, features])
+            yield held[:-2]
+            held = held[-2:]
+        yield held
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 10.0, 12.5])
+def test_the_motion_does_not_depend_on_how_ears_cut_it(seconds):
+    one, other = (
+        predictor(encoder=ears).predict(said(seconds), STYLE, fps=Fraction(30))
+        for ears in (LogMelEncoder(), HesitantEars())
+    )
+    np.testing.assert_array_equal(one.landmarks, other.landmarks)
+
+
+@pytest.mark.parametrize("ears", [LogMelEncoder(), HesitantEars()], ids=["plain", "hesitant"])
+@pytest.mark.parametrize("seconds", [0.1, 3.0, 10.0, 12.5])
+def test_progress_counts_up_to_what_it_announced(seconds, ears):
+    heard = []
+
+    class RememberingReporter:
+        def start(self, stage, total):
+            heard.append(total)
+
+        def advance(self):
+            heard.append("step")
+
+        def say(self, message):
+            pass
+
+    models = predictor(encoder=ears)
+    models.predict(said(seconds), STYLE, fps=Fraction(30), reporter=RememberingReporter())
+    assert heard[0] == heard.count("step")
+
+
+# ---- chance and controls --------------------------------------------------------------------
+
+
+def same(one, other, *names):
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def test_the_same_seed_gives_the_same_motion():
+    assert same(predict(said()), predict(said()), "landmarks", "rotation", "translation", "blink")
+
+
+def test_another_seed_moves_the_head_and_not_the_lips():
+    one, other = predict(said(), seed=1), predict(said(), seed=2)
+    assert not same(one, other, "rotation")
+    mouth = list(REGIONS["mouth"])
+    np.testing.assert_array_equal(one.landmarks[:, mouth], other.landmarks[:, mouth])
+
+
+def test_global_chance_is_neither_used_nor_touched():
+    np.random.seed(0)
+    torch.manual_seed(0)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    one = predict(said(2.0))
+    assert (np.random.get_state()[1] == before[0]).all()
+    assert torch.equal(torch.get_rng_state(), before[1])
+    np.random.seed(1)
+    assert same(one, predict(said(2.0)), "landmarks", "rotation", "blink")
+
+
+def test_turning_one_control_leaves_the_others_as_they_were():
+    usual = predict(said(), blinks_per_minute=30.0)
+    still = predict(said(), blinks_per_minute=30.0, pose=0.0)
+    unblinking = predict(said(), blinks_per_minute=0.0)
+    stronger = predict(said(), blinks_per_minute=30.0, expression=1.5)
+    assert same(usual, still, "landmarks", "blink")
+    assert same(usual, unblinking, "landmarks", "rotation", "translation")
+    assert same(usual, stronger, "rotation", "translation", "blink")
+
+
+def test_no_pose_keeps_the_head_still():
+    motion = predict(said(), pose=0.0)
+    assert np.abs(angles_from_rotation(motion.rotation)).max() < 1e-4
+    assert np.abs(motion.translation).max() < 1e-6
+
+
+def test_expression_scales_the_offsets():
+    none, one, half = (predict(said(), expression=factor) for factor in (0.0, 1.0, 0.5))
+    assert np.abs(none.landmarks).max() < 1e-6
+    np.testing.assert_allclose(half.landmarks, one.landmarks / 2, atol=1e-5)
+
+
+def test_no_blinks_keep_the_eyes_open():
+    assert predict(said(20.0), blinks_per_minute=0.0).blink.max() == 0
+    assert predict(said(20.0), blinks_per_minute=30.0).blink.max() > 0.9
+
+
+# ---- style ----------------------------------------------------------------------------------
+
+
+def random_offsets(frames=60 * 30, size=0.012, seed=0):
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(frames + 20, 68, 3))
+    smooth = np.stack([noise[i : i + frames] for i in range(20)]).mean(0)
+    offsets = (size * smooth / smooth.std()).astype(np.float32)
+    offsets[:, (65, 66, 67), 1] += 0.05  # away from shut
+    return offsets
+
+
+def region_spread(landmarks, name):
+    points = list(REGIONS[name])
+    return np.sqrt(np.square(landmarks[:, points].std(0)).mean(0))
+
+
+def styled(style, offsets=None):
+    landmarks = random_offsets() if offsets is None else offsets.copy()
+    apply_style(landmarks, np.ones(len(landmarks), np.float32), Parrot(), style, Fraction(30))
+    return landmarks
+
+
+SPREADS = {
+    "jaw": (0.010, 0.020, 0.008),
+    "brows": (0.006, 0.030, 0.005),
+    "nose": (0.004, 0.006, 0.005),
+    "eyes": (0.012, 0.008, 0.006),
+    "mouth": (0.025, 0.020, 0.010),
+}
+
+
+@pytest.mark.parametrize("name", ["jaw", "brows", "nose", "eyes", "mouth"])
+def test_each_region_moves_as_far_as_the_styles(name):
+    style = make_style(performed_motion(30, spread=SPREADS))
+    found, wanted = (region_spread(x, name) for x in (styled(style), style.motion.landmarks))
+    axes = (0, 2) if name in ("mouth", "jaw") else (0, 1, 2)  # their y follows the opening
+    np.testing.assert_allclose(found[list(axes)], wanted[list(axes)], rtol=0.25)
+
+
+@pytest.mark.parametrize("name", list(SPREADS))
+def test_two_styles_differ_in_the_region_in_which_they_differ(name):
+    wider = {name: tuple(2 * size for size in SPREADS[name])}
+    one, other = (
+        styled(make_style(performed_motion(30, spread=SPREADS | more, opening=0.0)))
+        for more in ({}, wider)
+    )
+    for region in SPREADS:
+        ratio = region_spread(other, region)[0] / region_spread(one, region)[0]
+        assert ratio == pytest.approx(2.0 if region == name else 1.0, rel=0.2)
+
+
+@pytest.mark.parametrize("size", [0.06, 0.12, 0.2])
+def test_the_mouth_opens_as_far_as_the_styles(size):
+    style = make_style(performed_motion(30, opening=size))
+    found = opening_range(predict(said(40.0), style=style).landmarks, mean_face())
+    wanted = opening_range(style.motion.landmarks, style.motion.neutral)
+    assert found == pytest.approx(wanted, rel=0.25)
+
+
+def test_a_still_style_calms_and_a_wild_style_does_not_explode():
+    still = make_style(
+        performed_motion(30, spread=dict.fromkeys(REGIONS, (0, 0, 0)), opening=0.001)
+    )
+    wild = make_style(performed_motion(30, spread=dict.fromkeys(REGIONS, (1, 1, 1)), opening=0.5))
+    before = region_spread(random_offsets(), "brows")
+    assert (region_spread(styled(still), "brows") < 0.5 * before).all()
+    assert (region_spread(styled(wild), "brows") < 6 * before).all()
+
+
+def test_a_short_word_is_not_blown_up_to_a_whole_performance():
+    """Half a second of nearly shut lips says little about how far this voice moves."""
+    little = random_offsets(frames=15, size=0.001)
+    after = styled(make_style(performed_motion(30, spread=SPREADS)), little)
+    assert region_spread(after, "brows")[1] < 0.3 * SPREADS["brows"][1]
+
+
+def test_brows_and_lids_rest_where_the_styles_do():
+    motion = performed_motion(30)
+    motion.landmarks[:, 17:27, 1] -= 0.05
+    found = predict(said(20.0), style=make_style(motion)).landmarks[:, 17:27, 1].mean()
+    usual = predict(said(20.0)).landmarks[:, 17:27, 1].mean()
+    assert found - usual == pytest.approx(-0.05, abs=0.01)
+
+
+def test_a_smiling_style_widens_the_speaking_mouth():
+    motion = performed_motion(30)
+    motion.landmarks[:, (48, 60), 0] -= 0.04
+    motion.landmarks[:, (54, 64), 0] += 0.04
+    smile, usual = predict(said(20.0), style=make_style(motion)), predict(said(20.0))
+    talking = slice(60, 540)
+    gain = mouth_width(smile.landmarks + smile.neutral) - mouth_width(
+        usual.landmarks + usual.neutral
+    )
+    assert gain[talking].mean() == pytest.approx(0.08, abs=0.02)
+
+
+def smallest_gap(motion):
+    height = motion.landmarks[..., 1] + motion.neutral[:, 1]
+    return min(float((height[:, b] - height[:, a]).min()) for a, b in MOUTH_PAIRS)
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+@pytest.mark.parametrize("expression", [1.0, 3.0])
+def test_lips_never_cross(fps, expression):
+    pressing = Parrot(gape(-0.2))
+    style = make_style(performed_motion(30, opening=0.3))
+    motion = predict(said(8.0), net=pressing, style=style, fps=fps, expression=expression)
+    assert smallest_gap(motion) == pytest.approx(0, abs=1e-5)  # they were pressed together
+
+
+def test_lips_that_do_not_cross_are_left_alone():
+    motion = predict(said(8.0))
+    upper = motion.landmarks[:, 61:64, 1]
+    assert np.abs(upper).max() < 1e-3  # this net moves the lower lip alone
+
+
+# ---- the shipped nets -----------------------------------------------------------------------
+
+
+def spoken_and_paused():
+    """Return three seconds of a real voice, two and a half of silence, and the voice again."""
+    voice = media.voice(3)
+    return Recording(np.concatenate([voice, np.zeros(5 * SPEECH_RATE // 2, np.float32), voice]))
+
+
+@pytest.mark.parametrize("encoder", ["whisper", "distilled", "apc"])
+def test_the_shipped_nets_move_the_mouth_with_the_voice(encoder):
+    models = load_predictor(Encoder(encoder), CPU)
+    motion = models.predict(spoken_and_paused(), STYLE, fps=Fraction(60))
+    speed = np.abs(np.diff(opening(motion)))
+    assert models.encoder == encoder
+    assert np.isfinite(motion.landmarks).all()
+    assert speed[30:170].mean() > 10 * speed[220:310].mean()
+    assert smallest_gap(motion) > -1e-5

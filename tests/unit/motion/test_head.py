@@ -1,0 +1,198 @@
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from stylehead.face.geometry import angles_from_rotation
+from stylehead.models.pose_generator import FPS as POSES
+from stylehead.models.pose_generator import PoseConfig
+from stylehead.motion.head import sample_head
+from stylehead.style.learn import span
+from stylehead.weights.networks import load_pose_generator
+from stylehead.weights.store import resolve
+from tests.stand_ins.faces import make_style, performed_motion
+
+
+class Swing:
+    """A pose generator that swings at the tempo it is asked for, less far than others do.
+
+    Chance says where each axis is in its swing. Keeps what it was asked last.
+    """
+
+    def __init__(self, size=0.4):
+        self.config, self.size = PoseConfig(), size
+
+    def sample(self, heard, style, noise, *, temperature):
+        self.heard, self.style, self.noise = heard, style, noise
+        seconds = torch.arange(len(heard))[:, None] / POSES
+        return self.size * math.sqrt(2) * torch.sin(seconds * style.exp() + 3 * noise[0, :6])
+
+
+def babble(seconds):
+    """Return log-mel rows of poses, each of them another."""
+    poses = math.ceil(seconds * POSES)
+    return np.linspace(0.1, 0.9, poses * 80, dtype=np.float32).reshape(poses, 80)
+
+
+def sample(style, *, net=None, seconds=120.0, fps=30, gain=1.0, seed=0, prosody=None):
+    prosody = babble(seconds) if prosody is None else prosody
+    rng = np.random.default_rng(seed)
+    frames = round(seconds * fps)
+    return sample_head(net or Swing(), prosody, frames, style, Fraction(fps), gain, rng)
+
+
+def nodding(degrees=(3.0, 5.0, 2.0), **more):
+    return make_style(performed_motion(60, degrees=degrees, **more))
+
+
+def angles(style, **how):
+    return angles_from_rotation(sample(style, **how)[0])
+
+
+def tempo(curve, fps):
+    return np.gradient(curve, 1 / fps).std() / curve.std()
+
+
+@pytest.mark.parametrize("degrees", [(1.0, 4.0, 2.0), (4.0, 1.5, 1.0)])
+def test_each_angle_ranges_as_in_the_style(degrees):
+    style = nodding(degrees)
+    found = [span(column) for column in angles(style).T]
+    wanted = [span(column) for column in angles_from_rotation(style.motion.rotation).T]
+    np.testing.assert_allclose(found, wanted, rtol=0.25)
+
+
+def test_the_head_shifts_as_far_as_the_styles():
+    style = nodding(shift=0.04)
+    found = [span(column) for column in sample(style)[1].T]
+    wanted = [span(column) for column in style.motion.translation.T]
+    np.testing.assert_allclose(found, wanted, rtol=0.25)
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+def test_the_tempo_is_the_styles(fps):
+    slow, fast = nodding(hertz=0.2), nodding(hertz=0.5)
+    for style, hertz in ((slow, 0.2), (fast, 0.5)):
+        curves = angles(style, fps=fps)[fps:-fps].T
+        assert np.mean([tempo(curve, fps) for curve in curves]) == pytest.approx(
+            2 * np.pi * hertz, rel=0.3
+        )
+
+
+def test_a_wild_head_is_tamed():
+    found = angles(nodding((30.0, 40.0, 30.0)))
+    assert (np.ptp(found, axis=0) < [60, 60, 60]).all()
+    assert np.abs(found).max() < 45
+
+
+def test_a_gain_of_zero_keeps_the_head_still():
+    rotation, translation = sample(nodding(), gain=0.0, seconds=5)
+    np.testing.assert_allclose(rotation, np.tile(np.eye(3), (150, 1, 1)), atol=1e-7)
+    assert np.abs(translation).max() == 0
+
+
+def test_the_gain_scales_the_motion():
+    one, two = (sample(nodding(), gain=gain, seconds=20)[1] for gain in (1.0, 2.0))
+    np.testing.assert_allclose(two, 2 * one, atol=1e-6)
+
+
+def test_a_style_with_a_still_head_gives_a_still_head():
+    rotation, translation = sample(nodding((0.0, 0.0, 0.0), shift=0.0), seconds=10)
+    assert np.abs(angles_from_rotation(rotation)).max() < 0.05
+    assert np.abs(translation).max() < 1e-3
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.7, 3.0, 30.0])
+def test_the_head_starts_and_ends_at_rest(seconds):
+    rotation, translation = sample(nodding(), seconds=seconds)
+    for end in (0, -1):
+        np.testing.assert_allclose(rotation[end], np.eye(3), atol=1e-6)
+        np.testing.assert_allclose(translation[end], 0, atol=1e-7)
+
+
+def test_the_head_leaves_its_rest_gently():
+    curve = angles(nodding(), seconds=30, fps=60)
+    usual = np.abs(np.diff(curve, axis=0)).mean(0)
+    assert (np.abs(np.diff(curve[:6], axis=0)).max(0) < 3 * usual).all()
+
+
+def test_there_is_no_jump():
+    curve = angles(nodding(), fps=60)
+    assert (np.abs(np.diff(curve, axis=0)).max(0) < 0.1 * np.ptp(curve, axis=0)).all()
+
+
+@pytest.mark.parametrize("size", [0.1, 1.0, 3.0])
+def test_how_far_the_net_moves_does_not_matter(size):
+    style = nodding()
+    one, other = (sample(style, net=Swing(each), seconds=20)[1] for each in (0.3, size))
+    reached = [np.percentile(np.abs(each), 90, axis=0) for each in (one, other)]
+    np.testing.assert_allclose(reached[0], reached[1], rtol=0.25)
+
+
+def test_a_short_motion_is_not_blown_up_to_the_styles_range():
+    """In two seconds the net hardly moved, and two seconds say little about how far it would."""
+    moved = sample(nodding(shift=0.04), net=Swing(0.01), seconds=2)[1]
+    assert np.abs(moved).max() < 0.04 / 20
+
+
+# ---- what the net is asked ------------------------------------------------------------------
+
+
+def test_each_pose_hears_what_comes_after_it():
+    net, prosody = Swing(), babble(3.0)
+    sample(nodding(), net=net, seconds=3.0, prosody=prosody)
+    lead = len(net.heard) - len(prosody) - 1
+    ahead = net.config.ahead
+    np.testing.assert_array_equal(net.heard[lead : -ahead - 1], prosody[ahead:])
+    assert (net.heard[-ahead - 1 :] == torch.from_numpy(prosody[-1])).all()
+    assert (net.heard[: lead - ahead] == torch.from_numpy(prosody[0])).all()
+
+
+def test_poses_are_drawn_for_a_while_before_the_first_that_is_shown():
+    net = Swing()
+    sample(nodding(), net=net, seconds=3.0)
+    assert len(net.heard) == len(net.noise) == 3 * POSES + 1 + 4 * POSES
+
+
+def test_the_net_is_told_the_logarithm_of_the_styles_tempo():
+    net = Swing()
+    sample(nodding(hertz=0.4), net=net, seconds=3.0)
+    np.testing.assert_allclose(net.style, np.log(2 * np.pi * 0.4), atol=0.05)
+
+
+def test_the_shipped_pose_generator_is_quicker_in_a_quicker_style():
+    net = load_pose_generator(resolve("pose"))
+    curves = [angles(nodding(hertz=hertz), net=net)[30:-30].T for hertz in (0.2, 0.8)]
+    slow, fast = ([tempo(curve, 30) for curve in each] for each in curves)
+    assert np.mean(fast) > 1.5 * np.mean(slow)
+
+
+@pytest.mark.parametrize("hertz", [0.15, 0.2, 0.3])
+def test_the_shipped_pose_generator_is_slowed_to_a_slow_style(hertz):
+    net = load_pose_generator(resolve("pose"))
+    found = [tempo(curve, 30) for curve in angles(nodding(hertz=hertz), net=net)[30:-30].T]
+    np.testing.assert_allclose(found, 2 * np.pi * hertz, rtol=0.25)
+
+
+def test_the_shipped_pose_generator_ranges_as_the_style_does():
+    net, style = load_pose_generator(resolve("pose")), nodding((2.0, 4.0, 1.5))
+    found = [span(column) for column in angles(style, net=net).T]
+    wanted = [span(column) for column in angles_from_rotation(style.motion.rotation).T]
+    np.testing.assert_allclose(found, wanted, rtol=0.25)
+
+
+# ---- chance ---------------------------------------------------------------------------------
+
+
+def test_a_seed_is_a_performance():
+    one, again, other = (angles(nodding(), seconds=5, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert np.abs(one - other).max() > 0.5
+
+
+def test_every_frame_has_a_rotation_and_a_place():
+    rotation, translation = sample(nodding(), seconds=2, fps=25)
+    assert rotation.shape == (50, 3, 3)
+    assert translation.shape == (50, 3)
+    assert rotation.dtype == translation.dtype == np.float32

@@ -1,0 +1,56 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from stylehead.face.landmarks import mouth_opening
+from stylehead.motion.styling import match_opening
+from stylehead.style.learn import STYLE_FPS
+from tests.stand_ins.faces import gape, performed_motion
+
+SECONDS = 8.0
+
+
+def said(fps, share=0.3):
+    """A style's own motion, opened less wide, resampled to a rate."""
+    motion = performed_motion(SECONDS)
+    times = np.arange(int(SECONDS * fps) - int(fps)) / float(fps) * float(motion.fps)
+    low = times.astype(int)
+    part = (times - low)[:, None, None]
+    moved = motion.landmarks[low] * (1 - part) + motion.landmarks[low + 1] * part
+    return (share * moved).astype(np.float32), motion
+
+
+@pytest.mark.parametrize("fps", [STYLE_FPS, Fraction(60)])
+def test_a_mouth_that_opens_too_little_comes_to_the_styles_openings(fps):
+    landmarks, motion = said(fps)
+    before = mouth_opening(landmarks + motion.neutral)
+    wanted = np.percentile(mouth_opening(motion.landmarks + motion.neutral), 90)
+    match_opening(landmarks, np.ones(len(landmarks)), motion, motion.neutral, fps)
+    after = mouth_opening(landmarks + motion.neutral)
+    assert np.percentile(before, 90) < 0.6 * wanted
+    assert np.percentile(after, 90) > 0.8 * wanted
+    assert np.corrcoef(before, after)[0, 1] > 0.97
+
+
+def test_silence_and_short_voices_are_left_alone():
+    landmarks, motion = said(STYLE_FPS)
+    voice = np.zeros(len(landmarks))
+    voice[: int(STYLE_FPS) - 2] = 1
+    kept = landmarks.copy()
+    match_opening(landmarks, voice, motion, motion.neutral, STYLE_FPS)
+    np.testing.assert_array_equal(landmarks, kept)
+    voice[: 3 * int(STYLE_FPS)] = 1
+    match_opening(landmarks, voice, motion, motion.neutral, STYLE_FPS)
+    spoken = voice > 0
+    np.testing.assert_array_equal(landmarks[~spoken], kept[~spoken])
+    assert np.abs(landmarks[spoken] - kept[spoken]).max() > 0.01
+
+
+def test_a_slow_gape_does_not_turn_syllables_into_snapping():
+    landmarks, motion = said(STYLE_FPS, 1.0)
+    slow = 4 * np.sin(np.linspace(0, np.pi, len(motion))) ** 2
+    gaping = motion.with_(landmarks=(slow[:, None, None] * gape(0.2)).astype(np.float32))
+    kept = landmarks.copy()
+    match_opening(landmarks, np.ones(len(landmarks)), gaping, motion.neutral, STYLE_FPS)
+    np.testing.assert_array_equal(landmarks, kept)

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+
+from stylehead.rendering import warp
+from stylehead.rendering.warp import CpuSampler, TorchSampler, make_sampler
+
+CPU = torch.device("cpu")
+
+
+def picture(size=128):
+    """Smooth shapes in three colours, with a sharp edge."""
+    y, x = np.mgrid[:size, :size] / size
+    red = 128 + 100 * np.sin(11 * x) * np.cos(7 * y)
+    green = 255 * (np.hypot(x - 0.4, y - 0.6) < 0.25)
+    blue = 128 + 60 * np.random.default_rng(0).normal(size=(size, size))  # grain
+    return np.stack([red, green, blue], -1).clip(0, 255).astype(np.uint8)
+
+
+def wobble(cells, pixels=5.0, seed=0):
+    """A smooth displacement map."""
+    y, x = np.mgrid[:cells, :cells] / cells
+    phase = np.random.default_rng(seed).uniform(0, 6, 2)
+    out = [np.sin(5 * x + phase[0]) * np.cos(4 * y), np.cos(6 * y + phase[1]) * np.sin(3 * x)]
+    return (pixels * np.stack(out, -1)).astype(np.float32)
+
+
+@pytest.fixture(params=["cpu", "torch"])
+def sampler(request):
+    return CpuSampler if request.param == "cpu" else lambda crop: TorchSampler(crop, CPU)
+
+
+def difference(a, b):
+    return np.abs(a.astype(float) - b)
+
+
+@pytest.mark.parametrize("cells", [32, 64, 128])
+def test_both_samplers_agree(cells):
+    crop, displacement = picture(), wobble(cells)
+    one, other = CpuSampler(crop)(displacement), TorchSampler(crop, CPU)(displacement)
+    assert difference(one, other).mean() < 1
+
+
+def test_both_samplers_agree_beyond_the_edge():
+    crop, displacement = picture(), wobble(64, pixels=40.0)
+    one, other = CpuSampler(crop)(displacement), TorchSampler(crop, CPU)(displacement)
+    assert difference(one, other).mean() < 1
+
+
+def test_no_displacement_gives_the_picture_back(sampler):
+    crop = picture()
+    found = sampler(crop)(np.zeros((64, 64, 2), np.float32))
+    assert found.dtype == np.uint8
+    assert difference(found, crop).max() <= 1
+
+
+def test_whole_pixels_move_exactly(sampler):
+    crop = picture()
+    displacement = np.broadcast_to(np.array([3, -2], np.float32), (64, 64, 2)).copy()
+    found = sampler(crop)(displacement)
+    # Each pixel comes from 3 to the right and 2 above.
+    assert difference(found[2:, :-3], crop[:-2, 3:]).max() <= 1
+
+
+def test_what_lies_outside_repeats_the_edge(sampler):
+    crop = picture()
+    displacement = np.broadcast_to(np.array([-500, 0], np.float32), (64, 64, 2)).copy()
+    found = sampler(crop)(displacement)
+    assert difference(found, np.broadcast_to(crop[:, :1], crop.shape)).max() <= 1
+
+
+def test_half_a_pixel_lies_between(sampler):
+    crop = np.zeros((32, 32, 3), np.uint8)
+    crop[:, ::2] = 200
+    displacement = np.broadcast_to(np.array([0.5, 0], np.float32), (32, 32, 2)).copy()
+    assert difference(sampler(crop)(displacement)[4:-4, 4:-4], 100).max() <= 2
+
+
+def test_a_coarse_map_is_filled_in_smoothly(sampler):
+    crop = np.repeat(np.linspace(0, 255, 128)[None, :, None], 128, 0).repeat(3, 2).astype(np.uint8)
+    ramp = np.broadcast_to((0.2 * (np.arange(32) + 0.5) * 4)[None, :], (32, 32))
+    found = sampler(crop)(np.stack([ramp, 0 * ramp], -1).astype(np.float32))
+    steps = np.diff(found[64, 8:100, 0].astype(int))
+    assert (steps >= 1).all()
+    assert (steps <= 4).all()
+
+
+def test_sampling_twice_gives_the_same_and_leaves_the_picture_alone(sampler):
+    crop = picture()
+    before = crop.copy()
+    sample = sampler(crop)
+    np.testing.assert_array_equal(sample(wobble(64)), sample(wobble(64)))
+    np.testing.assert_array_equal(crop, before)
+
+
+def test_the_device_chooses_the_sampler(monkeypatch):
+    monkeypatch.setattr(warp, "TorchSampler", lambda crop, device: device)
+    assert isinstance(make_sampler(picture(), CPU), CpuSampler)
+    assert make_sampler(picture(), torch.device("cuda")) == torch.device("cuda")
+
+
+@pytest.mark.gpu
+def test_the_gpu_agrees_with_the_cpu():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU")
+    crop, displacement = picture(512), wobble(256, pixels=12.0)
+    found = TorchSampler(crop, torch.device("cuda"))(displacement)
+    assert difference(found, CpuSampler(crop)(displacement)).mean() < 1

@@ -1,0 +1,131 @@
+"""Tiny picture networks on made-up mouths: dark inside, where the map says that they are open."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
+from stylehead.rendering.mouth_crop import SIZE
+from stylehead.training.data.mouth_batches import Patches, batch_of
+from stylehead.training.data.region_weights import region_weights
+from stylehead.training.mouth_generator import (
+    ADVERSARIAL,
+    PictureTraining,
+    fit_pictures,
+    make_patterns,
+    picture_losses,
+    validate,
+)
+from tests.stand_ins.faces import Interrupting, RememberingReporter, mean_face
+
+CPU = torch.device("cpu")
+QUICK = PictureTraining(
+    steps=30, batch=2, widths=(8, 12), every=10, learning_rate=5e-3, discriminator_from=1000
+)
+
+
+def mouths(count=4):
+    """Return pairs whose film shows black where the inner lips' outline is filled."""
+    face = mean_face()[:, :2]
+    points = (face - face[48:68].mean(0)) * 110 + SIZE / 2
+    points = np.concatenate([points, np.zeros((20, 2))]).astype(np.float32)
+    turns = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    all_points, filmed = [], []
+    for number in range(count):
+        own = points.copy()
+        own[68:] = SIZE / 2 + np.stack([-20 * np.cos(turns), -(4 + 3 * number) * np.sin(turns)], 1)
+        rows, columns = np.mgrid[:SIZE, :SIZE] - SIZE / 2
+        inside = (columns / 20) ** 2 + (rows / (4 + 3 * number)) ** 2 < 1
+        filmed.append(np.where(inside[..., None], 0, 180).astype(np.uint8).repeat(3, -1))
+        all_points.append(own)
+    skin = np.full((count, SIZE, SIZE, 3), 180, np.uint8)
+    placed = np.stack(all_points)
+    return Patches(
+        skin,
+        np.stack(filmed),
+        placed,
+        np.stack([region_weights(one, SIZE) for one in placed]),
+        [f"person {number % 2}" for number in range(count)],
+        np.arange(count) % 2,
+        np.full((2, 4, SIZE, SIZE, 3), 90, np.uint8),
+        placed[:2, None].repeat(4, 1),
+    )
+
+
+def fit(how, *, patterns=None, begin=None, run=None, reporter=None):
+    return fit_pictures(
+        mouths(), patterns, how, held=mouths(2), held_patterns=patterns, begin=begin,
+        features=None, device=CPU, run=run, reporter=reporter or RememberingReporter(),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mapper():
+    return fit(replace(QUICK, patterns=False))
+
+
+def test_training_learns_the_dark_of_open_mouths(mapper):
+    fresh = MouthGenerator(mapper.config)
+    before, after = (
+        validate(net, mouths(2), None, replace(QUICK, patterns=False), CPU)["l1_against_warp"]
+        for net in (fresh, mapper)
+    )
+    assert after < 0.8 * before
+    assert mapper.config == MouthGeneratorConfig(0, True, (8, 12))
+
+
+def test_the_same_seed_gives_the_same_network(mapper):
+    again = fit(replace(QUICK, patterns=False)).state_dict()
+    for name, value in mapper.state_dict().items():
+        torch.testing.assert_close(again[name], value)
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_been(mapper, tmp_path):
+    how = replace(QUICK, patterns=False)
+    with pytest.raises(KeyboardInterrupt):
+        fit(how, run=tmp_path, reporter=Interrupting(14))
+    resumed = fit(how, run=tmp_path)
+    for name, value in mapper.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value)
+
+
+def test_the_log_names_every_loss_and_a_sheet_is_drawn(tmp_path):
+    how = replace(QUICK, steps=20, every=10, patterns=False, discriminator_from=14)
+    fit(how, run=tmp_path)
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["10", "20"]
+    assert set(ADVERSARIAL) <= set(rows[0])
+    assert float(rows[0]["critic"]) == 0 < float(rows[1]["critic"])
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+def test_the_style_aware_generator_starts_as_the_intermediate_one(mapper):
+    patterns = make_patterns(mouths(), mapper, CPU)
+    assert patterns.shape == (2, 4, SIZE, SIZE, 3)
+    how = replace(QUICK, steps=1, learning_rate=1e-9)
+    net = fit(how, patterns=patterns, begin=mapper)
+    own = net.state_dict()
+    for name, value in mapper.state_dict().items():
+        torch.testing.assert_close(own[name], value, atol=1e-6, rtol=1e-4)
+    assert any(name.startswith("memory") for name in own)
+
+
+def test_without_the_style_loss_patterns_are_still_looked_at():
+    how = replace(QUICK, style=0.0)
+    batch = batch_of(mouths(), [0, 1])
+    assert "style" not in picture_losses(batch.warped, batch, how, None)
+    assert "style" in picture_losses(batch.warped, batch, QUICK, None)
+    net = MouthGenerator(MouthGeneratorConfig(4, True, (8, 12)))
+    assert net.config.patterns == 4
+
+
+def test_a_pretrained_network_s_features_count_when_given():
+    batch = batch_of(mouths(), [0, 1])
+    how = replace(QUICK, perceptual=10.0, patterns=False)
+    found = picture_losses(batch.warped, batch, how, lambda picture: [picture.mean((2, 3))])
+    away = (batch.warped.mean((2, 3)) - batch.filmed.mean((2, 3))).abs().mean()
+    assert found["perceptual"].item() == pytest.approx(10 * away.item())
