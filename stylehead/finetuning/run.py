@@ -133,7 +133,7 @@ def finetune_style(
     provenance = {
         **learned.provenance,
         "stylehead_version": __version__,
-        "held_out_style_distance": f"{nearer(rows['un-tuned'], rows['tuned']):.3f}",
+        "held_out_style_distance": f"{distance_ratio(rows['un-tuned'], rows['tuned']):.3f}",
     }
     save_style(replace(tuned, provenance=provenance), output)
     if run is None and not interrupted:

@@ -198,7 +198,7 @@ def train_encoder(
     metrics = {
         "config": json.dumps(asdict(config)),
         "training": json.dumps(asdict(how)),
-        "minutes": f"{len(tapes.voice) / SPEECH_RATE / 60:.0f}",
+        "minutes": f"{len(corpora.voice) / SPEECH_RATE / 60:.0f}",
     }
     base = _base(net.cpu().eval(), corpora, filters, how)
     named = {f"manifold.{name}": value for name, value in base.items()}
