@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ def style_statistics(motion: Motion) -> dict[str, float]:
     return found
 
 
-def span(values: NDArray[np.floating]) -> float:
+def span(values: NDArray[np.floating[Any]]) -> float:
     """Return the distance from the 5th to the 95th percentile."""
     low, high = np.percentile(values, [5, 95])
     return float(high - low)
