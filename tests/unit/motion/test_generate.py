@@ -10,7 +10,7 @@ from stylehead.face.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, mouth_
 from stylehead.motion import finishing, styling
 from stylehead.motion.stream import voice_gate
 from stylehead.motion.styling import match_ranges, opening_range
-from stylehead.options import Encoder, MotionControls
+from stylehead.options import Encoder, Encoding, MotionControls
 from stylehead.pipeline import load_predictor
 from stylehead.speech import encoders
 from stylehead.speech.encoders import LogMelEncoder
@@ -465,7 +465,7 @@ def spoken_and_paused():
 
 @pytest.mark.parametrize("encoder", ["whisper", "apc"])
 def test_the_shipped_nets_move_the_mouth_with_the_voice(encoder):
-    models = load_predictor(Encoder(encoder), CPU)
+    models = load_predictor(Encoding(encoder=Encoder(encoder)), CPU)
     motion = models.predict(spoken_and_paused(), STYLE, fps=Fraction(60))
     speed = np.abs(np.diff(opening(motion)))
     assert models.encoder == encoder

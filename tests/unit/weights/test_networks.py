@@ -9,7 +9,7 @@ from stylehead.errors import WeightsError
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.models.whisper import WhisperEncoder
 from stylehead.motion import models as models_module
-from stylehead.options import Encoder
+from stylehead.options import Encoder, Encoding
 from stylehead.pipeline import load_predictor
 from stylehead.speech.encoders import WhisperSpeechEncoder
 from stylehead.speech.listen import load_encoder
@@ -144,7 +144,7 @@ def asked(monkeypatch, saved):
 
 @pytest.mark.parametrize("encoder", [Encoder.DISTILLED, Encoder.APC])
 def test_the_generator_is_the_one_that_learned_from_the_encoder(asked, encoder):
-    models = load_predictor(encoder, CPU)
+    models = load_predictor(Encoding(encoder=encoder), CPU)
     assert models.encoder == CONFIG.encoder  # as its file says
     wanted = {f"encoder_{encoder.value}", f"motion_{encoder.value}", "voice_filter", "pose"}
     assert set(asked) == wanted
@@ -152,7 +152,7 @@ def test_the_generator_is_the_one_that_learned_from_the_encoder(asked, encoder):
 
 @pytest.mark.parametrize("encoder", [Encoder.AUTO, Encoder.WHISPER])
 def test_whisper_is_what_listens_unless_told_otherwise(asked, encoder):
-    models = load_predictor(encoder, CPU)
+    models = load_predictor(Encoding(encoder=encoder), CPU)
     assert isinstance(models.ears, WhisperSpeechEncoder)
     assert set(asked) == {"whisper_tiny_en", "motion_whisper", "voice_filter", "pose"}
 
@@ -172,7 +172,7 @@ def no_whisper(asked, monkeypatch):
 
 def test_where_whisper_cannot_be_had_the_built_in_encoder_listens_and_it_is_said(no_whisper):
     listener = RememberingReporter()
-    load_predictor(Encoder.AUTO, CPU, reporter=listener)
+    load_predictor(Encoding(encoder=Encoder.AUTO), CPU, reporter=listener)
     assert {"encoder_distilled", "motion_distilled"} <= set(no_whisper)
     (line,) = listener.said
     assert "Whisper could not be fetched" in line
@@ -182,7 +182,7 @@ def test_where_whisper_cannot_be_had_the_built_in_encoder_listens_and_it_is_said
 @pytest.mark.usefixtures("no_whisper")
 def test_whisper_that_was_asked_for_and_cannot_be_had_is_an_error():
     with pytest.raises(WeightsError, match="could not be fetched"):
-        load_predictor(Encoder.WHISPER, CPU)
+        load_predictor(Encoding(encoder=Encoder.WHISPER), CPU)
 
 
 @pytest.mark.parametrize("name", ["distilled", "apc"])
