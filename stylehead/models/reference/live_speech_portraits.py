@@ -2,6 +2,7 @@
 
 Its audio encoder is `AudioEncoder`, its larger renderers are `StyleGenerator`, and its
 discriminator is `MultiscaleDiscriminator`; what is here has no counterpart of the same shape.
+Kept because the paper takes its audio-driven motion and head pose from these networks.
 """
 
 from __future__ import annotations

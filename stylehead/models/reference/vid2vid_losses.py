@@ -1,4 +1,6 @@
-"""The losses face-vid2vid is trained with, one function each (method notes, 5.5).
+"""The losses face-vid2vid is trained with, one function each.
+
+Kept to tell what the style mapping's published weights were trained for; never trained here.
 
 Published weights, in docstrings, are of the released checkpoint. Pictures are in [0, 1].
 """
