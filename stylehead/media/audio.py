@@ -21,9 +21,6 @@ PIECE = 800  # samples at SPEECH_RATE, 50 ms: the grain of loudness
 LONGEST_SOUND = 3 * 3600  # seconds; beyond it the file is more likely a mistake
 
 
-# ---- sound in -------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Sound:
     """A recording on disk and the part of it that is used; samples are read when needed."""

@@ -1,4 +1,4 @@
-"""Choose the portrait's face: search a picture, measure each face, refuse what cannot be animated."""
+"""Choose the portrait's face: search a picture, measure faces, refuse what cannot be animated."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from stylehead.types import Face, Pixels, Portrait
 
 CROP = 640  # pixels of the square a face is measured in again after it was found
 CROP_FACES = 2.4  # side of that square in face heights
+LARGEST_TILE = 1280  # pixels of a tile's longer side that the detector is given
 SMALLEST_EYES = 18.0  # pixels between the outer eye corners that still give a usable mouth
 PROFILE_YAW = 40.0  # degrees beyond which half of the mouth is hidden
 PROFILE_PITCH = 35.0
-
-
-# ---- stills ---------------------------------------------------------------------------------
 
 
 def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Portrait:
@@ -93,8 +91,9 @@ def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
         for x, y, w, h in tiles:
             x0, y0 = max(x, -margin) + margin, max(y, -margin) + margin
             tile = padded[y0 : y + margin + h, x0 : x + margin + w]
-            for face in faces_in(task, _at_most(tile, 1280), None):
-                scale = tile.shape[1] / min(tile.shape[1], _at_most(tile, 1280).shape[1])
+            scaled = _at_most(tile, LARGEST_TILE)
+            scale = tile.shape[1] / scaled.shape[1]
+            for face in faces_in(task, scaled, None):
                 rough = Face(
                     face.mesh * scale + np.array([x0 - margin, y0 - margin, 0], np.float32),
                     face.expression,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,13 @@ from stylehead.face.performance import Performance, recover_performance
 from stylehead.media.video import read_frames
 from stylehead.options import Device
 from stylehead.progress import SILENT, Reporter, track
-from stylehead.rendering.mouth_crop import DRAWN, MouthCrop, mouth_middle
+from stylehead.rendering.mouth_crop import CROP_POINTS, MouthCrop, mouth_middle
 from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh
 from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.warp import crop_of, make_sampler
 from stylehead.style.references import retrieve
 from stylehead.training.data.clips import Clip, load_clips
-from stylehead.types import Face, FaceTrack, Floats, Pixels, Portrait
+from stylehead.types import Face, FaceTrack, Floats, Frame, Pixels, Portrait
 
 CROP = 512  # pixels of the working crop
 SOURCES = 3  # closed mouths of a clip that pictures are made from
@@ -42,7 +43,7 @@ class Pairs:
 
     person: str
     warped: list[Pixels]
-    """(SIZE, SIZE, 3) each: the source moved by the mesh."""
+    """(CROP_SIZE, CROP_SIZE, 3) each: the source moved by the mesh."""
     filmed: list[Pixels]
     """The same patch of the target frame."""
     points: Floats
@@ -68,7 +69,7 @@ def prepare_pictures(clips: Path, data: Path, *, reporter: Reporter = SILENT) ->
         target = folder / f"{clip.name}.npz"
         if not target.exists():
             try:
-                pairs = make_pairs(clips / clip.name, clip)
+                pairs = make_pairs(read_frames(clips / clip.name), clip)
             except MediaError as error:
                 reporter.say(f"Left out: {error}")
                 continue
@@ -81,16 +82,16 @@ def prepare_pictures(clips: Path, data: Path, *, reporter: Reporter = SILENT) ->
     return count
 
 
-def make_pairs(film: Path, clip: Clip) -> Pairs | None:
-    """Return the pairs of one clip; None when no frame of it can be a source."""
+def make_pairs(frames: Iterable[Frame], clip: Clip) -> Pairs | None:
+    """Return the pairs of one clip, whose frames are read once; None when none can be a source."""
     performance = recover_performance(clip.track, name=clip.name)
-    frames = choose_frames(clip.track, performance)
-    if frames is None:
+    chosen = choose_frames(clip.track, performance)
+    if chosen is None:
         return None
-    sources, targets, references = frames
+    sources, targets, references = chosen
     wanted = {*sources, *targets, *references}
     shown: dict[int, Pixels] = {}
-    for frame in read_frames(film):
+    for frame in frames:
         row = int(np.argmin(np.abs(clip.track.seconds - frame.seconds)))
         if row in wanted and row not in shown:
             shown[row] = frame.pixels
@@ -155,7 +156,7 @@ class WarpSource:
     """A frame that can be moved to other frames' meshes."""
 
     crop: Pixels
-    rig: PortraitMesh
+    portrait_mesh: PortraitMesh
     head: Similarity
     """Mean face -> crop pixels: what other meshes are laid over."""
 
@@ -165,8 +166,12 @@ class WarpSource:
         face = Face(found.mesh[row], found.expression[row])
         model = FaceModel.embedded()
         rotation = model.pose(face.mesh).rotation
-        rig = build_portrait_mesh(Portrait(pixels, face, rotation, 1, 1), size=CROP)
-        return WarpSource(crop_of(pixels, rig), rig, model.pose(rig.in_crop(face.mesh)))
+        portrait_mesh = build_portrait_mesh(Portrait(pixels, face, rotation, 1, 1), size=CROP)
+        return WarpSource(
+            crop_of(pixels, portrait_mesh),
+            portrait_mesh,
+            model.pose(portrait_mesh.in_crop(face.mesh)),
+        )
 
     def laid_over(self, mesh: Floats) -> tuple[Floats, Similarity]:
         """Return another frame's mesh with its head where this one's is, and its pose there.
@@ -176,36 +181,38 @@ class WarpSource:
         there = FaceModel.embedded().pose(mesh)
         ratio = self.head.scale / there.scale
         moved = (mesh - there.translation) * ratio + self.head.translation
-        pose = Similarity(self.rig.pose.scale, there.rotation, self.head.translation)
+        pose = Similarity(self.portrait_mesh.pose.scale, there.rotation, self.head.translation)
         return moved.astype(np.float32), pose
 
     def warped_to(self, mesh: Floats) -> tuple[Pixels, Floats]:
         """Return the patch of this frame moved to another frame's mesh, and the points in it."""
         laid, pose = self.laid_over(mesh)
-        vertices = self.rig.follow(laid, pose)
-        place = MouthCrop.of(pose, mouth_middle(self.rig.rest))
-        moved = self._sampled(self.crop, self.rig.source, vertices)
-        return place.cut(moved), place.in_patch(vertices[DRAWN, :2])
+        vertices = self.portrait_mesh.from_tracked(laid, pose)
+        place = MouthCrop.of(pose, mouth_middle(self.portrait_mesh.neutral))
+        moved = self._sampled(self.crop, self.portrait_mesh.source, vertices)
+        return place.cut(moved), place.in_patch(vertices[CROP_POINTS, :2])
 
     def reopened(self) -> tuple[Pixels, Floats]:
         """Return the patch of this frame, its mouth closed by the mesh and opened again."""
-        rig = self.rig
+        portrait_mesh = self.portrait_mesh
         still = np.eye(3, dtype=np.float32)
-        shut = rig.pose_vertices(np.zeros((478, 3), np.float32), still, np.zeros(3), 0.0)
-        closed = self._sampled(self.crop, rig.source, shut)
-        again = self._sampled(closed, shut, rig.source)
-        place = MouthCrop.of(rig.pose, mouth_middle(rig.rest))
-        return place.cut(again), place.in_patch(rig.source[DRAWN, :2])
+        shut = portrait_mesh.pose_vertices(np.zeros((478, 3), np.float32), still, np.zeros(3), 0.0)
+        closed = self._sampled(self.crop, portrait_mesh.source, shut)
+        again = self._sampled(closed, shut, portrait_mesh.source)
+        place = MouthCrop.of(portrait_mesh.pose, mouth_middle(portrait_mesh.neutral))
+        return place.cut(again), place.in_patch(portrait_mesh.source[CROP_POINTS, :2])
 
     def _sampled(self, crop: Pixels, source: Floats, vertices: Floats) -> Pixels:
-        displacement = displacement_map(self.rig.triangles, vertices, source, size=CROP, cells=CROP)
+        displacement = displacement_map(
+            self.portrait_mesh.triangles, vertices, source, size=CROP, cells=CROP
+        )
         return make_sampler(crop, choose_device(Device.CPU))(displacement)
 
 
 def place_in_frame(mesh: Floats, warp_source: WarpSource) -> MouthCrop:
     """Return the patch of a tracked frame in its own pixels, for comparison with a moved one."""
     _, pose = warp_source.laid_over(mesh)
-    place = MouthCrop.of(pose, mouth_middle(warp_source.rig.rest))
+    place = MouthCrop.of(pose, mouth_middle(warp_source.portrait_mesh.neutral))
     there = FaceModel.embedded().pose(mesh)
     ratio = there.scale / warp_source.head.scale
     centre = (place.centre - warp_source.head.translation[:2]) * ratio + there.translation[:2]
