@@ -1,5 +1,8 @@
 """FaceTrack -> Motion: what a tracked person did, free of who they are and where they stood."""
 
+# SciPy has no stubs.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -144,11 +147,11 @@ def closure(aspect: Floats, seconds: NDArray[np.float64]) -> Floats:
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.04
     size = max(3, round(BLINK_SURROUNDINGS / step))
     # Before and after: at the edge of a long narrowing one of the two is narrow already.
-    before, after = (
+    sides: list[Floats] = [
         percentile_filter(aspect, 60, size=size, origin=side)
         for side in ((size - 1) // 2, -((size - 1) // 2))
-    )
-    usual = np.minimum(before, after)
+    ]
+    usual = np.minimum(*sides)
     shut = 0.3 * usual  # lids and lashes keep the tracker's contours apart
     return ((usual - aspect) / np.maximum(usual - shut, 1e-3)).clip(0, 1).astype(np.float32)
 

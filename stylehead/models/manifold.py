@@ -7,6 +7,7 @@ own speech; here the base is of many voices.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -31,7 +32,8 @@ def weights_of(feature: Tensor, neighbours: Tensor, *, ridge: float = RIDGE) -> 
     raised = ridge * gram.diagonal(dim1=-2, dim2=-1).mean(-1) + 1e-12
     gram = gram + raised[..., None, None] * torch.eye(count, dtype=gram.dtype)
     along = across @ (feature[..., None, :] - nearest).transpose(-1, -2)
-    others = torch.linalg.solve(gram, along)[..., 0]
+    solution = torch.linalg.solve(gram, along)  # pyright: ignore (untyped in torch)
+    others = cast(Tensor, solution)[..., 0]
     return torch.cat([1 - others.sum(-1, keepdim=True), others], -1)
 
 

@@ -63,7 +63,7 @@ class MouthGenerator(nn.Module):
 
     def encode(self, patterns: Tensor) -> list[Tensor]:
         """Return what patterns (B, patterns x 3, S, S) in [0, 1] add to each level's features."""
-        hidden, added = patterns * 2 - 1, []
+        hidden, added = patterns * 2 - 1, list[Tensor]()
         for encoder, projection in zip(self.memory, self.recall, strict=True):
             hidden = encoder(hidden)
             added.append(projection(hidden))
@@ -101,7 +101,7 @@ class MouthGenerator(nn.Module):
         for layer in self.up:
             hidden = F.interpolate(hidden, scale_factor=2.0)
             hidden = layer(torch.cat([hidden, levels.pop()], 1))
-        cover, colour = F.pixel_shuffle(self.out(hidden), 2).split((1, 3), 1)
+        cover, colour = torch.split(F.pixel_shuffle(self.out(hidden), 2), [1, 3], 1)
         cover = torch.sigmoid(cover)
         if inside is not None:
             cover = 1 - (1 - cover) * (1 - inside)

@@ -31,7 +31,7 @@ class Vgg19(nn.Module):
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Return five feature maps of pictures (B, 3, H, W) in [0, 1]."""
         mean, spread = (torch.tensor(v).to(picture)[:, None, None] for v in (MEAN, SPREAD))
-        hidden, maps = (picture - mean) / spread, []
+        hidden, maps = (picture - mean) / spread, list[Tensor]()
         for position, layer in enumerate(self.features):
             hidden = layer(hidden)
             if position in TAPS:

@@ -37,7 +37,7 @@ class VoiceFilter(nn.Module):
 
         mel (B, T, 80) log-mel rows at 100 Hz in [0, 1]; the mask is in [0, 1], of the magnitude.
         """
-        steps = mel.unflatten(1, (-1, ROWS_PER_STEP)).flatten(2)
+        steps = torch.unflatten(mel, 1, (-1, ROWS_PER_STEP)).flatten(2)
         hidden, _ = self.memory(self.front(steps * 2 - 1))
-        mask = torch.sigmoid(self.mask(hidden)).unflatten(2, (ROWS_PER_STEP, -1)).flatten(1, 2)
-        return self.activity(hidden)[..., 0], mask
+        mask = torch.unflatten(torch.sigmoid(self.mask(hidden)), 2, (ROWS_PER_STEP, -1))
+        return self.activity(hidden)[..., 0], mask.flatten(1, 2)

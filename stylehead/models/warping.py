@@ -113,7 +113,7 @@ class DenseMotionNetwork(nn.Module):
         compressed = self.norm(self.compress(volume)).relu()
         copies = compressed.repeat_interleave(flows.shape[1], 0)
         warped = F.grid_sample(copies, flows.flatten(0, 1), align_corners=False)
-        warped = warped.unflatten(0, (batch, -1))
+        warped = torch.unflatten(warped, 0, (batch, -1))
         heat = gaussians(driving, grid) - gaussians(source, grid)
         heat = F.pad(heat, (0, 0, 0, 0, 0, 0, 1, 0))[:, :, None]
         features = self.hourglass(torch.cat([heat, warped], 2).flatten(1, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import cv2
 import numpy as np
@@ -105,8 +106,8 @@ def show_interior(layer: Tensor, interior: Tensor) -> Tensor:
     The layer's colours less the drawn ones are smoothed within the lips; LIGHT of that is added to
     the drawn.
     """
-    inside, drawn = interior.split((1, 3), 1)
-    cover, colour = layer.split((1, 3), 1)
+    inside, drawn = torch.split(interior, [1, 3], 1)
+    cover, colour = torch.split(layer, [1, 3], 1)
     light = LIGHT * _smooth(colour * inside - drawn) / _smooth(inside).clamp(min=1e-3)
     return torch.cat([cover, colour * (1 - inside) + drawn + light * inside], 1)
 
@@ -167,7 +168,7 @@ def _shade(inside: Pixels, upper: Floats) -> Floats:
     """Return how much light the lips leave (CROP_SIZE, CROP_SIZE, 1)."""
     far = cv2.distanceTransform((inside > 127).astype(np.uint8), cv2.DIST_L2, 3)
     order = np.argsort(upper[:, 0])
-    lip = np.interp(np.arange(CROP_SIZE), upper[order, 0], upper[order, 1])
+    lip = cast(Floats, np.interp(np.arange(CROP_SIZE), upper[order, 0], upper[order, 1]))
     below = np.maximum(np.arange(CROP_SIZE)[:, None] - lip, 0)
     shade = (1 - LIPS_SHADE * np.exp(-below / 2.2)) * (1 - RIM_SHADE * np.exp(-far / 2.0))
     return shade[..., None].astype(np.float32)

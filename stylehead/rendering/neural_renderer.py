@@ -41,7 +41,7 @@ class Animator(Protocol):
         ...
 
     def drive(self, source: Source, driving: Tensor) -> Tensor:
-        """Return the source (B, 3, S, S), posed as driving images (B, 3, 256, 256); all in [0, 1]."""
+        """Return the source (B, 3, S, S), posed as driving images (B, 3, 256, 256), in [0, 1]."""
         ...
 
 

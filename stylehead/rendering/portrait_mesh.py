@@ -1,8 +1,12 @@
 """The portrait's extended mesh: face, head, shoulders and background, and how motion moves it."""
 
+# SciPy has no stubs.
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,10 +144,11 @@ def build_portrait_mesh(portrait: Portrait, *, size: int | None) -> PortraitMesh
     height, width = portrait.pixels.shape[:2]
     # A square inside the picture shows nothing made up; only a face too near its edge needs more.
     side = float(round(max(min(side, width, height), side * LEAST_CROP / CROP_FACES)))
-    corner = (oval.min(0) + oval.max(0)) / 2 - side / 2 - [0, CROP_LIFT * side]
+    top_left = (oval.min(0) + oval.max(0)) / 2 - side / 2 - [0, CROP_LIFT * side]
     room = np.array([width - side, height - side])
-    corner = np.where(room >= 0, corner.clip(0, np.maximum(room, 0)), corner)
-    corner = np.round(corner).astype(np.float32)
+    kept = top_left.clip(0, np.maximum(room, 0))
+    inside = cast(Floats, np.where(room >= 0, kept, top_left))
+    corner = np.round(inside).astype(np.float32)
     size = size or int(side)
     scale = size / side
     face = _in_crop(mesh, corner, scale)
@@ -240,7 +245,7 @@ def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats, F
     axis_depth = float(pose.apply(np.array([0, 0, SKULL_DEPTH], np.float32))[2])
     chin = float(face[152, 1])
     height = float(np.ptp(oval[:, 1]))
-    rings, rigidity, shoulder_follow = [], [], []
+    rings, rigidity, shoulder_follow = list[Floats](), list[Floats](), list[Floats]()
     for factor, weight in RINGS:
         ring = oval.copy()
         ring[:, :2] = centre + (oval[:, :2] - centre) * factor

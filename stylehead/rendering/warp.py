@@ -112,7 +112,9 @@ class CpuSampler:
     def __call__(self, displacement: Floats) -> Pixels:
         """Return the moved picture."""
         size = (self._size, self._size)
-        coordinates = cv2.resize(displacement, size, interpolation=cv2.INTER_CUBIC) + self._still
+        coordinates: Floats = (
+            cv2.resize(displacement, size, interpolation=cv2.INTER_CUBIC) + self._still
+        )
         moved = cv2.remap(
             self._crop, coordinates, _NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )

@@ -21,7 +21,7 @@ PROFILE_PITCH = 35.0
 
 
 def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Portrait:
-    """Find the face to animate and measure it at full detail.
+    """Find the face of a picture (H, W, 3) to animate, and measure it at full detail.
 
     `number` counts faces from left to right, from 1; None takes the largest. `name` is the
     picture's name for messages. Raises FaceError for no face, a profile or a face too small.
@@ -65,7 +65,9 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
 
 
 def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
-    """Find faces in the whole picture, then in ever smaller overlapping tiles; measure each again.
+    """Return faces of a picture (H, W, 3), searched whole, then in ever smaller overlapping tiles.
+
+    Each face found is measured again in a crop of its own; meshes are in the picture's pixels.
 
     The detector sees faces of a fifth of the picture's width or more, so small ones need tiles. The
     level below the first that shows a face is searched too: others may stand further away.
@@ -81,8 +83,8 @@ def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
         boxes.append(
             [
                 (int(x), int(y), int(1.5 * side), int(1.5 * side))
-                for y in np.arange(-side / 4, height - side / 2, step)
-                for x in np.arange(-side / 4, width - side / 2, step)
+                for y in _steps(-side / 4, height - side / 2, step)
+                for x in _steps(-side / 4, width - side / 2, step)
             ]
         )
     found: list[Face] = []
@@ -104,6 +106,10 @@ def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
         if last:
             break
     return found
+
+
+def _steps(start: float, stop: float, step: float) -> list[float]:
+    return np.arange(start, stop, step).tolist()
 
 
 def _at_most(pixels: Pixels, side: int) -> Pixels:
@@ -132,10 +138,10 @@ def _measure(task: FaceLandmarker, padded: Pixels, margin: int, rough: Face) -> 
     if not faces:
         return None
     middle = np.array([CROP / 2, CROP / 2], np.float32)
-    face = min(faces, key=lambda one: float(np.linalg.norm(one.mesh[:, :2].mean(0) - middle)))
+    face = min(faces, key=lambda face: float(np.linalg.norm(face.mesh[:, :2].mean(0) - middle)))
     shift = np.array([centre[0] - margin, centre[1] - margin, 0], np.float32)
-    place = np.array([CROP / 2, CROP / 2, 0], np.float32)
-    return Face((face.mesh - place) / np.float32(scale) + shift, face.expression)
+    offset = np.array([CROP / 2, CROP / 2, 0], np.float32)
+    return Face((face.mesh - offset) / np.float32(scale) + shift, face.expression)
 
 
 def _same(one: Face, other: Face) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -80,7 +80,8 @@ class ResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a map of the same shape."""
-        energy = x.norm(dim=(1, 2), keepdim=True)
+        norm = x.norm(dim=(1, 2), keepdim=True)  # pyright: ignore (untyped in torch)
+        energy = cast(Tensor, norm)
         relative = energy / (energy.mean(-1, keepdim=True) + EPSILON)
         return self.gamma * (x * relative) + self.beta + x
 

@@ -64,7 +64,7 @@ class MouthNet(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return displacements (B, T, 75) for the frames 18 earlier, of rows (B, 2 T, 512)."""
-        return self.fc(self.LSTM(self.downsample(rows.unflatten(1, (-1, 2)).flatten(2)))[0])
+        return self.fc(self.LSTM(self.downsample(torch.unflatten(rows, 1, (-1, 2)).flatten(2)))[0])
 
 
 class _Gate(nn.Module):

@@ -132,7 +132,7 @@ def balanced(patches: Patches) -> Tensor:
     A person is drawn in proportion to the square root of their number of pairs.
     """
     _, index, counts = np.unique(patches.people, return_inverse=True, return_counts=True)
-    return torch.from_numpy((counts**-0.5)[index])
+    return torch.as_tensor((counts**-0.5)[index])
 
 
 def batch_of(
@@ -154,14 +154,14 @@ def batch_of(
     pictures = [
         _tensor(patches.warped[rows]), _tensor(patches.filmed[rows]), _tensor(shown[source])
     ]  # fmt: skip
-    weights = torch.from_numpy(patches.weights[rows]).float()[:, None]
+    weights = torch.as_tensor(patches.weights[rows]).float()[:, None]
     drawn = points
     if augmentation is not None:
         assert generator is not None
         flip = torch.rand(len(rows), generator=generator) < 0.5
         pictures = [_flipped(picture, flip) for picture in pictures]
         weights = _flipped(weights, flip)
-        for row in flip.nonzero().flatten().tolist():
+        for row in np.flatnonzero(flip.numpy()):
             points[row], pattern_points[row] = _mirror(points[row]), _mirror(pattern_points[row])
         noise = torch.randn(points.shape, generator=generator).numpy() * augmentation.jitter
         drawn = points + noise
@@ -172,16 +172,16 @@ def batch_of(
         warped=pictures[0],
         filmed=pictures[1],
         facial_map=_tensor(maps),
-        points=torch.from_numpy(points),
+        points=torch.as_tensor(points),
         weights=weights,
         patterns=pictures[2],
-        pattern_points=torch.from_numpy(pattern_points),
+        pattern_points=torch.as_tensor(pattern_points),
     )
 
 
 def _tensor(pictures: Pixels) -> Tensor:
     """Return pictures (..., H, W, C) of bytes as (..., C, H, W) in [0, 1]."""
-    return torch.from_numpy(np.moveaxis(pictures, -1, -3).copy()).float() / 255
+    return torch.as_tensor(np.moveaxis(pictures, -1, -3).copy()).float() / 255
 
 
 def _flipped(pictures: Tensor, flip: Tensor) -> Tensor:

@@ -175,5 +175,6 @@ def test_pictures_of_any_shape_can_be_rendered(shape):
         pixels=np.ascontiguousarray(portrait.pixels[: shape[0], : shape[1]]),
         face=replace(portrait.face, mesh=mesh),
     )
-    frame = next(render(prepare(small, REFERENCES, MOUTHS, crop_size=None, device=CPU), lively(0.1)))
+    where = prepare(small, REFERENCES, MOUTHS, crop_size=None, device=CPU)
+    frame = next(render(where, lively(0.1)))
     assert frame.shape == (*shape, 3)
