@@ -36,15 +36,15 @@ class MouthGenerator(nn.Module):
     def __init__(self, config: MouthGeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        first, *rest = config.widths
+        first, *deeper = config.widths
         self.front = nn.Conv2d(5 + CHANNELS * config.facial_map, first, 4, 2, 1)
         self.down = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.ReLU(), _Residual(b))
-            for a, b in zip(config.widths, rest, strict=False)
+            for a, b in zip(config.widths, deeper, strict=False)
         )
         self.up = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a + b, b, 3, 1, 1), nn.ReLU(), _Residual(b))
-            for b, a in reversed(list(zip(config.widths, rest, strict=False)))
+            for b, a in reversed(list(zip(config.widths, deeper, strict=False)))
         )
         self.out = nn.Conv2d(first, 16, 3, 1, 1)
         nothing = [UNCOVERED] * 4 + [0.0] * 12

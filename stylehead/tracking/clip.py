@@ -37,12 +37,12 @@ class _ClipTracker:
     def face(self, pixels: Pixels, seconds: float) -> Face | None:
         """Return the face in the clip's next frame (H, W, 3), in its pixels."""
         self._stamp = max(self._stamp + 1, round(seconds * 1000))
-        found = self._detect(pixels)
-        if found and self._window and self._left_window(found):
-            self._start_tracking(found)
-            return self._detect(pixels) or found
-        if found or seconds < self._search_at:
-            return found
+        face = self._detect(pixels)
+        if face and self._window and self._left_window(face):
+            self._start_tracking(face)
+            return self._detect(pixels) or face
+        if face or seconds < self._search_at:
+            return face
         with landmarker(video=False, faces=MOST_FACES) as stills:  # seldom needed
             others = search(stills, pixels)
         if not others:

@@ -32,21 +32,21 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
             f"{name} has only {width} x {height} pixels.", remedy="Give a larger picture."
         )
     with landmarker(video=False, faces=MOST_FACES) as task:
-        found = search(task, pixels)
-    if not found:
+        faces = search(task, pixels)
+    if not faces:
         raise FaceError(
             f"{name} shows no face.", remedy="Give a picture with a face turned to the camera."
         )
-    found.sort(key=lambda face: float(face.mesh[:, 0].mean()))
+    faces.sort(key=lambda face: float(face.mesh[:, 0].mean()))
     if number is None:
-        number = 1 + int(np.argmax([height_of(face) for face in found]))
-    if not 1 <= number <= len(found):
+        number = 1 + int(np.argmax([height_of(face) for face in faces]))
+    if not 1 <= number <= len(faces):
         raise FaceError(
-            f"{name} shows {len(found)} face{'s' if len(found) > 1 else ''}, so there is no face "
+            f"{name} shows {len(faces)} face{'s' if len(faces) > 1 else ''}, so there is no face "
             f"{number}.",
-            remedy=f"Pass --face 1 to --face {len(found)}, or leave it out.",
+            remedy=f"Pass --face 1 to --face {len(faces)}, or leave it out.",
         )
-    face = found[number - 1]
+    face = faces[number - 1]
     eyes = float(interocular(to_68(face.mesh)[:, :2]))
     if eyes < SMALLEST_EYES:
         raise FaceError(
@@ -61,7 +61,7 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
             f"The face in {name} is turned {side}.",
             remedy="Give a picture in which both eyes and the whole mouth can be seen.",
         )
-    return Portrait(pixels, face, rotation, number, len(found))
+    return Portrait(pixels, face, rotation, number, len(faces))
 
 
 def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
@@ -87,9 +87,9 @@ def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
                 for x in _steps(-side / 4, width - side / 2, step)
             ]
         )
-    found: list[Face] = []
+    faces: list[Face] = []
     for tiles in boxes:
-        last = bool(found)
+        last = bool(faces)
         for x, y, w, h in tiles:
             x0, y0 = max(x, -margin) + margin, max(y, -margin) + margin
             tile = padded[y0 : y + margin + h, x0 : x + margin + w]
@@ -101,11 +101,11 @@ def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
                     face.expression,
                 )
                 exact = _measure(task, padded, margin, rough)
-                if exact and not any(_same(exact, other) for other in found):
-                    found.append(exact)
+                if exact and not any(_same(exact, other) for other in faces):
+                    faces.append(exact)
         if last:
             break
-    return found
+    return faces
 
 
 def _steps(start: float, stop: float, step: float) -> list[float]:
@@ -144,6 +144,6 @@ def _measure(task: FaceLandmarker, padded: Pixels, margin: int, rough: Face) -> 
     return Face((face.mesh - offset) / np.float32(scale) + shift, face.expression)
 
 
-def _same(one: Face, other: Face) -> bool:
-    distance = np.linalg.norm(one.mesh[:, :2].mean(0) - other.mesh[:, :2].mean(0))
-    return bool(distance < 0.3 * max(height_of(one), height_of(other)))
+def _same(face: Face, other: Face) -> bool:
+    distance = np.linalg.norm(face.mesh[:, :2].mean(0) - other.mesh[:, :2].mean(0))
+    return bool(distance < 0.3 * max(height_of(face), height_of(other)))

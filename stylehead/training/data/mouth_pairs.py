@@ -30,7 +30,7 @@ from stylehead.types import Face, FaceTrack, Floats, Frame, Pixels, Portrait
 
 CROP = 512  # pixels of the working crop
 SOURCES = 3  # closed mouths of a clip that pictures are made from
-TARGETS = 36  # frames of a clip that are to be made, from closed to wide open
+TARGETS = 36  # target frames of a clip, from closed to wide open
 CLOSED_TARGETS = 10  # of them, those also made from themselves with the mouth closed by the mesh
 FRONTAL = 30.0  # degrees of yaw or pitch beyond which a frame is no target
 QUALITY = 92  # of the JPEG patches: 64 MiB for 129 clips
@@ -100,33 +100,33 @@ def make_pairs(frames: Iterable[Frame], clip: Clip) -> Pairs | None:
     scenes = [WarpSource.of(shown[row], clip.track, row) for row in sources]
     closable = [row for row in targets if row not in sources][-CLOSED_TARGETS:]
     plan = [(number % len(scenes), row) for number, row in enumerate(targets)]
-    made = [scenes[one].warped_to(clip.track.mesh[row]) for one, row in plan]
-    made += [WarpSource.of(shown[row], clip.track, row).reopened() for row in closable]
+    warped = [scenes[scene].warped_to(clip.track.mesh[row]) for scene, row in plan]
+    warped += [WarpSource.of(shown[row], clip.track, row).closed_and_reopened() for row in closable]
     plan += [(number % len(scenes), row) for number, row in enumerate(closable)]
     filmed = [
-        place_in_frame(clip.track.mesh[row], scenes[one]).cut(shown[row]) for one, row in plan
+        crop_in_frame(clip.track.mesh[row], scenes[scene]).cut(shown[row]) for scene, row in plan
     ]
-    turned = [one.warped_to(clip.track.mesh[row]) for one in scenes for row in references]
+    turned = [scene.warped_to(clip.track.mesh[row]) for scene in scenes for row in references]
     return Pairs(
         clip.person,
-        [patch for patch, _ in made],
+        [patch for patch, _ in warped],
         filmed,
-        np.stack([points for _, points in made]),
-        np.array([one for one, _ in plan]),
+        np.stack([points for _, points in warped]),
+        np.array([scene for scene, _ in plan]),
         [patch for patch, _ in turned],
         np.stack([points for _, points in turned]),
     )
 
 
 def choose_frames(
-    found: FaceTrack, performance: Performance
+    track: FaceTrack, performance: Performance
 ) -> tuple[list[int], list[int], list[int]] | None:
     """Return rows of sources, of targets by rising opening, and of None, M, R and O."""
     points = to_68(performance.mesh)
     opening = mouth_opening(points)
     angles = np.abs(angles_from_rotation(performance.rotation))
-    unit = np.linalg.norm(found.mesh[:, 263, :2] - found.mesh[:, 33, :2], axis=1)
-    usable = found.found & (angles[:, :2] < FRONTAL).all(1) & (np.nan_to_num(unit) > LEAST_UNIT)
+    unit = np.linalg.norm(track.mesh[:, 263, :2] - track.mesh[:, 33, :2], axis=1)
+    usable = track.found & (angles[:, :2] < FRONTAL).all(1) & (np.nan_to_num(unit) > LEAST_UNIT)
     if usable.sum() < 2:
         return None
     shut = usable & (opening <= np.percentile(opening[usable], 15)) & (performance.blink < 0.3)
@@ -135,7 +135,7 @@ def choose_frames(
         return None
     # The sharpest of each part of the clip: light and pose differ between them.
     parts = np.array_split(rows, min(SOURCES, len(rows)))
-    sources = [int(part[np.argmax(found.sharpness[part])]) for part in parts]
+    sources = [int(part[np.argmax(track.sharpness[part])]) for part in parts]
     order = np.flatnonzero(usable)
     order = order[np.argsort(opening[order], kind="stable")]
     # Evenly over what the mouth does, not over time, in which it is mostly shut.
@@ -144,16 +144,17 @@ def choose_frames(
     by_time = order[np.linspace(0, len(order) - 1, TARGETS // 2).astype(int)]
     chosen = np.unique(np.concatenate([by_opening, by_time]))
     targets = chosen[np.argsort(opening[chosen], kind="stable")].tolist()
-    retrieval = retrieve(found, performance)
+    retrieval = retrieve(track, performance)
     references = [
-        int(np.argmin(np.abs(found.seconds - one.seconds))) for one in retrieval.references
+        int(np.argmin(np.abs(track.seconds - reference.seconds)))
+        for reference in retrieval.references
     ]
     return sources, targets, references
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WarpSource:
-    """A frame that can be moved to other frames' meshes."""
+    """A frame that can be warped to other frames' meshes."""
 
     crop: Pixels
     portrait_mesh: PortraitMesh
@@ -161,9 +162,9 @@ class WarpSource:
     """Mean face -> crop pixels: what other meshes are laid over."""
 
     @staticmethod
-    def of(pixels: Pixels, found: FaceTrack, row: int) -> WarpSource:
+    def of(pixels: Pixels, track: FaceTrack, row: int) -> WarpSource:
         """Prepare one frame of a track."""
-        face = Face(found.mesh[row], found.expression[row])
+        face = Face(track.mesh[row], track.expression[row])
         model = FaceModel.embedded()
         rotation = model.pose(face.mesh).rotation
         portrait_mesh = build_portrait_mesh(Portrait(pixels, face, rotation, 1, 1), size=CROP)
@@ -176,7 +177,7 @@ class WarpSource:
     def laid_over(self, mesh: Floats) -> tuple[Floats, Similarity]:
         """Return another frame's mesh with its head where this one's is, and its pose there.
 
-        (478, 3) image space in, crop pixels out: the head keeps its turn and loses place and size.
+        (478, 3) image space in, crop pixels out: the head keeps its rotation alone.
         """
         there = FaceModel.embedded().pose(mesh)
         ratio = self.head.scale / there.scale
@@ -185,22 +186,22 @@ class WarpSource:
         return moved.astype(np.float32), pose
 
     def warped_to(self, mesh: Floats) -> tuple[Pixels, Floats]:
-        """Return the patch of this frame moved to another frame's mesh, and the points in it."""
+        """Return this frame's patch, warped to another's mesh (478, 3), and its points (88, 2)."""
         laid, pose = self.laid_over(mesh)
         vertices = self.portrait_mesh.from_tracked(laid, pose)
-        place = MouthCrop.of(pose, mouth_middle(self.portrait_mesh.neutral))
+        mouth = MouthCrop.of(pose, mouth_middle(self.portrait_mesh.neutral))
         moved = self._sampled(self.crop, self.portrait_mesh.source, vertices)
-        return place.cut(moved), place.in_patch(vertices[CROP_POINTS, :2])
+        return mouth.cut(moved), mouth.in_patch(vertices[CROP_POINTS, :2])
 
-    def reopened(self) -> tuple[Pixels, Floats]:
-        """Return the patch of this frame, its mouth closed by the mesh and opened again."""
+    def closed_and_reopened(self) -> tuple[Pixels, Floats]:
+        """Return this frame's patch, its mouth closed by the mesh and reopened, and its points."""
         portrait_mesh = self.portrait_mesh
         still = np.eye(3, dtype=np.float32)
         shut = portrait_mesh.pose_vertices(np.zeros((478, 3), np.float32), still, np.zeros(3), 0.0)
         closed = self._sampled(self.crop, portrait_mesh.source, shut)
         again = self._sampled(closed, shut, portrait_mesh.source)
-        place = MouthCrop.of(portrait_mesh.pose, mouth_middle(portrait_mesh.neutral))
-        return place.cut(again), place.in_patch(portrait_mesh.source[CROP_POINTS, :2])
+        mouth = MouthCrop.of(portrait_mesh.pose, mouth_middle(portrait_mesh.neutral))
+        return mouth.cut(again), mouth.in_patch(portrait_mesh.source[CROP_POINTS, :2])
 
     def _sampled(self, crop: Pixels, source: Floats, vertices: Floats) -> Pixels:
         displacement = displacement_map(
@@ -209,14 +210,14 @@ class WarpSource:
         return make_sampler(crop, choose_device(Device.CPU))(displacement)
 
 
-def place_in_frame(mesh: Floats, warp_source: WarpSource) -> MouthCrop:
+def crop_in_frame(mesh: Floats, warp_source: WarpSource) -> MouthCrop:
     """Return the patch of a tracked frame in its own pixels, for comparison with a moved one."""
     _, pose = warp_source.laid_over(mesh)
-    place = MouthCrop.of(pose, mouth_middle(warp_source.portrait_mesh.neutral))
+    mouth = MouthCrop.of(pose, mouth_middle(warp_source.portrait_mesh.neutral))
     there = FaceModel.embedded().pose(mesh)
     ratio = there.scale / warp_source.head.scale
-    centre = (place.centre - warp_source.head.translation[:2]) * ratio + there.translation[:2]
-    return MouthCrop(centre, place.right, place.unit * ratio)
+    centre = (mouth.centre - warp_source.head.translation[:2]) * ratio + there.translation[:2]
+    return MouthCrop(centre, mouth.right, mouth.unit * ratio)
 
 
 # ---- files ----------------------------------------------------------------------------------
@@ -233,7 +234,7 @@ def save_pairs(path: Path, pairs: Pairs) -> None:
     for name in ("warped", "filmed", "references"):
         coded = [_jpeg(patch) for patch in getattr(pairs, name)]
         arrays[name] = np.concatenate(coded)
-        arrays[f"{name}_lengths"] = np.array([len(one) for one in coded])
+        arrays[f"{name}_lengths"] = np.array([len(patch) for patch in coded])
     with files.atomic(path) as part, part.open("wb") as file:
         np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
 
@@ -250,7 +251,7 @@ def load_pairs(path: Path) -> Pairs:
             points=arrays["points"].astype(np.float32),
             reference_points=arrays["reference_points"].astype(np.float32),
             source=arrays["source"],
-            **{name: [_pixels(one) for one in found] for name, found in coded.items()},
+            **{name: [_pixels(jpeg) for jpeg in jpegs] for name, jpegs in coded.items()},
         )
 
 
