@@ -18,7 +18,7 @@ from stylehead.finetuning.losses import (
     sync_loss,
     transfer_loss,
 )
-from stylehead.models.style_network import MOTION, StyleNetwork, mean_features, retargeted
+from stylehead.models.style_network import MOTION, StyleNetwork, mean_features
 
 
 def test_the_network_has_the_papers_sizes():
@@ -42,17 +42,6 @@ def test_phi_is_measured_from_the_neutral_in_usual_movements():
 def test_a_point_that_never_moves_does_not_divide_by_zero():
     net = StyleNetwork(torch.zeros(68, 3), torch.zeros(68, 3))
     assert net.standardised(torch.full((68, 3), 1e-3)).max() == pytest.approx(1)
-
-
-def test_retargeting_takes_the_singers_own_shape_out():
-    long_face = torch.zeros(68, 3)
-    long_face[8, 1] = 2.0
-    smiling = long_face.clone()
-    smiling[48, 0] -= 0.1
-    target = torch.ones(68, 3)
-    moved = retargeted(smiling, long_face, target)
-    assert moved[8, 1] == 1.0
-    assert moved[48, 0] == pytest.approx(0.9)
 
 
 def test_mean_features_weigh_references_by_their_share():
