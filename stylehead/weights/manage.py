@@ -1,4 +1,4 @@
-"""What a user does with model files: look them over, check, remove and carry them."""
+"""What a user does with model files: list, check, remove, export and import them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from stylehead import files
 from stylehead.errors import WeightsError
 from stylehead.progress import Reporter, track
 from stylehead.weights.bundle import read_bundle, write_bundle
-from stylehead.weights.cache import is_intact, quarantine, recorded, traces
+from stylehead.weights.cache import (
+    MEGABYTE,
+    files_of,
+    is_intact,
+    recorded,
+    set_aside,
+    writing,
+)
 from stylehead.weights.manifest import PROFILES, WeightsEntry
-from stylehead.weights.partial import MEGABYTE, disk_trouble
 from stylehead.weights.store import folder, is_there, named, place_of, read_manifest
 
 SHORT = ("name", "MB", "here", "licence", "what it is for")
@@ -89,17 +95,17 @@ def chosen(names: Sequence[str] | None, profiles: Sequence[str]) -> list[Weights
             raise WeightsError(
                 f"There is no profile {profile!r}.", remedy=f"Use one of: {', '.join(PROFILES)}."
             )
-    wanted = {named(name, entries).name for name in names or ()}
-    return [e for e in entries.values() if e.name in wanted or e.profile in profiles]
+    selected = {named(name, entries).name for name in names or ()}
+    return [e for e in entries.values() if e.name in selected or e.profile in profiles]
 
 
 def check_commercial(entries: Iterable[WeightsEntry]) -> None:
     """Raise WeightsError when any file's licence is not known to allow commercial use."""
     barred = [entry for entry in entries if entry.commercial != "yes"]
     if barred:
-        told = ", ".join(f"{each.name} ({each.licence}: {each.commercial})" for each in barred)
+        listed = ", ".join(f"{e.name} ({e.licence}: {e.commercial})" for e in barred)
         raise WeightsError(
-            f"Not cleared for commercial use: {told}.",
+            f"Not cleared for commercial use: {listed}.",
             remedy="Leave these out, or leave out --commercial-only.",
         )
 
@@ -127,24 +133,24 @@ def verify(
     missing although `needed`.
     """
     good: list[WeightsEntry] = []
-    told: list[str] = []
+    problems: list[str] = []
     for entry in track(entries, "Checking", len(entries), reporter):
         path = place_of(entry)
         if not path.is_file():
             if needed or entry.embedded:
-                told.append(f"{path} is missing")
+                problems.append(f"{path} is missing")
         elif is_intact(entry, path):
             good.append(entry)
         elif entry.sha256 is None and recorded(path) is None:
-            told.append(f"{path} cannot be checked, for no sha256 is published")
+            problems.append(f"{path} cannot be checked, for no sha256 is published")
         elif entry.embedded:
-            told.append(f"{path} is damaged")
+            problems.append(f"{path} is damaged")
         else:
-            aside = quarantine(path, entry.file, files.digest(path))
-            told.append(f"{path} is not what it should be and is set aside as {aside.name}")
-    if told:
+            aside = set_aside(path, path)
+            problems.append(f"{path} is not what it should be and is set aside as {aside.name}")
+    if problems:
         raise WeightsError(
-            f"Of {len(entries)} model files not all are well: {'; '.join(told)}.",
+            f"Not all of {len(entries)} model files are intact: {'; '.join(problems)}.",
             remedy="Run stylehead weights get NAME; for files of the package, install it again.",
         )
     return good
@@ -152,18 +158,18 @@ def verify(
 
 def remove(entries: Iterable[WeightsEntry]) -> list[Path]:
     """Delete everything that fetched entries left in the folder; return what was deleted."""
-    gone: list[Path] = []
+    removed: list[Path] = []
     for entry in entries:
         if entry.embedded:
             raise WeightsError(
                 f"{entry.file} is part of the package.",
                 remedy="pip uninstall stylehead removes it.",
             )
-        for path in traces(folder(), entry):
-            with disk_trouble(path):
+        for path in files_of(folder(), entry):
+            with writing(path):
                 path.unlink(missing_ok=True)
-            gone.append(path)
-    return gone
+            removed.append(path)
+    return removed
 
 
 def export(
@@ -176,18 +182,18 @@ def export(
 ) -> None:
     """Write a bundle of fetched files; `needed` says that each of them must be there."""
     files.check_output(bundle, overwrite=overwrite, suffixes=(".zip",))
-    wanted = [each for each in entries if not each.embedded]
+    fetched = [entry for entry in entries if not entry.embedded]
     if not needed:
-        wanted = [each for each in wanted if is_there(each)]
-    if not wanted:
+        fetched = [entry for entry in fetched if is_there(entry)]
+    if not fetched:
         raise WeightsError(
             f"There is nothing to put into {bundle}.", remedy="Run stylehead weights get first."
         )
-    write_bundle(bundle, wanted, folder(), reporter=reporter)
+    write_bundle(bundle, fetched, folder(), reporter=reporter)
 
 
 def import_bundle(bundle: Path, *, allow_unverified: bool, reporter: Reporter) -> list[Path]:
-    """AlignedFeatures a bundle's files and return where they are."""
+    """Take a bundle's files and return where they are."""
     taken = read_bundle(
         bundle,
         read_manifest(),

@@ -11,7 +11,7 @@ import platformdirs
 
 from stylehead.errors import WeightsError
 from stylehead.progress import SILENT, Reporter
-from stylehead.weights.cache import adopt, is_intact, unverified
+from stylehead.weights.cache import accept, is_intact, unverified
 from stylehead.weights.manifest import WeightsEntry, parse
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def read_manifest(path: Path | None = None) -> dict[str, WeightsEntry]:
     places = [path] if path else [PACKAGE / "weights.toml", PACKAGE.parent / "weights.toml"]
     for place in places:
         if place.is_file():
-            return parse(place.read_text(encoding="utf-8"), place)
+            return dict(parse(place.read_text(encoding="utf-8"), place))
     raise WeightsError(
         f"weights.toml is not at {places[-1]}.", remedy="Install stylehead again with pip."
     )
@@ -120,7 +120,7 @@ def get(
     allow_unverified: bool = False,
     reporter: Reporter = SILENT,
 ) -> list[Path]:
-    """Return the verified files of some entries, fetching side by side those that are not there."""
+    """Return the verified files of some entries, fetching those that are not there."""
     entries = list(entries)
     for entry in entries:
         if entry.embedded and not is_there(entry):
@@ -129,7 +129,7 @@ def get(
                 remedy="Install stylehead again with pip.",
             )
         if allow_unverified:
-            adopt(entry, place_of(entry))
+            accept(entry, place_of(entry))
     wanting = [entry for entry in entries if not is_there(entry)]
     for entry in wanting:
         if entry.sha256 is None and not allow_unverified:

@@ -14,7 +14,7 @@ from stylehead.pipeline import load_predictor
 from stylehead.speech.encoders import WhisperSpeechEncoder
 from stylehead.speech.listen import load_encoder
 from stylehead.training.encoders import encoder_named
-from stylehead.weights.networks import load_motion_generator
+from stylehead.weights.networks import load_network
 from tests.stand_ins.faces import syllables
 
 CONFIG = MotionConfig("log-mel", features=6, hidden=12, layers=2, components=5, delay=4)
@@ -81,7 +81,7 @@ def test_offsets_lie_in_the_space_of_the_components():
 
 
 def test_a_saved_net_comes_back_ready_for_use(saved):
-    net = load_motion_generator(saved, CPU)
+    net = load_network(MotionGenerator, saved, CPU)
     assert net.config == CONFIG
     assert not net.training
     with torch.inference_mode():
@@ -92,7 +92,7 @@ def test_half_precision_files_become_single(tmp_path):
     state = {key: value.half() for key, value in tiny().state_dict().items()}
     path = tmp_path / "half.safetensors"
     save_file(state, path, metadata={"config": json.dumps(asdict(CONFIG))})
-    net = load_motion_generator(path, CPU)
+    net = load_network(MotionGenerator, path, CPU)
     assert {value.dtype for value in net.state_dict().values()} == {torch.float32}
 
 
@@ -108,7 +108,7 @@ def test_loading_is_strict(tmp_path, change):
     path = tmp_path / "wrong.safetensors"
     save_file(state, path, metadata={"config": json.dumps(asdict(CONFIG))})
     with pytest.raises(RuntimeError, match="state_dict"):
-        load_motion_generator(path, CPU)
+        load_network(MotionGenerator, path, CPU)
 
 
 # ---- all that stands between sound and motion -----------------------------------------------
