@@ -45,21 +45,21 @@ def list_weights(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
       stylehead weights list --profile liveportrait --json
     """
     from stylehead.cli.console import drawing, draws, result, say
-    from stylehead.weights.manage import SHORT, chosen, overview
+    from stylehead.weights.manage import SHORT, cells, chosen, described, short_cells
     from stylehead.weights.store import folder
 
-    rows = overview(chosen(None, profile or list(PROFILES)))
+    entries = chosen(None, profile or list(PROFILES))
     if json:
-        result(json_text.dumps([row.as_dict() for row in rows], indent=1))
+        result(json_text.dumps([described(entry) for entry in entries], indent=1))
         return
     if not draws():
-        for row in rows:
-            result("\t".join(row.cells()))
+        for entry in entries:
+            result("\t".join(cells(entry)))
         return
     for name, about in PROFILES.items():
-        cells = [row.short_cells() for row in rows if row.profile == name]
-        if cells:
-            drawing(f"{name}: {about}", SHORT, cells)
+        rows = [short_cells(entry) for entry in entries if entry.profile == name]
+        if rows:
+            drawing(f"{name}: {about}", SHORT, rows)
     say(f"Downloaded files are in {folder()}.")
 
 
@@ -129,14 +129,14 @@ def weights_path(
 ) -> None:
     """Print the folder of the downloaded files, or where one file is."""
     from stylehead.cli.console import result
-    from stylehead.weights.manage import chosen, found
+    from stylehead.weights.manage import chosen, intact_path
     from stylehead.weights.store import folder
 
     if name is None:
         result(str(folder()))
         return
     (entry,) = chosen([name], [])
-    result(str(found(entry)))
+    result(str(intact_path(entry)))
 
 
 @weights_app.command("remove")

@@ -132,7 +132,7 @@ def files_of(folder: Path, entry: WeightsEntry) -> Iterator[Path]:
     candidates = [path, _record(path), converted(path), _record(converted(path))]
     candidates += sorted(folder.glob(f"{glob.escape(entry.file)}.wrong-*"))
     candidates += [partial(folder, entry)]
-    yield from (each for each in candidates if each.is_file() or each.is_symlink())
+    yield from (file for file in candidates if file.is_file() or file.is_symlink())
 
 
 def unverified(entry: WeightsEntry) -> WeightsError:

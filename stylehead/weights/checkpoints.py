@@ -8,7 +8,7 @@ import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -140,8 +140,7 @@ def _flat(content: Any, start: str = "") -> Iterator[tuple[str, Tensor]]:
     if isinstance(content, Tensor):
         yield start.removesuffix("."), content
     elif isinstance(content, Mapping):
-        nested: Mapping[Any, Any] = content
-        for key, value in nested.items():
+        for key, value in cast("Mapping[Any, Any]", content).items():
             yield from _flat(value, f"{start}{key}.")
 
 

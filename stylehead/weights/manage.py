@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stylehead import files
@@ -24,67 +23,45 @@ from stylehead.weights.store import folder, is_there, named, place_of, read_mani
 SHORT = ("name", "MB", "here", "licence", "what it is for")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the list."""
-
-    name: str
-    profile: str
-    file: str
-    path: str
-    bytes: int | None
-    """Exact or rounded size; None when unknown."""
-    here: bool
-    verifiable: bool
-    """False where nobody has published a sha256."""
-    licence: str
-    commercial: str
-    origin: str
-    role: str
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the fields, for JSON."""
-        return asdict(self)
-
-    def cells(self) -> tuple[str, ...]:
-        """Return the texts of a line."""
-        size, here = self._size_and_place()
-        return self.name, self.profile, size, here, self.licence, self.commercial, self.role
-
-    def short_cells(self) -> tuple[str, ...]:
-        """Return the texts under SHORT, for a terminal."""
-        terms = {"yes": "", "no": ", not commercial", "unknown": ", commercial unclear"}
-        licence = self.licence.split(";")[0] + terms[self.commercial]
-        return self.name, *self._size_and_place(), licence, self.role
-
-    def _size_and_place(self) -> tuple[str, str]:
-        size = "?" if self.bytes is None else f"{self.bytes / MEGABYTE:.1f}"
-        return size, "yes" if self.here else "no" if self.verifiable else "no, unverified"
-
-
-def overview(entries: Iterable[WeightsEntry]) -> list[Row]:
-    """Return the list; whether a file is here is told by its size, not by its hash."""
-    return [
-        Row(
-            name=entry.name,
-            profile=entry.profile,
-            file=entry.file,
-            path=str(place_of(entry)),
-            bytes=entry.size,
-            here=_seems_here(entry),
-            verifiable=entry.sha256 is not None,
-            licence=entry.licence,
-            commercial=entry.commercial,
-            origin=entry.origin,
-            role=entry.role,
-        )
-        for entry in entries
-    ]
-
-
-def _seems_here(entry: WeightsEntry) -> bool:
+def seems_here(entry: WeightsEntry) -> bool:
+    """Return whether a file is here, as far as its size tells; nothing is hashed."""
     path = place_of(entry)
     return path.is_file() and entry.bytes in (None, path.stat().st_size)
+
+
+def described(entry: WeightsEntry) -> dict[str, object]:
+    """Return what the list says of one file, for JSON."""
+    return {
+        "name": entry.name,
+        "profile": entry.profile,
+        "file": entry.file,
+        "path": str(place_of(entry)),
+        "bytes": entry.size,
+        "here": seems_here(entry),
+        "verifiable": entry.sha256 is not None,
+        "licence": entry.licence,
+        "commercial": entry.commercial,
+        "origin": entry.origin,
+        "role": entry.role,
+    }
+
+
+def cells(entry: WeightsEntry) -> tuple[str, ...]:
+    """Return the texts of one line of the list."""
+    size, here = _size_and_place(entry)
+    return entry.name, entry.profile, size, here, entry.licence, entry.commercial, entry.role
+
+
+def short_cells(entry: WeightsEntry) -> tuple[str, ...]:
+    """Return the texts under SHORT, for a terminal."""
+    terms = {"yes": "", "no": ", not commercial", "unknown": ", commercial unclear"}
+    licence = entry.licence.split(";")[0] + terms[entry.commercial]
+    return entry.name, *_size_and_place(entry), licence, entry.role
+
+
+def _size_and_place(entry: WeightsEntry) -> tuple[str, str]:
+    size = "?" if entry.size is None else f"{entry.size / MEGABYTE:.1f}"
+    return size, "yes" if seems_here(entry) else "no" if entry.sha256 else "no, unverified"
 
 
 def chosen(names: Sequence[str] | None, profiles: Sequence[str]) -> list[WeightsEntry]:
@@ -110,7 +87,7 @@ def check_commercial(entries: Iterable[WeightsEntry]) -> None:
         )
 
 
-def found(entry: WeightsEntry) -> Path:
+def intact_path(entry: WeightsEntry) -> Path:
     """Return where an entry's intact file is; nothing is fetched."""
     if not is_there(entry):
         raise _missing(entry)

@@ -197,7 +197,7 @@ def _contradiction(entry: WeightsEntry, entries: Mapping[str, WeightsEntry]) -> 
             not url.startswith("https://") for url in addresses
         ),
         "field file: another entry has the same": any(
-            each.file == entry.file and each.name != entry.name for each in entries.values()
+            e.file == entry.file and e.name != entry.name for e in entries.values()
         ),
         f"field instead_of: {entry.instead_of} is not listed": bool(entry.instead_of) and not other,
         f"field sections: differs from {entry.instead_of}": (

