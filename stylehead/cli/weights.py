@@ -10,7 +10,7 @@ import typer
 
 from stylehead.cli.options import JsonOpt, takes
 from stylehead.options import Overwrite
-from stylehead.weights.manifest import PROFILES
+from stylehead.weights.profiles import PROFILES
 
 weights_app = typer.Typer(
     help="Model files: list, download, check, and move them to another machine.",

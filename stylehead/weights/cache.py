@@ -8,14 +8,16 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from stylehead.errors import WeightsError
 from stylehead.files import digest
 from stylehead.progress import Reporter
-from stylehead.weights.manifest import WeightsEntry
+
+if TYPE_CHECKING:
+    from stylehead.weights.manifest import WeightsEntry
 
 INCOMING = ".incoming"
 """Sub-folder for files on their way in."""

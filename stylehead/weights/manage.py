@@ -17,7 +17,8 @@ from stylehead.weights.cache import (
     set_aside,
     writing,
 )
-from stylehead.weights.manifest import PROFILES, WeightsEntry
+from stylehead.weights.manifest import WeightsEntry
+from stylehead.weights.profiles import PROFILES
 from stylehead.weights.store import folder, is_there, named, place_of, read_manifest
 
 SHORT = ("name", "MB", "here", "licence", "what it is for")

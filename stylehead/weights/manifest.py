@@ -13,22 +13,13 @@ from pydantic import ValidationError as InvalidEntryError
 from pydantic.dataclasses import dataclass
 
 from stylehead.errors import WeightsError
+from stylehead.weights.profiles import PROFILES
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-PROFILES = {
-    "embedded": "what every video needs, inside the package",
-    "liveportrait": "neural renderer at 512 pixels",
-    "liveportrait_safetensors": "the same networks from another source, as safetensors",
-    "vid2vid": "face-vid2vid, the paper's own renderer, at 256 pixels",
-    "vid2vid_sadtalker": "face-vid2vid without its pose estimator, as SadTalker packs it",
-    "vid2vid_authors": "face-vid2vid as the paper's authors link it",
-    "training": "a network that judges pictures, for training only",
-}
-"""What a user may fetch in one go -> what it adds."""
 UNKNOWN = "unknown"
 STRICT = ConfigDict(extra="forbid")
 

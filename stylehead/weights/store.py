@@ -12,10 +12,11 @@ import platformdirs
 from stylehead.errors import WeightsError
 from stylehead.progress import SILENT, Reporter
 from stylehead.weights.cache import accept, is_intact, unverified
-from stylehead.weights.manifest import WeightsEntry, parse
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from stylehead.weights.manifest import WeightsEntry
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -31,6 +32,8 @@ def read_manifest(path: Path | None = None) -> dict[str, WeightsEntry]:
     A wheel carries the file inside the package; a checkout and an editable install have it
     one folder up.
     """
+    from stylehead.weights.manifest import parse  # pydantic takes a while
+
     places = [path] if path else [PACKAGE / "weights.toml", PACKAGE.parent / "weights.toml"]
     for place in places:
         if place.is_file():

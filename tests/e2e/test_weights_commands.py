@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from stylehead.weights import manage
-from stylehead.weights.manifest import PROFILES, WebFile, WeightsEntry
+from stylehead.weights.manifest import WebFile, WeightsEntry
+from stylehead.weights.profiles import PROFILES
 from stylehead.weights.store import is_there, read_manifest
 from tests.conftest import Command
 from tests.stand_ins.server import FileServer, drop_after, serving, status
