@@ -25,7 +25,7 @@ import torch
 from stylehead.demo import demo_files
 from stylehead.media.audio import open_audio
 from stylehead.media.image import read_image
-from stylehead.options import DEFAULT_STYLE, Encoder, Options
+from stylehead.options import DEFAULT_STYLE, Encoder, Encoding, Options
 from stylehead.pipeline import load_predictor
 from stylehead.rendering.mesh_renderer import prepare, render
 from stylehead.style.file import find_style
@@ -76,7 +76,7 @@ def rendering_rate(image: Path, audio: Path) -> float:
     scene = prepare(portrait, style.references, crop_size=512, device=device)
     sound = open_audio(audio)
     controls = Options()
-    models = load_predictor(Encoder.WHISPER, device)
+    models = load_predictor(Encoding(encoder=Encoder.WHISPER), device)
     motion = models.predict(sound, style, fps=Fraction(FPS), controls=controls)
     frames = render(scene, motion)
     next(frames)

@@ -31,7 +31,7 @@ from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.media.audio import Sound, open_audio
 from stylehead.models.motion_generator import MotionGenerator
-from stylehead.options import DEFAULT_STYLE, Encoder
+from stylehead.options import DEFAULT_STYLE, Encoder, Encoding
 from stylehead.pipeline import Predictor, load_predictor
 from stylehead.speech.encoders import LogMelEncoder
 from stylehead.style.file import find_style
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--music", type=Path, help="folder of instrumental music")
     parser.add_argument("--encoder", action="append", choices=NAMES, help="only these")
     asked = parser.parse_args()
-    usual = load_predictor(Encoder.WHISPER, torch.device("cpu"))
+    usual = load_predictor(Encoding(encoder=Encoder.WHISPER), torch.device("cpu"))
     print(f"default: {usual.encoder}")
     heard_by: dict[str, Predictor] = {}
     for name in asked.encoder or NAMES:

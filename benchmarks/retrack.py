@@ -22,7 +22,7 @@ from stylehead.media.audio import open_audio
 from stylehead.media.image import read_image
 from stylehead.motion.file import load_motion
 from stylehead.motion.finishing import at_rate
-from stylehead.options import DEFAULT_STYLE, Encoder
+from stylehead.options import DEFAULT_STYLE, Encoder, Encoding
 from stylehead.pipeline import load_predictor
 from stylehead.rendering.mesh_renderer import MeshScene, prepare, render
 from stylehead.style.file import find_style
@@ -72,7 +72,9 @@ def main() -> None:
         motion = at_rate(load_motion(asked.motion), FPS)
     else:
         sound = open_audio(asked.audio or demo_files()[1])
-        motion = load_predictor(Encoder.WHISPER, device).predict(sound, style, fps=FPS)
+        motion = load_predictor(Encoding(encoder=Encoder.WHISPER), device).predict(
+            sound, style, fps=FPS
+        )
     print(f"{'portrait':24} {'error %':>8} {'p95 %':>8} {'opening r':>10} {'found':>6}")
     for path in asked.portraits:
         portrait = find_portrait(read_image(path), name=str(path))

@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter1d
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.media.audio import open_audio
-from stylehead.options import Encoder
+from stylehead.options import Encoder, Encoding
 from stylehead.pipeline import load_predictor
 from stylehead.style.file import find_style
 from stylehead.style.learn import STYLE_FPS
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--style", action="append", default=[])
     parser.add_argument("--files", type=int, default=12, help="so many, spread over the folder")
     asked = parser.parse_args()
-    models = load_predictor(Encoder.WHISPER, torch.device("cpu"))
+    models = load_predictor(Encoding(encoder=Encoder.WHISPER), torch.device("cpu"))
     paths = sorted(one for one in asked.folder.rglob("*") if one.is_file())
     chosen = np.linspace(0, len(paths) - 1, min(asked.files, len(paths))).astype(int)
     rows: dict[str, list[list[float]]] = {}

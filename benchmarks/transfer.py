@@ -29,7 +29,7 @@ from stylehead.media.audio import Sound, open_audio
 from stylehead.media.image import write_image
 from stylehead.models.adapter import Adapter
 from stylehead.motion.models import generator_digest, tuning_of
-from stylehead.options import Encoder
+from stylehead.options import Encoder, Encoding
 from stylehead.pipeline import Predictor, load_predictor
 from stylehead.speech.listen import speech_features
 from stylehead.style.file import load_style, save_style
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--clip", action="append", help="only these", choices=list(CLIPS))
     parser.add_argument("--table-only", action="store_true", help="no ablations, no sweep")
     asked = parser.parse_args()
-    models = load_predictor(Encoder.WHISPER, torch.device("cpu"))
+    models = load_predictor(Encoding(encoder=Encoder.WHISPER), torch.device("cpu"))
     asked.run.mkdir(parents=True, exist_ok=True)
     bench = Bench(
         models,

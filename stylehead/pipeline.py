@@ -24,14 +24,14 @@ from stylehead.motion.stream import UnstyledMotion, generate
 from stylehead.options import (
     DEFAULT_STYLE,
     AudioRange,
-    Encoder,
+    Encoding,
     MotionControls,
     MotionOptions,
     Options,
 )
 from stylehead.progress import SILENT, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
-from stylehead.rendering.renderer import load_renderer
+from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
 from stylehead.speech.listen import Listener, listen, load_listener
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
@@ -77,7 +77,7 @@ class Result:
             "frames": len(self.motion),
             "fps": float(self.motion.fps),
         }
-        names = "width height style encoder renderer device seed stages".split()
+        names = ("width", "height", "style", "encoder", "renderer", "device", "seed", "stages")
         return json.dumps(facts | {name: getattr(self, name) for name in names})
 
 
@@ -100,7 +100,7 @@ def animate(
     Raises MediaError, FaceError, StyleError, WeightsError or DeviceError, each with a remedy.
     """
     clock = Stopwatch()
-    output = check_request(image, audio, output, options)
+    output = files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
@@ -109,12 +109,12 @@ def animate(
     clock.lap("portrait")
 
     if motion is None:
-        predictor = load_predictor(options.encoder, device, reporter=reporter)
-        moves = _predict(predictor, sound, mix, options, reporter)
-        facts = _Facts(mix, predictor.encoder, options.seed, predictor.files)
+        predictor = load_predictor(options, device, reporter=reporter)
+        moves = predictor.predict_at(sound, mix, options, reporter)
+        source = _Source(mix, predictor.encoder, predictor.files)
     else:
         moves = adjust(_lasting(at_rate(motion, Fraction(options.fps)), sound.seconds), options)
-        facts = _Facts(None, SAVED, options.seed, ())
+        source = _Source(None, SAVED, ())
     clock.lap("motion")
 
     scene = renderer.prepare(portrait, mix.references, crop_size=options.crop_size)
@@ -122,22 +122,10 @@ def animate(
     clock.lap("preparing")
 
     frames = track(scene.render(moves), "Rendering", len(moves), reporter)
-    metadata = facts.metadata(Path(image), renderer.name, FACE_FILES + renderer.weights)
+    metadata = source.metadata(Path(image), renderer, options.seed)
     write_video(output, frames, fps=moves.fps, sound=sound, metadata=metadata)
     clock.lap("rendering")
-    return Result(
-        output=output,
-        motion=moves,
-        patterns=scene.patterns,
-        width=scene.width // 2 * 2,
-        height=scene.height // 2 * 2,
-        style=facts.style,
-        encoder=facts.encoder,
-        renderer=renderer.name,
-        device=device.type,
-        seed=options.seed,
-        stages=clock.laps,
-    )
+    return _result(output, moves, scene, source, renderer.name, options.seed, clock)
 
 
 def make_motion(
@@ -154,8 +142,8 @@ def make_motion(
     """
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
-    predictor = load_predictor(options.encoder, choose_device(options.device), reporter=reporter)
-    return _predict(predictor, sound, mix, options, reporter)
+    predictor = load_predictor(options, choose_device(options.device), reporter=reporter)
+    return predictor.predict_at(sound, mix, options, reporter)
 
 
 def extract_style(
@@ -182,16 +170,6 @@ def learn_from_clip(
         followed, name or video.stem, source=str(video), source_sha256=files.digest(video)
     )
     return style, retrieval, followed
-
-
-def check_request(
-    image: Path | str, audio: Path | str, output: Path | str, options: Options
-) -> Path:
-    """Return the output's path; raise MediaError for what can be refused without any work."""
-    output = files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
-    files.check_file(Path(image), "picture")
-    files.check_file(Path(audio), "recording")
-    return output
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,24 +205,24 @@ class Predictor:
         speech = listen(sound, self.listener, reporter=reporter)
         return predict_motion(speech, as_mix(style), self.networks, fps=fps, controls=controls)
 
+    def predict_at(
+        self, sound: Sound, mix: StyleMix, options: MotionOptions, reporter: Reporter
+    ) -> Motion:
+        """Return the motion of a recording in a mix, at the rate and with the controls given."""
+        fps = Fraction(options.fps)
+        return self.predict(sound, mix, fps=fps, controls=options, reporter=reporter)
+
     def unstyled(self, sound: Sound, fps: Fraction) -> UnstyledMotion:
         """Return what the generator makes of a recording before any style."""
         return generate(listen(sound, self.listener), [self.networks.generator], fps)
 
 
 def load_predictor(
-    encoder: Encoder, device: torch.device, *, reporter: Reporter = SILENT
+    encoding: Encoding, device: torch.device, *, reporter: Reporter = SILENT
 ) -> Predictor:
     """Load a speech encoder and the networks trained on it; raises WeightsError."""
-    listener = load_listener(encoder, device, reporter=reporter)
+    listener = load_listener(encoding, device, reporter=reporter)
     return Predictor(listener, load_networks(listener.name, device))
-
-
-def _predict(
-    predictor: Predictor, sound: Sound, mix: StyleMix, options: MotionOptions, reporter: Reporter
-) -> Motion:
-    fps = Fraction(options.fps)
-    return predictor.predict(sound, mix, fps=fps, controls=options, reporter=reporter)
 
 
 def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrait:
@@ -269,32 +247,56 @@ SAVED = "saved motion"
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class _Source:
     """What a video's motion came from."""
 
     mix: StyleMix | None
     encoder: str
-    seed: int
     weights: tuple[str, ...]
 
     @property
     def style(self) -> str:
         return self.mix.name if self.mix else SAVED
 
-    def metadata(self, image: Path, renderer: str, weights: tuple[str, ...]) -> dict[str, str]:
+    def metadata(self, image: Path, renderer: LoadedRenderer, seed: int) -> dict[str, str]:
         """Return what the video says about itself."""
         source = self.mix.source_sha256 if self.mix else ""
         entries = read_manifest()
-        used = weights + self.weights
-        hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in used}
+        names = FACE_FILES + renderer.weights + self.weights
+        hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
+        title = os.fsencode(image.stem).decode(errors="replace")
         return {
-            "title": f"{os.fsencode(image.stem).decode(errors='replace')} (AI-generated)",
+            "title": f"{title} (AI-generated)",
             "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
             "what it shows was never filmed.",
             "software": f"stylehead {__version__}",
             "stylehead_weights": json.dumps(hashes),
             "stylehead_style": json.dumps({"name": self.style, "source_sha256": source}),
             "stylehead_encoder": self.encoder,
-            "stylehead_renderer": renderer,
-            "stylehead_seed": str(self.seed),
+            "stylehead_renderer": renderer.name,
+            "stylehead_seed": str(seed),
         }
+
+
+def _result(
+    output: Path,
+    motion: Motion,
+    scene: Scene,
+    source: _Source,
+    renderer: str,
+    seed: int,
+    clock: Stopwatch,
+) -> Result:
+    return Result(
+        output=output,
+        motion=motion,
+        patterns=scene.patterns,
+        width=scene.width // 2 * 2,
+        height=scene.height // 2 * 2,
+        style=source.style,
+        encoder=source.encoder,
+        renderer=renderer,
+        device=scene.device.type,
+        seed=seed,
+        stages=clock.laps,
+    )

@@ -38,7 +38,7 @@ Floats = NDArray[np.floating[Any]]
 Pixels = NDArray[np.uint8]
 
 TEMPLATES = ("none", "M", "R", "O")
-"""The four key motion templates, in the paper's order (section 4.1 of the method notes)."""
+"""The four key motion templates, in the paper's order (3.2)."""
 
 
 def check_shape(name: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> None:

@@ -26,7 +26,7 @@ from stylehead.evaluation.ravdess import (
 )
 from stylehead.evaluation.report import measures, shown, write_report
 from stylehead.motion.file import load_motion
-from stylehead.options import DEFAULT_STYLE, Device, Encoder, Options
+from stylehead.options import DEFAULT_STYLE, Device, Encoder, Encoding, Options
 from stylehead.pipeline import load_predictor
 from stylehead.progress import SILENT, Reporter
 from stylehead.style.file import find_style
@@ -127,7 +127,7 @@ def ravdess_rows(
     protocol.
     """
     if any(root.glob("*.npz")):
-        models = load_predictor(encoder, choose_device(device), reporter=reporter)
+        models = load_predictor(Encoding(encoder=encoder), choose_device(device), reporter=reporter)
         scores = evaluate(
             root, models, find_style(style or DEFAULT_STYLE), actors=actors, reporter=reporter
         )

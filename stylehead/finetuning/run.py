@@ -35,7 +35,7 @@ from stylehead.finetuning.transfer import TransferConfig, Validation, transfer
 from stylehead.media.audio import Sound, open_audio
 from stylehead.models.adapter import Adapter
 from stylehead.motion.models import generator_digest, tuning_of
-from stylehead.options import Encoder
+from stylehead.options import Encoder, Encoding
 from stylehead.pipeline import Predictor, load_predictor
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.listen import speech_features
@@ -97,7 +97,7 @@ def finetune_style(
     report, plot = output.with_suffix(".report.json"), output.with_suffix(".report.png")
     for path, suffix in ((output, SUFFIX), (report, ".json"), (plot, ".png")):
         files.check_output(path, overwrite=overwrite, suffixes=(suffix,))
-    models = load_predictor(encoder, torch.device("cpu"), reporter=reporter)
+    models = load_predictor(Encoding(encoder=encoder), torch.device("cpu"), reporter=reporter)
     replayed = open_audio(NEUTRAL_SPEECH, duration=REPLAY_SECONDS)
     sounds = [replayed] if audio is None else [replayed, open_audio(audio)]
     targets = [_target_clip(video, audio, models, reporter) for video in videos]

@@ -29,4 +29,5 @@ def open_container(path: Path, kind: str) -> Generator[InputContainer]:
 
 
 def cause_of(error: Exception) -> str:
+    """Return what a decoding error says of its cause."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -10,7 +10,7 @@ from stylehead.types import Floats, Style, StyleMix
 
 
 def blended_blink_rate(mix: StyleMix) -> float:
-    """Return blinks a minute: the styles' by their shares, the usual rate for the rest."""
+    """Return blinks a minute: the styles' by their weights, the usual rate for what remains."""
     rate = USUAL_RATE
     for weight in mix.weights:
         rate += weight.eyes * (style_blink_rate(weight.style) - USUAL_RATE)
@@ -19,7 +19,7 @@ def blended_blink_rate(mix: StyleMix) -> float:
 
 USUAL_RATE = 17.0  # a minute, in conversation
 PRIOR_MINUTES = 0.15  # how much of the usual rate a clip's own count is mixed with
-CLOSING, SHUT, OPENING = 0.067, 0.033, 0.117  # seconds (method notes, 3.3)
+CLOSING, SHUT, OPENING = 0.067, 0.033, 0.117  # seconds of a human blink
 REGULARITY = 3.0  # shape of the gamma distribution of gaps
 MOST = 45.0  # a minute; a higher count is lids narrowed by laughter or a flickering track
 SHORTEST_GAP = 0.4  # seconds between the ends of two blinks

@@ -16,12 +16,12 @@ from stylehead.motion.eyes import sample_blinks
 from stylehead.options import MotionControls
 from stylehead.types import CHUNK, MOTION_FPS, Floats, Motion
 
-SMOOTHING = 1.2  # frames at 60 fps of Gaussian, on what the net says
-REST = 0.12  # seconds at both ends in which the face leaves and reaches its rest
+SMOOTHING = 1.2  # frames at 60 fps of Gaussian, on the generator's output
+ENDS = 0.12  # seconds at both ends in which the face leaves and reaches its neutral
 
 
 def adjust(motion: Motion, controls: MotionControls) -> Motion:
-    """Turn the controls on a finished motion; its own blinks stay unless a rate is set."""
+    """Apply controls to a finished motion; its own blinks stay unless a rate is set."""
     blink = motion.blink
     if controls.blinks_per_minute is not None:
         voice = np.ones(len(motion), np.float32)
@@ -40,11 +40,15 @@ def adjust(motion: Motion, controls: MotionControls) -> Motion:
 
 
 def random_streams(seed: int) -> tuple[np.random.Generator, ...]:
-    """Return chance for head, blinks, brows and eyes: one control leaves the others alone."""
+    """Return one random generator each for head, blinks, brows and gaze.
+
+    Changing one then leaves the others unchanged.
+    """
     return tuple(np.random.default_rng([seed, part]) for part in range(4))
 
 
 def resample_curve(values: Floats, fps: Fraction, frames: int) -> Floats:
+    """Return a curve (T,) at MOTION_FPS at another rate, (frames,), by straight lines."""
     times = np.arange(frames) / float(fps) * MOTION_FPS
     return np.interp(times, np.arange(len(values)), values).astype(np.float32)
 
@@ -52,7 +56,10 @@ def resample_curve(values: Floats, fps: Fraction, frames: int) -> Floats:
 def resample_offsets(
     offsets: NDArray[np.float16], gate: Floats, rate: int, fps: Fraction, frames: int
 ) -> Iterator[tuple[slice, Floats]]:
-    """Smooth, gate and resample offsets in pieces: (rows of the output, their values)."""
+    """Smooth, gate and resample offsets (N, 68, 3) from `rate` to `fps`, in pieces.
+
+    Yields rows of the output (frames, 68, 3) and their values.
+    """
     margin = 12
     # Below 60 fps the smoothing also keeps motion that the rate cannot show from folding back.
     sigma = max(SMOOTHING, 0.4 * rate / float(fps))
@@ -66,21 +73,19 @@ def resample_offsets(
         piece = gaussian_filter1d(piece, sigma, axis=0, mode="nearest")
         low = np.floor(times).astype(int).clip(0, len(offsets) - 1)
         high = (low + 1).clip(max=len(offsets) - 1)
-        share = (times - low).astype(np.float32)[:, None, None]
+        fraction = (times - low).astype(np.float32)[:, None, None]
         yield (
             slice(rows[0], rows[-1] + 1),
-            piece[low - first] * (1 - share) + piece[high - first] * share,
+            piece[low - first] * (1 - fraction) + piece[high - first] * fraction,
         )
 
 
 def from_rest(landmarks: Floats, fps: Fraction) -> Floats:
-    """Return offsets (T, 68, 3) that leave the portrait's own neutral at the start and reach it at
-    the end.
-    """
+    """Return offsets (T, 68, 3) that are 0, the portrait's own neutral, at both ends."""
     landmarks = landmarks.copy()
     frames = len(landmarks)
     from_ends = np.minimum(np.arange(frames), np.arange(frames)[::-1])
-    reach = min(REST, frames / float(fps) / 4) * float(fps)
+    reach = min(ENDS, frames / float(fps) / 4) * float(fps)
     ramp = (from_ends[from_ends < reach] / reach).astype(np.float32)
     landmarks[from_ends < reach] *= (ramp * ramp * (3 - 2 * ramp))[:, None, None]
     return landmarks

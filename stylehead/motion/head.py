@@ -25,9 +25,9 @@ def blended_head(
     gain: float,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Return head rotation (T, 3, 3) and translation (T, 3): the styles' by their shares.
+    """Return head rotation (T, 3, 3) and translation (T, 3): the styles' by their weights.
 
-    All are drawn with the same chance, so that two heads move alike and do not cancel.
+    All are drawn from the same random numbers, so that two heads move alike and do not cancel.
     """
     seed = rng.bit_generator.state
     angles, translation = np.zeros((frames, 3), np.float32), np.zeros((frames, 3), np.float32)
@@ -50,7 +50,7 @@ NORMAL_RANGE = 3.29  # the same of a normal distribution of unit spread
 TEMPERATURE = 0.5  # of the drawn poses' spread: measured tempi are nearest to those asked for
 LONGEST_SMOOTHING = 1.5  # seconds of Gaussian with which a head is slowed to a style's tempo
 WARM_UP = 4.0  # seconds drawn before the first frame, so that it starts like any other
-FADE = 0.5  # seconds at both ends in which the head leaves and reaches its rest
+FADE = 0.5  # seconds at both ends in which the head leaves and reaches its neutral pose
 RANGE_FROM = 4.0  # seconds from which the sample's own range is brought to the style's
 
 
@@ -66,9 +66,9 @@ def sample_head(
     """Return head rotation (T, 3, 3) and translation (T, 3) for a voice.
 
     Pitch, yaw, roll and the three shifts are drawn pose by pose from what the pose generator
-    expects after the poses before, hearing the voice, prosody (P, 80), at the style's tempo. Ranges
-    are the style's, up to LARGEST_RANGE; the head leaves its rest at the start and is back at
-    the end.
+    expects after the poses before it, given the voice's prosody (P, 80), at the style's tempo.
+    Ranges are the style's, up to LARGEST_RANGE; the head leaves its neutral pose at the start and
+    is back at the end.
     """
     ranges, tempo = style_range(style)
     drawn = draw_poses(net, prosody, tempo, rng)
@@ -95,8 +95,8 @@ def draw_poses(
     ahead = net.config.ahead
     rows = np.concatenate([prosody[:1].repeat(lead, 0), prosody, prosody[-1:].repeat(ahead + 1, 0)])
     noise = rng.standard_normal((len(rows) - ahead, 2 * AXES)).astype(np.float32)
-    heard, style = torch.from_numpy(rows[ahead:]), torch.from_numpy(np.log(tempo))
-    axes = net.sample(heard, style.float(), torch.from_numpy(noise), temperature=TEMPERATURE)
+    prosodic, style = torch.from_numpy(rows[ahead:]), torch.from_numpy(np.log(tempo))
+    axes = net.sample(prosodic, style.float(), torch.from_numpy(noise), temperature=TEMPERATURE)
     path = to_array(axes)[lead:]
     slowed = [_slowed(axis, wanted) for axis, wanted in zip(path.T, tempo, strict=True)]
     return 2.5 * np.tanh(np.stack(slowed, 1) / 2.5)  # no sudden looks far aside

@@ -20,7 +20,7 @@ from stylehead.types import MOTION_FPS, Floats, Speech
 SILENT_LEVEL, VOICED_LEVEL = -42.0, -30.0  # dB under the loud parts: gate shut, gate open
 UNLIKELY, LIKELY = 0.3, 0.7  # probabilities of a voice: gate shut, gate open
 # Frames at 60 fps by which the gate opens early and shuts late: what lips do in a fifth of a second
-# around a voice is left to the net, which has heard breaths and pauses.
+# around a voice is left to the network, which has learned breaths and pauses.
 ATTACK, RELEASE = 12, 14
 GATE_SMOOTHING = 2.5  # frames at 60 fps
 
@@ -88,7 +88,7 @@ def _run(
 
 
 class _Offsets:
-    """What one generator says of a stream, at the frames it belongs to."""
+    """One generator's output over a stream, at the frames it belongs to."""
 
     def __init__(self, net: MotionGenerator, total: int) -> None:
         self._net, self._state = net, None
@@ -96,11 +96,11 @@ class _Offsets:
         self._done, self._skipped = 0, net.config.delay
 
     def take(self, features: torch.Tensor) -> None:
-        """Hear the next features (T, F)."""
+        """Run on the next features (T, F)."""
         device = self._net.spread.device
         predicted, self._state = self._net(features[None].to(device), self._state)
         ready = to_array(predicted[0])
-        early = min(self._skipped, len(ready))  # said before it has heard `delay` frames
+        early = min(self._skipped, len(ready))  # predicted before `delay` frames were seen
         ready, self._skipped = ready[early:], self._skipped - early
         count = min(len(ready), len(self._offsets) - self._done)
         self._offsets[self._done : self._done + count] = ready[:count]

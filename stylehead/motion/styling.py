@@ -73,9 +73,9 @@ def opening_range(landmarks: Floats, neutral: Floats) -> float:
 
 
 def match_mean(landmarks: Floats, voice: Floats, brows: Floats, style: Style) -> Floats:
-    """Return offsets (T, 68, 3) with brow motion, and with the style's mean of brows and lids and,
-    while speaking, of the mouth.
+    """Return offsets (T, 68, 3) with brow motion and the style's mean.
 
+    The mean is that of brows and lids and, while there is voice, of the mouth's width.
     The network's own brow motion is kept; noise adds only the variance it lacks.
     """
     landmarks = landmarks.copy()
@@ -120,11 +120,11 @@ def match_opening(
     have, want = (np.percentile(values, LEVELS) for values in (opening[voiced], wanted))
     shift = np.interp(opening, have, want - have) * voice
     allowed = HASTE * _speed(wanted, performed.fps)
-    shares = np.linspace(1, 0, 21)
-    share = next((one for one in shares if _speed(opening + one * shift, fps) <= allowed), 0.0)
+    fractions = np.linspace(1, 0, 21)
+    fraction = next((f for f in fractions if _speed(opening + f * shift, fps) <= allowed), 0.0)
     about, lower = wanted - wanted.mean(), spoken[:, LOWER]
     along = np.tensordot(about, lower - lower.mean(0), (0, 0)) / (np.square(about).sum() + 1e-9)
-    landmarks[:, LOWER] += (share * shift[:, None, None] * along).astype(np.float32)
+    landmarks[:, LOWER] += (fraction * shift[:, None, None] * along).astype(np.float32)
     return landmarks
 
 

@@ -1,4 +1,4 @@
-"""Sound -> what the motion generator hears: one stream of features at 60 Hz for each encoder."""
+"""Speech encoders: blocks of samples in, one feature vector per 60 Hz frame out."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from stylehead.types import CHUNK, MEL_ROWS_PER_FRAME, MOTION_FPS, SPEECH_RATE, 
 
 
 class SpeechEncoder(Protocol):
-    """One way of hearing."""
+    """A speech encoder: blocks of samples in, one feature vector per 60 Hz frame out."""
 
     width: int
-    """Features of a frame."""
+    """Numbers in a frame's feature vector."""
 
     def encode(self, blocks: Iterable[Floats]) -> Iterator[Tensor]:
         """Yield features (T, width) of samples at 16 kHz whose voice is at LOUDNESS.
 
         The same features come out however the samples are cut into blocks; a last frame that the
-        sound does not fill is heard with silence.
+        sound does not fill is completed with silence.
         """
         ...
 
@@ -46,9 +46,9 @@ class LogMelEncoder:
 
 
 class ApcEncoder:
-    """The audio encoder's features of two rows side by side (paper 3.1), as they are or projected.
+    """The paper's audio encoder (3.1): the features of two mel rows side by side.
 
-    With a manifold each row is first brought near to features of the training voices.
+    With a manifold each row's features are first projected.
     """
 
     def __init__(self, net: AudioEncoder, manifold: Manifold | None = None) -> None:
@@ -69,6 +69,23 @@ class ApcEncoder:
             yield features.reshape(-1, self.width)
 
 
+class ProjectedEncoder:
+    """A speech encoder whose features are drawn towards those of known voices (paper 3.1).
+
+    Manifold projection: each feature is rebuilt from its nearest neighbours in a base, by locally
+    linear embedding, and blended with itself.
+    """
+
+    def __init__(self, encoder: SpeechEncoder, manifold: Manifold) -> None:
+        self._encoder, self._manifold = encoder, manifold
+        self.width = encoder.width
+
+    def encode(self, blocks: Iterable[Floats]) -> Iterator[Tensor]:
+        """Yield features (T, width)."""
+        for features in self._encoder.encode(blocks):
+            yield self._manifold.project(features)
+
+
 class WhisperSpeechEncoder:
     """Whisper's encoder over overlapping windows of 12 s, 10 s apart, brought to 60 Hz.
 
@@ -77,10 +94,10 @@ class WhisperSpeechEncoder:
 
     width = whisper.WIDTH
     rate = 50
-    """Features a second that Whisper gives."""
+    """Features per second of Whisper."""
     body = CHUNK // MOTION_FPS * 50
     margin = 50
-    """Features heard before and after a window's body."""
+    """Features encoded before and after a window's body, so that its ends have context."""
 
     def __init__(self, net: whisper.WhisperEncoder) -> None:
         self._net = net.eval()
@@ -88,7 +105,7 @@ class WhisperSpeechEncoder:
         self._window = torch.hann_window(400)
 
     def encode(self, blocks: Iterable[Floats]) -> Iterator[Tensor]:
-        """Yield features (T, 384), on straight lines between Whisper's own."""
+        """Yield features (T, 384), linearly interpolated between Whisper's own."""
         samples = 0
 
         def counted() -> Iterator[Floats]:
@@ -97,24 +114,28 @@ class WhisperSpeechEncoder:
                 samples += len(block)
                 yield block
 
-        held, first, done = torch.zeros(0, self.width), 0, 0
-        for heard in self.at_50_hz(counted()):
-            held = torch.cat([held, heard])
-            ready = (first + len(held) - 1) * MOTION_FPS // self.rate
+        pending, first, done = torch.zeros(0, self.width), 0, 0
+        for encoded in self.at_50_hz(counted()):
+            pending = torch.cat([pending, encoded])
+            ready = (first + len(pending) - 1) * MOTION_FPS // self.rate
             if ready > done:
-                yield self._between(held, first, torch.arange(done, ready))
+                yield self._between(pending, first, torch.arange(done, ready))
                 done = ready
             kept = done * self.rate // MOTION_FPS - first
-            held, first = held[kept:], first + kept
+            pending, first = pending[kept:], first + kept
         total = math.ceil(samples * MOTION_FPS / SPEECH_RATE)
         if total > done:
-            yield self._between(held, first, torch.arange(done, total))
+            yield self._between(pending, first, torch.arange(done, total))
 
-    def _between(self, held: Tensor, first: int, frames: Tensor) -> Tensor:
-        place = ((frames * self.rate - first * MOTION_FPS) / MOTION_FPS).clamp(max=len(held) - 1)
-        low = place.floor().long()
-        share = (place - low)[:, None]
-        return held[low] * (1 - share) + held[(low + 1).clamp(max=len(held) - 1)] * share
+    def _between(self, features: Tensor, first: int, frames: Tensor) -> Tensor:
+        """Interpolate features (N, 384) at 50 Hz, the first one number `first`, at 60 Hz frames."""
+        position = ((frames * self.rate - first * MOTION_FPS) / MOTION_FPS).clamp(
+            max=len(features) - 1
+        )
+        low = position.floor().long()
+        fraction = (position - low)[:, None]
+        high = (low + 1).clamp(max=len(features) - 1)
+        return features[low] * (1 - fraction) + features[high] * fraction
 
     @torch.inference_mode()
     def at_50_hz(self, blocks: Iterable[Floats]) -> Iterator[Tensor]:
@@ -123,9 +144,9 @@ class WhisperSpeechEncoder:
         half = 200  # of Whisper's own window of 25 ms
         around = {"before": self.margin * hop + half, "after": self.margin * hop}
         for window, count in overlapping_windows(blocks, body=self.body * hop, **around):
-            yield self._hear(window)[: math.ceil(count / hop)]
+            yield self._encode(window)[: math.ceil(count / hop)]
 
-    def _hear(self, samples: Floats) -> Tensor:
+    def _encode(self, samples: Floats) -> Tensor:
         device = self._net.embed_positions.weight.device
         mel = whisper.whisper_mel(torch.from_numpy(samples), self._filters, self._window)
         mel = mel[None, :, : 2 * (self.body + 2 * self.margin)].to(device)

@@ -14,7 +14,7 @@ from stylehead.errors import MediaError
 from stylehead.media.audio import Sound
 from stylehead.models import pose_generator
 from stylehead.models.voice_filter import VoiceFilter
-from stylehead.options import Encoder
+from stylehead.options import Encoder, Encoding
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.encoders import ApcEncoder, SpeechEncoder, WhisperSpeechEncoder
 from stylehead.speech.mel import FLOOR, LOUDNESS, log_mel, mel_filters
@@ -50,12 +50,12 @@ class Listener:
 
 
 def load_listener(
-    encoder: Encoder, device: torch.device, *, reporter: Reporter = SILENT
+    encoding: Encoding, device: torch.device, *, reporter: Reporter = SILENT
 ) -> Listener:
-    """Load the networks of one speech encoder; raises WeightsError when they cannot be had."""
-    encode = load_encoder(encoder, device, reporter=reporter)
+    """Load voice separator and speech encoder; raises WeightsError when they cannot be had."""
+    encoder = load_encoder(encoding.encoder, device, reporter=reporter)
     separator = VoiceSeparator(load_network(VoiceFilter, resolve("voice_filter"), device))
-    return Listener(encoder.value, separator, encode)
+    return Listener(encoding.encoder.value, separator, encoder)
 
 
 def load_encoder(

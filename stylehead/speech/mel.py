@@ -1,4 +1,4 @@
-"""Sound -> log-mel rows, streamed."""
+"""Log-mel rows of a stream of sound."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WINDOW = SPEECH_RATE // MOTION_FPS  # 266 samples: one frame of 1/60 s (paper, I
 N_FFT = 512  # paper, Implementation
 FLOOR = 1e-5  # magnitude that counts as silence (authors' code)
 MEL_RANGE = (90.0, 7600.0)  # Hz (authors' code)
-LOUDNESS = 0.1  # RMS of voiced sound that recordings are brought to before the net hears them
+LOUDNESS = 0.1  # RMS of the loud parts that recordings are brought to before they are encoded
 _HANN = torch.hann_window(WINDOW, periodic=False)
 
 

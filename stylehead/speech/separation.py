@@ -1,4 +1,4 @@
-"""Sound -> the voice in it, and when it is heard: music and noise must not move lips."""
+"""Voice separation and voice activity: music and noise must not move lips."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ HOP = 160  # samples: 100 Hz
 SPAN = (50.0, 8000.0)  # Hz
 BODY, MARGIN = 10 * SPEECH_RATE, SPEECH_RATE  # samples of a window that are kept, and around them
 STEP = HOP * ROWS_PER_STEP
-WHOLE, GONE = 0.9, 0.05  # shares of a band taken for all voice and for none
-CLEAN, MIXED = 0.95, 0.7  # voice's share of a second's energy: left as it is, and filtered
-AROUND = 100  # rows: the second that is asked how clean it is
+ALL_VOICE, NO_VOICE = 0.9, 0.05  # mask values of a band taken for all voice and for none
+CLEAN, MIXED = 0.95, 0.7  # the voice's fraction of a second's energy: left as it is; filtered
+AROUND = 100  # rows: the second over which cleanness is measured
 
 
 class Voice(NamedTuple):
-    """A stretch of sound, freed of what is not a voice."""
+    """The voice in a stretch of sound."""
 
     samples: Floats
     """(N,) at 16 kHz."""
     activity: Floats
-    """(N * 60 / 16000, rounded up) probability that a voice is heard, at 60 Hz."""
+    """(N * 60 / 16000, rounded up) probability of a voice, at 60 Hz."""
 
 
 class VoiceSeparator:
-    """Runs the voice filter over overlapping windows of 12 s, 10 s apart, at fixed times."""
+    """Run the voice filter over overlapping windows of 12 s, 10 s apart, at fixed times."""
 
     def __init__(self, net: VoiceFilter) -> None:
         self._net = net.eval()
         self._filters = torch.from_numpy(mel_filters(N_FFT, net.config.mels, SPAN))
         self._window = torch.hann_window(N_FFT)
-        # From bands back to bins: each bin takes its bands' mean, by how much they hear of it.
-        share = self._filters.T / self._filters.sum(0).clamp(min=1e-9)[:, None]
+        # From bands back to bins: each bin takes the mean of its bands, weighted by their response.
+        weights = self._filters.T / self._filters.sum(0).clamp(min=1e-9)[:, None]
         first, last = self._filters.sum(0).nonzero().flatten()[[0, -1]].tolist()
-        share[:first], share[last:] = share[first], share[last]
-        self._to_bins = share
+        weights[:first], weights[last:] = weights[first], weights[last]
+        self._to_bins = weights
 
     @torch.inference_mode()
     def separate(self, blocks: Iterable[Floats]) -> Iterator[Voice]:
         """Yield the voice in a stream of samples at LOUDNESS, 10 s at a time."""
         for span, count in overlapping_windows(blocks, body=BODY, before=MARGIN, after=MARGIN):
-            heard = torch.from_numpy(span)
-            spectrum = torch.stft(heard, N_FFT, HOP, window=self._window, return_complex=True)
+            samples = torch.from_numpy(span)
+            spectrum = torch.stft(samples, N_FFT, HOP, window=self._window, return_complex=True)
             device = self._net.activity.weight.device
             mel = log_bands(spectrum, self._filters)[: len(span) // HOP]
-            logits, mask = (one[0].cpu() for one in self._net(mel[None].to(device)))
+            logits, mask = (part[0].cpu() for part in self._net(mel[None].to(device)))
             mask = torch.cat([mask, mask[-1:]])
-            mask = ((mask - GONE) / (WHOLE - GONE)).clamp(0, 1) @ self._to_bins.T
-            mask = _spared(mask.T, spectrum)
+            mask = ((mask - NO_VOICE) / (ALL_VOICE - NO_VOICE)).clamp(0, 1) @ self._to_bins.T
+            mask = _open_where_clean(mask.T, spectrum)
             kept = torch.istft(spectrum * mask, N_FFT, HOP, window=self._window, length=len(span))
             frames = -(-count * MOTION_FPS // SPEECH_RATE)
             middles = (torch.arange(frames) + 0.5) * SPEECH_RATE / MOTION_FPS + MARGIN
@@ -67,14 +67,14 @@ class VoiceSeparator:
             )
 
 
-def _spared(mask: Tensor, spectrum: Tensor) -> Tensor:
-    """Return the mask (257, T) opened where hardly anything but a voice is heard.
+def _open_where_clean(mask: Tensor, spectrum: Tensor) -> Tensor:
+    """Return the mask (257, T), opened where hardly anything but a voice sounds.
 
-    A filter takes some of the voice too, and what hears it was learned from whole voices.
+    A filter takes some of the voice too, and speech encoders were trained on whole voices.
     """
     energy = torch.stack([(spectrum * mask).abs(), spectrum.abs()]).square().sum(1)
-    inside, whole = F.avg_pool1d(energy[None], AROUND + 1, 1, AROUND // 2)[0]
-    clean = ((inside / (whole + 1e-9) - MIXED) / (CLEAN - MIXED)).clamp(0, 1)
+    voice, total = F.avg_pool1d(energy[None], AROUND + 1, 1, AROUND // 2)[0]
+    clean = ((voice / (total + 1e-9) - MIXED) / (CLEAN - MIXED)).clamp(0, 1)
     return mask + (1 - mask) * clean
 
 

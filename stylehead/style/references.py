@@ -1,4 +1,4 @@
-"""Key motion templates -> four style reference frames (method notes, 4.3)."""
+"""Key motion templates -> four style reference frames (paper 3.2), found by landmark measures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stylehead.face.landmarks import eye_aspect, mouth_opening, mouth_width, to_
 from stylehead.face.performance import Performance
 from stylehead.types import TEMPLATES, FaceTrack, Floats, StyleReference
 
-# Template -> feature -> (target in robust z-scores, weight); method notes, 4.3.
+# Template -> feature -> (target in robust z-scores, weight).
 TARGETS: dict[str, dict[str, tuple[float, float]]] = {
     "none": {"opening": (-0.5, 1), "width": (0, 1), "lips": (0, 1), "speed": (0, 1)},
     "M": {"opening": (-1.5, 2), "lips": (-1.5, 2), "width": (0, 0.5)},
@@ -24,7 +24,7 @@ OPENING_BOUNDS = {
     "none": (
         0.0,
         60.0,
-    ),  # barely parted; the method notes leave it open, but a held vowel is still too
+    ),  # barely parted: a held vowel is still, too
     "M": (0.0, 10.0),
     "R": (30.0, 70.0),
     "O": (90.0, 100.0),

@@ -7,11 +7,10 @@ import torch
 from stylehead.errors import MediaError
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, mouth_width
-from stylehead.motion import generate, styling
-from stylehead.motion.generate import predict_motion
+from stylehead.motion import finishing, styling
 from stylehead.motion.stream import voice_gate
-from stylehead.motion.styling import apply_style, opening_range
-from stylehead.options import Encoder, MotionControls
+from stylehead.motion.styling import match_ranges, opening_range
+from stylehead.options import Encoder, Encoding, MotionControls
 from stylehead.pipeline import load_predictor
 from stylehead.speech import encoders
 from stylehead.speech.encoders import LogMelEncoder
@@ -38,9 +37,8 @@ STYLE = make_style()
 
 def predict(recording, *, net=None, voice=None, style=STYLE, fps=30, **controls):
     models = predictor(net, voice=voice)
-    return predict_motion(
-        recording, models, style, fps=Fraction(fps), controls=MotionControls(**controls)
-    )
+    controls = MotionControls(**controls)
+    return models.predict(recording, style, fps=Fraction(fps), controls=controls)
 
 
 def said(seconds=6.0, **how):
@@ -212,7 +210,7 @@ def test_the_motion_does_not_depend_on_how_sound_is_read(block):
 @pytest.mark.parametrize("fps", [25, 60])
 def test_the_motion_does_not_depend_on_the_size_of_the_pieces(monkeypatch, fps):
     whole = predict(said(4.0), fps=fps)
-    for module in (generate, styling, encoders):
+    for module in (finishing, styling, encoders):
         monkeypatch.setattr(module, "CHUNK", 23)
     np.testing.assert_allclose(predict(said(4.0), fps=fps).landmarks, whole.landmarks, atol=1e-3)
 
@@ -242,12 +240,12 @@ def test_loudness_of_the_recording_does_not_matter():
     np.testing.assert_allclose(quiet.landmarks, loud.landmarks, atol=2e-3)
 
 
-class HesitantEars(LogMelEncoder):
-    """SpeechEncoder that need what follows a frame, as Whisper's do, and so keep two back until then."""
+class HesitantEncoder(LogMelEncoder):
+    """It needs what follows a frame, as Whisper's does, and so keeps two back until then."""
 
-    def listen(self, blocks):
+    def encode(self, blocks):
         held = torch.zeros(0, self.width)
-        for features in super().listen(blocks):
+        for features in super().encode(blocks):
             held = torch.cat([held, features])
             yield held[:-2]
             held = held[-2:]
@@ -255,17 +253,17 @@ class HesitantEars(LogMelEncoder):
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 10.0, 12.5])
-def test_the_motion_does_not_depend_on_how_ears_cut_it(seconds):
+def test_the_motion_does_not_depend_on_how_encoders_cut_it(seconds):
     one, other = (
-        predictor(encoder=ears).predict(said(seconds), STYLE, fps=Fraction(30))
-        for ears in (LogMelEncoder(), HesitantEars())
+        predictor(encoder=encoder).predict(said(seconds), STYLE, fps=Fraction(30))
+        for encoder in (LogMelEncoder(), HesitantEncoder())
     )
     np.testing.assert_array_equal(one.landmarks, other.landmarks)
 
 
-@pytest.mark.parametrize("ears", [LogMelEncoder(), HesitantEars()], ids=["plain", "hesitant"])
+@pytest.mark.parametrize("encoder", [LogMelEncoder(), HesitantEncoder()], ids=["plain", "hesitant"])
 @pytest.mark.parametrize("seconds", [0.1, 3.0, 10.0, 12.5])
-def test_progress_counts_up_to_what_it_announced(seconds, ears):
+def test_progress_counts_up_to_what_it_announced(seconds, encoder):
     heard = []
 
     class RememberingReporter:
@@ -278,7 +276,7 @@ def test_progress_counts_up_to_what_it_announced(seconds, ears):
         def say(self, message):
             pass
 
-    models = predictor(encoder=ears)
+    models = predictor(encoder=encoder)
     models.predict(said(seconds), STYLE, fps=Fraction(30), reporter=RememberingReporter())
     assert heard[0] == heard.count("step")
 
@@ -357,9 +355,9 @@ def region_spread(landmarks, name):
 
 
 def styled(style, offsets=None):
-    landmarks = random_offsets() if offsets is None else offsets.copy()
-    apply_style(landmarks, np.ones(len(landmarks), np.float32), Parrot(), style, Fraction(30))
-    return landmarks
+    landmarks = random_offsets() if offsets is None else offsets
+    voice = np.ones(len(landmarks), np.float32)
+    return match_ranges(landmarks, voice, Parrot(), style, Fraction(30))
 
 
 SPREADS = {
@@ -465,9 +463,9 @@ def spoken_and_paused():
     return Recording(np.concatenate([voice, np.zeros(5 * SPEECH_RATE // 2, np.float32), voice]))
 
 
-@pytest.mark.parametrize("encoder", ["whisper", "distilled", "apc"])
+@pytest.mark.parametrize("encoder", ["whisper", "apc"])
 def test_the_shipped_nets_move_the_mouth_with_the_voice(encoder):
-    models = load_predictor(Encoder(encoder), CPU)
+    models = load_predictor(Encoding(encoder=Encoder(encoder)), CPU)
     motion = models.predict(spoken_and_paused(), STYLE, fps=Fraction(60))
     speed = np.abs(np.diff(opening(motion)))
     assert models.encoder == encoder

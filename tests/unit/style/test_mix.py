@@ -11,8 +11,8 @@ from stylehead.face.landmarks import REGIONS
 from stylehead.finetuning.holdout import style_distances
 from stylehead.motion.eyes import USUAL_RATE, blended_blink_rate
 from stylehead.style.file import save_style
-from stylehead.style.mix import blend_styles, choose_blend, name_of, source_of
-from stylehead.types import Share
+from stylehead.style.mix import as_mix, choose_mix, mix_styles
+from stylehead.types import StyleMix, StyleWeight
 from tests.stand_ins.faces import Recording, make_style, performed_motion, predictor, syllables
 
 FPS = Fraction(30)
@@ -38,7 +38,7 @@ def face(blend):
 
 def test_a_blend_of_one_style_is_that_style():
     style = raised(brows=0.05)
-    alone, blended = face(style), face(blend_styles([(style, 1.0)], 1.0, {}))
+    alone, blended = face(style), face(as_mix(style, strength=1.0))
     np.testing.assert_array_equal(alone.landmarks, blended.landmarks)
     np.testing.assert_array_equal(alone.rotation, blended.rotation)
     np.testing.assert_array_equal(alone.blink, blended.blink)
@@ -47,7 +47,7 @@ def test_a_blend_of_one_style_is_that_style():
 def test_the_style_comes_nearer_with_its_strength():
     style = raised(brows=0.08, smile=0.06, opening=0.05)
     distances = [
-        style_distances(style.motion, face(blend_styles([(style, 1.0)], strength, {}))).sld
+        style_distances(style.motion, face(as_mix(style, strength=strength))).sld
         for strength in (0, 0.25, 0.5, 0.75, 1.0)
     ]
     assert all(after < before for before, after in pairwise(distances))
@@ -55,7 +55,7 @@ def test_the_style_comes_nearer_with_its_strength():
 
 
 def test_without_strength_the_head_is_still_and_lips_speak():
-    made = face(blend_styles([(raised(brows=0.08), 1.0)], 0.0, {}))
+    made = face(as_mix(raised(brows=0.08), strength=0.0))
     assert np.abs(angles_from_rotation(made.rotation)).max() < 1e-3
     brows = made.landmarks[:, list(REGIONS["brows"])]
     assert np.abs(brows).max() < 0.02
@@ -64,7 +64,7 @@ def test_without_strength_the_head_is_still_and_lips_speak():
 
 def test_more_than_one_exaggerates():
     style = raised(brows=0.05)
-    plain, more = (face(blend_styles([(style, 1.0)], amount, {})) for amount in (1.0, 1.5))
+    plain, more = (face(as_mix(style, strength=amount)) for amount in (1.0, 1.5))
     heights = [one.landmarks[30:-30, 20, 1].mean() for one in (plain, more)]
     assert heights[1] < 1.3 * heights[0] < 0
 
@@ -74,22 +74,22 @@ def test_more_than_one_exaggerates():
 
 def test_weights_are_brought_to_one():
     one, other = raised(), raised()
-    shares = blend_styles([(one, 7.0), (other, 3.0)], 0.5, {})
-    assert [share.mouth for share in shares] == [pytest.approx(0.35), pytest.approx(0.15)]
+    mix = mix_styles([(one, 7.0), (other, 3.0)], {}).scaled(0.5)
+    assert [weight.mouth for weight in mix.weights] == [pytest.approx(0.35), pytest.approx(0.15)]
 
 
 def test_two_styles_meet_between_them():
     low, high = raised(brows=0.0), raised(brows=0.08)
     heights = [
-        face(blend_styles([(low, 1 - share), (high, share)], 1.0, {})).landmarks[:, 20, 1].mean()
-        for share in (0.0, 0.5, 1.0)
+        face(mix_styles([(low, 1 - weight), (high, weight)], {})).landmarks[:, 20, 1].mean()
+        for weight in (0.0, 0.5, 1.0)
     ]
     assert heights[1] == pytest.approx((heights[0] + heights[2]) / 2, abs=0.005)
 
 
 def test_a_region_takes_its_own_style_alone():
     calm, nodding = raised(degrees=(0.2, 0.2, 0.2)), raised(brows=0.08, degrees=(6.0, 6.0, 6.0))
-    made = face(blend_styles([(calm, 1.0)], 1.0, {"head": nodding}))
+    made = face(mix_styles([(calm, 1.0)], {"head": nodding}))
     only_calm, only_nodding = face(calm), face(nodding)
     np.testing.assert_array_equal(made.landmarks, only_calm.landmarks)
     np.testing.assert_array_equal(made.rotation, only_nodding.rotation)
@@ -97,7 +97,10 @@ def test_a_region_takes_its_own_style_alone():
 
 def test_blinks_go_with_the_eyes():
     style = replace(raised(), statistics={**raised().statistics, "blinks_per_minute": 40.0})
-    rates = [blended_blink_rate((Share(style, eyes=share),)) for share in (0.0, 0.5, 1.0)]
+    rates = [
+        blended_blink_rate(StyleMix((StyleWeight(style, eyes=weight),)))
+        for weight in (0.0, 0.5, 1.0)
+    ]
     assert rates[0] == USUAL_RATE < rates[1] < rates[2]
 
 
@@ -113,30 +116,30 @@ def styles(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("styles")
 def test_styles_are_weighed_by_what_follows_the_colon():
-    blend = choose_blend(["a.style:0.7", "b.style:0.3"])
-    assert [share.brows for share in blend] == [pytest.approx(0.7), pytest.approx(0.3)]
-    assert name_of(blend) == "a + b"
-    assert source_of(blend).split() == ["ab" * 32] * 2
+    mix = choose_mix(["a.style:0.7", "b.style:0.3"])
+    assert [weight.brows for weight in mix.weights] == [pytest.approx(0.7), pytest.approx(0.3)]
+    assert mix.name == "a + b"
+    assert mix.source_sha256.split() == ["ab" * 32] * 2
 
 
 @pytest.mark.usefixtures("styles")
 def test_regions_name_parts_and_styles():
-    blend = choose_blend(["a.style"], "head=b.style, brows=b.style", 0.5)
-    assert [(s.style.name, s.mouth, s.brows, s.eyes, s.head) for s in blend] == [
+    mix = choose_mix(["a.style"], "head=b.style, brows=b.style").scaled(0.5)
+    assert [(s.style.name, s.mouth, s.brows, s.eyes, s.head) for s in mix.weights] == [
         ("a", 0.5, 0.0, 0.5, 0.0),
         ("b", 0.0, 0.5, 0.0, 0.5),
     ]
 
 
 def test_the_default_style_needs_no_words():
-    assert name_of(choose_blend(None)) == "plain"
+    assert choose_mix(None).name == "plain"
 
 
 @pytest.mark.usefixtures("styles")
 @pytest.mark.parametrize(
     ("asked", "regions", "problem"),
     [
-        (["a.style:-1"], None, "not a share"),
+        (["a.style:-1"], None, "not a weight"),
         (["a.style:0", "b.style:0"], None, "add up to nothing"),
         (["a.style"], "ears=b.style", "ears is no part"),
         (["a.style"], "head", "head is no part"),
@@ -145,4 +148,4 @@ def test_the_default_style_needs_no_words():
 )
 def test_what_cannot_be_blended_is_told(asked, regions, problem):
     with pytest.raises(StyleError, match=problem):
-        choose_blend(asked, regions)
+        choose_mix(asked, regions)

@@ -12,7 +12,7 @@ from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.models.mouth_generator import MouthGenerator
 from stylehead.models.pose_generator import PoseGenerator
 from stylehead.models.voice_filter import VoiceFilter
-from stylehead.options import Encoder
+from stylehead.options import Encoder, Encoding
 from stylehead.pipeline import load_predictor
 from stylehead.speech.encoders import ApcEncoder, WhisperSpeechEncoder
 from stylehead.weights.networks import load_audio_encoder, load_mouth_generator, load_network
@@ -115,7 +115,7 @@ def test_an_audio_encoders_manifold_comes_apart_when_there_is_one(tmp_path, more
     [(Encoder.WHISPER, WhisperSpeechEncoder), (Encoder.APC, ApcEncoder)],
 )
 def test_the_generator_is_the_one_that_learned_from_the_encoder(encoder, kind):
-    predictor = load_predictor(encoder, CPU)
+    predictor = load_predictor(Encoding(encoder=encoder), CPU)
     assert isinstance(predictor.listener.encoder, kind)
     assert predictor.encoder == encoder.value
     names = {f"encoder_{encoder.value}", f"motion_{encoder.value}", "voice_filter", "pose"}
