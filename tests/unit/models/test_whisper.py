@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from stylehead.models.whisper import (
     LAYERS,
@@ -8,9 +9,12 @@ from stylehead.models.whisper import (
     MELS,
     WIDTH,
     WhisperEncoder,
+    positions,
     whisper_mel,
 )
 from stylehead.speech.mel import mel_filters
+from stylehead.weights.networks import load_whisper
+from stylehead.weights.store import asset
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +22,39 @@ def net():
     with torch.random.fork_rng():
         torch.manual_seed(5)
         return WhisperEncoder().eval()
+
+
+# ---- the file -------------------------------------------------------------------------------
+
+
+def test_the_built_in_file_is_the_whole_encoder_in_single_precision(net):
+    loaded = load_whisper(asset("encoder_whisper.safetensors"))
+    assert not loaded.training
+    assert loaded.state_dict().keys() == net.state_dict().keys()
+    assert {value.dtype for value in loaded.state_dict().values()} == {torch.float32}
+
+
+def test_positions_are_a_formula_and_not_in_the_file(tmp_path, net):
+    state = {name: value.half() for name, value in net.state_dict().items()}
+    del state["embed_positions.weight"]
+    path = tmp_path / "encoder.safetensors"
+    save_file(state, path, metadata={"config": "{}"})
+    loaded = load_whisper(path)
+    assert torch.equal(loaded.embed_positions.weight, positions())
+    for name, value in state.items():
+        assert torch.equal(loaded.state_dict()[name], value.float()), name
+    # Sines of growing wavelengths, then cosines: the first row is zeros and ones.
+    assert positions()[0].tolist() == [0.0] * (WIDTH // 2) + [1.0] * (WIDTH // 2)
+    np.testing.assert_allclose(positions()[:4, 0], np.sin(np.arange(4)), atol=1e-3)
+
+
+def test_a_file_without_a_layer_is_refused(tmp_path, net):
+    state = dict(net.state_dict())
+    del state["embed_positions.weight"], state["layers.3.fc2.bias"]
+    path = tmp_path / "encoder.safetensors"
+    save_file(state, path, metadata={"config": "{}"})
+    with pytest.raises(RuntimeError, match=r"layers\.3\.fc2\.bias"):
+        load_whisper(path)
 
 
 # ---- the net --------------------------------------------------------------------------------
@@ -35,16 +72,16 @@ def test_the_encoder_is_the_tiny_one(net):
 def test_attention_is_the_softmax_of_its_heads(net):
     attention = net.layers[0].self_attn
     hidden = torch.randn(2, 9, WIDTH)
-    found = attention(hidden)
+    result = attention(hidden)
     q, k, v = (part(hidden) for part in (attention.q_proj, attention.k_proj, attention.v_proj))
     mixed = torch.zeros(2, 9, WIDTH)
     for head in range(6):
         own = slice(64 * head, 64 * head + 64)
         for moment in range(9):
             score = torch.exp((k[:, :, own] * q[:, moment : moment + 1, own]).sum(-1) / 8)
-            share = score / score.sum(1, keepdim=True)
-            mixed[:, moment, own] = (share[..., None] * v[:, :, own]).sum(1)
-    torch.testing.assert_close(found, attention.out_proj(mixed), rtol=0, atol=1e-5)
+            weight = score / score.sum(1, keepdim=True)
+            mixed[:, moment, own] = (weight[..., None] * v[:, :, own]).sum(1)
+    torch.testing.assert_close(result, attention.out_proj(mixed), rtol=0, atol=1e-5)
 
 
 @torch.inference_mode()
