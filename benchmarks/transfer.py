@@ -243,12 +243,12 @@ Rows = dict[str, dict[str, float]]
 DISTANCES = ("sld", "slv", "smd")
 
 
-def clip_table(found: dict[str, Rows]) -> None:
+def clip_table(clips: dict[str, Rows]) -> None:
     """Print every clip: un-tuned, statistics, tuned, the person's own; and what lips keep."""
     print("\nclip\tSLD\tSLV\tSMD\tsync\topening\tLMD")
     shown = ("un-tuned", "statistics", "tuned", PERSON)
-    for name, rows in found.items():
-        cells = [" / ".join(f"{rows[row][one]:.3g}" for row in shown) for one in DISTANCES]
+    for name, rows in clips.items():
+        cells = [" / ".join(f"{rows[row][field]:.3g}" for row in shown) for field in DISTANCES]
         tuned = rows["tuned"]
         cells += [f"{tuned['sync']:.2f}", f"{tuned['style_opening']:.2f}"]
         cells.append(" / ".join(f"{rows[row]['lmd']:.2f}" for row in shown[:3]))
@@ -256,11 +256,11 @@ def clip_table(found: dict[str, Rows]) -> None:
     print(f"distances: {' / '.join(shown)}; sync against un-tuned; opening: spread over the clip's")
 
 
-def mean_table(found: dict[str, Rows]) -> None:
+def mean_table(clips: dict[str, Rows]) -> None:
     """Print means over clips, and what is left of the un-tuned distances."""
     print("\nrow\tSLD\tSLV\tSMD\tleft of SLD\tSLV\tSMD\tposed SLD\tSLV\tnearer clips\tsync\tLMD")
-    for row in dict.fromkeys(name for rows in found.values() for name in rows):
-        having = [rows for rows in found.values() if row in rows]
+    for row in dict.fromkeys(name for rows in clips.values() for name in rows):
+        having = [rows for rows in clips.values() if row in rows]
         if not row.startswith("strength"):
             print("\t".join((f"{row} ({len(having)} clips)", *means(having, row))))
 
@@ -269,7 +269,7 @@ def means(clips: list[Rows], row: str) -> list[str]:
     """Return the cells of one row of the table of means."""
 
     def mean(field: str, of: str = row) -> float:
-        return float(np.nanmean([one[of][field] for one in clips]))
+        return float(np.nanmean([rows[of][field] for rows in clips]))
 
     def left(field: str) -> float:
         return mean(field) / mean(field, "un-tuned")
@@ -278,10 +278,11 @@ def means(clips: list[Rows], row: str) -> list[str]:
     cells += [f"{left(field):.2f}" for field in (*DISTANCES, "posed_sld", "posed_slv")]
     nearer_clips = sum(_ratio(clip, row) < 1 for clip in clips)
     cells.append(f"{nearer_clips} of {len(clips)}")
-    sung = [one for one in clips if not np.isnan(one["tuned"]["lmd"])]
+    audible = [rows for rows in clips if not np.isnan(rows["tuned"]["lmd"])]
     known = row != PERSON
     cells.append(f"{mean('sync'):.3f}" if known else "")
-    cells.append(f"{np.mean([one[row]['lmd'] for one in sung]):.3f}" if known and sung else "")
+    lmds = [rows[row]["lmd"] for rows in audible]
+    cells.append(f"{np.mean(lmds):.3f}" if known and lmds else "")
     return cells
 
 
@@ -292,16 +293,16 @@ def _ratio(clip: Rows, row: str) -> float:
 def sweep_table(swept: list[Rows], against: str, picture: Path) -> None:
     """Print and draw the mean distance left at each strength, and in how many clips it falls."""
     print(f"\nstrength, {against}\tleft of SLD\tSLV\tSMD\tmean")
-    found = np.array(
+    distances = np.array(
         [
             [
-                [rows[f"strength {one}, {against}"][field] for field in DISTANCES]
-                for one in STRENGTHS
+                [rows[f"strength {strength}, {against}"][field] for field in DISTANCES]
+                for strength in STRENGTHS
             ]
             for rows in swept
         ]
     )
-    curves = found / found[:, :1]
+    curves = distances / distances[:, :1]
     for number, strength in enumerate(STRENGTHS):
         cells = [f"{value:.3f}" for value in (*curves[:, number].mean(0), curves[:, number].mean())]
         print("\t".join((f"{strength:g}", *cells)))
