@@ -70,7 +70,8 @@ def learn_target_clip(
     held_out_sound = None
     if sound and alignment.aligned:
         start = max(0.0, cut - alignment.lag / MOTION_FPS)
-        held_out_sound = open_audio(sound.path, start=sound.start + start)
+        end_sound = open_audio(sound.path, start=sound.start + start)
+        held_out_sound = end_sound if end_sound.loudness >= QUIETEST else None
     return TargetClip(
         style=style,
         aligned=alignment.aligned,

@@ -132,6 +132,15 @@ def test_silence_is_not_learned_from(tmp_path):
     assert learn(filmed(), open_audio(path)).aligned is None
 
 
+def test_a_silent_end_is_held_out_without_its_sound(monkeypatch, tmp_path):
+    measured(monkeypatch, 0.8, 0)
+    path = tmp_path / "voice.wav"
+    media.save_sound(path, syllables(SECONDS, pauses=((8.0, 12.0),)))
+    target = learn(filmed(), open_audio(path))
+    assert target.aligned is not None
+    assert target.held_out_sound is None
+
+
 class PartVoice(EveryVoice):
     """Takes a part of each sample for the voice."""
 
