@@ -88,7 +88,7 @@ def performed_motion(
     )
 
 
-def make_style(motion: Motion | None = None, *, name: str = "made up", pixels: bool = False):
+def make_style(motion: Motion | None = None, *, name: str = "made up"):
     """Return a style around a motion; its references are the first frames."""
     motion = motion or performed_motion()
     references = tuple(
@@ -99,7 +99,6 @@ def make_style(motion: Motion | None = None, *, name: str = "made up", pixels: b
             (motion.landmarks[row] + motion.neutral).astype(np.float32),
             motion.rotation[row],
             np.linspace(0, 1, 52, dtype=np.float32),
-            np.full((256, 256, 3), 40 * row, np.uint8) if pixels else None,
         )
         for row, template in enumerate(TEMPLATES)
     )
@@ -303,7 +302,7 @@ class RememberingReporter:
         self.said.append(message)
 
 
-class Interrupting(Listener):
+class Interrupting(RememberingReporter):
     """Stops the work, as a user would, after so many steps."""
 
     def __init__(self, steps):

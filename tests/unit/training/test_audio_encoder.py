@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from stylehead.errors import MediaError, WeightsError
+from stylehead.media.audio import loudness, piece_energies
 from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from stylehead.speech.mel import LOUDNESS
 from stylehead.training import audio_encoder
@@ -22,7 +23,6 @@ from stylehead.training.audio_encoder import (
     train_encoder,
     with_changed_speeds,
 )
-from stylehead.training.data import audio
 from stylehead.training.data.audio import FULL_SCALE, GRID, from_corpus, load_corpus, to_corpus
 from stylehead.training.data.clips import PEOPLE, Clip, save_clip
 from stylehead.types import SPEECH_RATE
@@ -192,7 +192,7 @@ def teacher(monkeypatch):
     Teacher.pieces = 0
     monkeypatch.setattr(audio_encoder, "WhisperSpeechEncoder", Teacher)
     monkeypatch.setattr(audio_encoder, "load_whisper", lambda _: None)
-    monkeypatch.setattr(audio_encoder.weights, "resolve", lambda *_, **__: None)
+    monkeypatch.setattr(audio_encoder, "resolve", lambda *_, **__: None)
     return Teacher
 
 
@@ -259,7 +259,7 @@ def test_voices_are_the_tape_and_the_clips_own_sound(data):
     np.testing.assert_array_equal(corpus[: len(prepared)], prepared)
     more = from_corpus(corpus[len(prepared) :]).numpy()
     assert len(more) == len(to_corpus(syllables(2.0)))  # Ann alone: held out, silent, none
-    loud = audio.media.loudness(audio.media.piece_energies(more))
+    loud = loudness(piece_energies(more))
     assert loud == pytest.approx(LOUDNESS, rel=0.1)
 
 

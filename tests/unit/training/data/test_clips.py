@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from stylehead.errors import FaceError, MediaError
-from stylehead.tracking import clip as clip_module
 from stylehead.training.data import clips as clips_module
 from stylehead.training.data.clips import Clip, load_clips, prepare_clips, read_people, save_clip
 from tests.stand_ins.faces import RememberingReporter, face_track, mean_mesh, without_face
@@ -33,8 +32,8 @@ def tracker(monkeypatch):
             raise MediaError(f"{path} has no sound.", remedy="Another clip.")
         return Sound()
 
-    monkeypatch.setattr(clip_module, "track_video", track_video)
-    monkeypatch.setattr(clips_module.media, "open_audio", open_audio)
+    monkeypatch.setattr(clips_module, "track_video", track_video)
+    monkeypatch.setattr(clips_module, "open_audio", open_audio)
     return asked
 
 

@@ -25,11 +25,11 @@ GAPE = ([65, 66, 67], [63, 62, 61])
 
 
 class Level:
-    """SpeechEncoder that hear how loud each frame is."""
+    """A speech encoder whose one feature is how loud each frame is."""
 
     width = 1
 
-    def listen(self, blocks):
+    def encode(self, blocks):
         samples = np.concatenate(list(blocks))
         frames = -(-len(samples) * 60 // SPEECH_RATE)
         padded = np.pad(samples, (0, 400))
@@ -220,7 +220,7 @@ def test_without_tempi_there_is_one_take():
 
 
 def test_sound_and_motion_are_stretched_together(monkeypatch):
-    monkeypatch.setattr(speakers.sounds, "disturb", lambda voice, *_: voice)
+    monkeypatch.setattr(speakers, "disturb", lambda voice, *_: voice)
     (heard,) = encode_speakers([speaker()], Level(), SILENCE)
     for one in heard.takes:
         level = np.convolve(one.features[:, 0].float(), np.hanning(9), "same")
