@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stylehead.errors import WeightsError
+from stylehead.errors import ConfigError
 from stylehead.training.audio_encoder import EncoderTraining
 from stylehead.training.config import RECIPES, read_config
 from stylehead.training.encoders import NAMES
@@ -97,19 +97,19 @@ def test_a_whole_number_may_stand_for_a_fraction(written):
     ],
 )
 def test_what_does_not_fit_is_said_with_a_remedy(written, text, said):
-    with pytest.raises(WeightsError, match=said) as caught:
+    with pytest.raises(ConfigError, match=said) as caught:
         read_config(written(text), Settings)
     assert caught.value.remedy
 
 
 def test_an_unknown_key_is_answered_with_the_known_ones(written):
-    with pytest.raises(WeightsError) as caught:
+    with pytest.raises(ConfigError) as caught:
         read_config(written("step = 3"), Settings)
     assert "steps" in caught.value.remedy
 
 
 @pytest.mark.parametrize("name", ["nothing", "nowhere/own.toml", "../recipes/"])
 def test_a_recipe_that_is_not_there_is_answered_with_those_that_are(name):
-    with pytest.raises(WeightsError, match="no training recipe") as caught:
+    with pytest.raises(ConfigError, match="no training recipe") as caught:
         read_config(name, Settings)
     assert all(known in caught.value.remedy for known in SHIPPED)

@@ -88,7 +88,7 @@ def test_speakers_have_sound_and_motion_at_sixty_a_second():
 @pytest.mark.parametrize("start", [0.0, 0.6])
 def test_mouth_and_sound_are_in_step_whatever_the_rate_and_the_start(fps, start):
     (one,), _ = load_speakers([clip(fps=fps, start=start)])
-    (level,) = Level().listen([one.samples])
+    (level,) = Level().encode([one.samples])
     level = level[: len(one.offsets), 0].numpy()
     level = np.convolve(level, np.hanning(9), "same")
     scores = [
@@ -189,7 +189,7 @@ def test_there_and_back_leaves_the_middle():
 def speaker(seconds=2.0):
     """Somebody whose mouth opens as it gets louder."""
     samples = syllables(seconds).copy()
-    (level,) = Level().listen([samples])
+    (level,) = Level().encode([samples])
     smooth = np.convolve(level[:, 0], np.hanning(9) / 4, "same")
     offsets = smooth[:, None, None] * gape(10.0)
     return Speaker("one", "Ann", samples, offsets.astype(np.float32))
