@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -19,6 +19,17 @@ else:
 
 T = TypeVar("T")
 RECIPES = Path(__file__).parent / "recipes"
+RENAMED = {
+    "spoken": "synthetic_speech",
+    "imagined": "pseudo_labels",
+    "pieces": "pseudo_label_pieces",
+}
+"""Keys of recipes and checkpoints of version 0.1, and their names now."""
+
+
+def with_new_names(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a config's table with the keys of today."""
+    return {RENAMED.get(key, key): value for key, value in table.items()}
 
 
 def read_config(name: str, kind: type[T]) -> T:
@@ -36,7 +47,7 @@ def read_config(name: str, kind: type[T]) -> T:
             f"There is no training recipe {name}.", remedy=f"Give a TOML file, or one of: {known}."
         )
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = with_new_names(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML ({error}).", remedy="Mend that line.") from error
     keys = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType] (a T)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from stylehead.errors import WeightsError
+from stylehead.errors import ConfigError
 from stylehead.progress import SILENT
 from stylehead.training.loop import Checkpoint, log_row
 from tests.stand_ins.faces import RememberingReporter
@@ -79,7 +79,7 @@ def test_a_run_with_other_settings_is_refused(tmp_path):
     Run(tmp_path).steps(1).checkpoint.save(1)
     other = Run(tmp_path, {"steps": 21})
     before = other.numbers.clone()
-    with pytest.raises(WeightsError, match="other settings") as caught:
+    with pytest.raises(ConfigError, match="other settings") as caught:
         other.checkpoint.resume(SILENT)
     assert caught.value.remedy
     assert torch.equal(other.numbers, before)
