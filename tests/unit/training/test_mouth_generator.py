@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
+from stylehead.models.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
+from stylehead.models.mouth_generator import CHANNELS, MouthGenerator, MouthGeneratorConfig
 from stylehead.rendering.mouth_crop import SIZE
 from stylehead.training.data.mouth_batches import Patches, batch_of
 from stylehead.training.data.region_weights import region_weights
 from stylehead.training.mouth_generator import (
     ADVERSARIAL,
     PictureTraining,
+    adversarial_losses,
     fit_pictures,
     make_patterns,
     picture_losses,
@@ -100,6 +102,29 @@ def test_the_log_names_every_loss_and_a_sheet_is_drawn(tmp_path):
     assert set(ADVERSARIAL) <= set(rows[0])
     assert float(rows[0]["discriminator/total"]) == 0 < float(rows[1]["discriminator/total"])
     assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+def test_adversarial_losses_reach_the_network_that_they_are_of(mapper):
+    batch = batch_of(mouths(), [0, 1])
+    discriminator = MultiscaleDiscriminator(DiscriminatorConfig(CHANNELS + 3, 4))
+    completed = batch.warped.clone().requires_grad_()
+    losses = adversarial_losses(completed, batch, discriminator, QUICK)
+    losses["discriminator/total"].backward()
+    assert completed.grad is None
+    assert all(value.grad is not None for value in discriminator.parameters())
+    losses = adversarial_losses(completed, batch, discriminator, QUICK)
+    (losses["mouth/adversarial"] + losses["mouth/matching"]).backward()
+    assert completed.grad.abs().max() > 0
+
+
+def test_the_discriminator_s_rate_is_its_own(mapper):
+    """A discriminator that stands still, and one that learns, give different generators."""
+    config = replace(QUICK, steps=6, patterns=False, discriminator_from=0)
+    slow, same, quick = (
+        fit(replace(config, discriminator_rate=rate)).state_dict() for rate in (1e-9, 1e-9, 1e-2)
+    )
+    assert all(torch.equal(slow[name], same[name]) for name in slow)
+    assert any(not torch.equal(slow[name], quick[name]) for name in slow)
 
 
 def test_the_style_aware_generator_starts_as_the_intermediate_one(mapper):
