@@ -23,7 +23,7 @@ from stylehead.types import MOTION_FPS, SPEECH_RATE, Floats
 
 QUIETEST = 10 ** (-55 / 20)
 SHORTEST = 2 * SPEECH_RATE  # samples a clip needs
-SEEN_LEAST = 0.9  # share of frames with a face that a clip needs
+SEEN_LEAST = 0.9  # fraction of frames with a face that a clip needs
 TEMPI = ((1, 1), (9, 10), (11, 10))
 """Ratios by which disturbed renditions are stretched, sound and motion together."""
 MIXING = Mixing(noise=0.4, music=0.3, reverberation=0.3, hiss=0.4, least=3.0)
