@@ -33,9 +33,10 @@ from stylehead.media.audio import Sound, open_audio
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.options import DEFAULT_STYLE, Encoder, Encoding
 from stylehead.pipeline import Predictor, load_predictor
+from stylehead.speech.av_offset import measure_offset
 from stylehead.speech.encoders import LogMelEncoder
 from stylehead.style.file import find_style
-from stylehead.training.av_sync import LAGS, LARGEST_LAG, SYNC_LEAST, read_lags
+from stylehead.training.av_sync import OFFSETS, has_clear_sync, read_offsets
 from stylehead.training.data.clips import PEOPLE, load_clips
 from stylehead.training.data.speakers import Speaker, load_speakers
 from stylehead.training.data.synthetic_speech import BILABIALS, synthesise
@@ -92,7 +93,7 @@ def main() -> None:
 
 def held_out_table(data: Path, usual: Predictor, heard_by: dict[str, Predictor]) -> None:
     """Print the mean of each column over held-out people, one row for each method."""
-    lags = read_lags(data / LAGS)
+    measured = read_offsets(data / OFFSETS)
     speakers, _ = load_speakers(load_clips(data / "clips"))
     rows: dict[str, dict[str, list[list[float]]]] = {}
     baselines, first = Baselines(), load_first_model()
@@ -100,8 +101,8 @@ def held_out_table(data: Path, usual: Predictor, heard_by: dict[str, Predictor])
     for speaker in speakers:
         if speaker.person not in PEOPLE:
             continue
-        best, lag = lags[speaker.name]
-        if best < SYNC_LEAST or abs(lag) == LARGEST_LAG:
+        best, lag = measured[speaker.name]
+        if not has_clear_sync(measured[speaker.name]):
             print(f"left out, no clear sync: {speaker.name} ({best:.2f} at {lag} frames)")
             continue
         judged += 1
@@ -165,12 +166,8 @@ def best_lag(real: Floats, made: Floats) -> tuple[float, float]:
     """Return the best correlation within NEAR frames and its lag in milliseconds."""
     if made.std() < 1e-6:
         return float("nan"), float("nan")
-    scores: dict[int, float] = {}
-    for lag in range(-NEAR, NEAR + 1):
-        a, b = (real[lag:], made[: len(made) - lag]) if lag >= 0 else (real[:lag], made[-lag:])
-        scores[lag] = float(np.corrcoef(a, b)[0, 1])
-    best = max(scores, key=lambda lag: scores[lag])
-    return scores[best], 1000 * abs(best) / float(FPS)
+    offset = measure_offset(made, real, reach=NEAR)
+    return offset.correlation, 1000 * abs(offset.frames) / float(FPS)
 
 
 def shown(values: Floats, digits: int = 2) -> str:

@@ -51,11 +51,11 @@ def main() -> None:
         sound = open_audio(path, duration=LONGEST)
         samples = np.concatenate(list(sound.blocks()))
         plain = models.unstyled(sound, STYLE_FPS)
-        pitch, level = pitch_and_level(samples, len(plain.landmarks))
+        pitch, level = pitch_and_level(samples, len(plain.landmarks[0]))
         if held_notes(pitch).sum() < 15:
             print(f"left out, no held note: {path.name}")
             continue
-        found = {"un-tuned": plain.landmarks}
+        found = {"un-tuned": plain.landmarks[0]}
         for name in asked.style:
             moved = models.predict(sound, find_style(name), fps=STYLE_FPS)
             found[Path(name).stem] = moved.landmarks

@@ -27,6 +27,14 @@ class WeightsError(StyleheadError):
     """A model file is missing, damaged or cannot be fetched."""
 
 
+class ConfigError(StyleheadError):
+    """A recipe or an option has a value that does not fit, or belongs to another run."""
+
+
+class DataError(StyleheadError):
+    """A folder of training data lacks something, or what it holds cannot be learned from."""
+
+
 class DeviceError(StyleheadError):
     """The asked-for device, or a system library this program needs, is not there."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,8 +25,10 @@ DataOpt = Annotated[Path, typer.Option("--data", help="Folder that `stylehead pr
 RunOpt = Annotated[
     Path, typer.Option("--run", help="Folder for checkpoints and log; training resumes there.")
 ]
-ConfigOpt = Annotated[
-    str, typer.Option("--config", help="TOML file, or the name of a recipe that comes along.")
+ConfigOpt = Annotated[str, typer.Option("--config", help="TOML file, or a built-in recipe's name.")]
+OutputOpt = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Weights to write. Default: the shipped ones."),
 ]
 
 
@@ -65,6 +67,7 @@ def prepare(
       stylehead prepare speech/* singing -o data --as voice
 
     What is there already is left alone. Clips are checked for sync with the shipped generator.
+    Clips made by other systems count as the recipe's `generated` says.
     """
     from stylehead.cli.console import progress, result, say
     from stylehead.training.av_sync import check_sync
@@ -83,23 +86,51 @@ def prepare(
                 count = prepare_sounds(source, path, reporter=reporter)
             result(f"{count} files of {source}")
         if role in (Role.CLIPS, Role.GENERATED):
-            doubtful = check_sync(output / role.value, reporter=reporter)
-            for line in doubtful:
-                say(line)
+            for warning in check_sync(output / role.value, reporter=reporter):
+                say(warning)
 
 
-def _train(name: str, work: Callable[[Path, Reporter], dict[str, str]]) -> None:
-    """Run one stage, enter its file in weights.toml and tell its metrics."""
+def _train(
+    name: str, work: Callable[[Path, Reporter], dict[str, str]], output: Path | None = None
+) -> None:
+    """Run one stage and print its metrics.
+
+    Without an output the shipped file NAME is written and entered in weights.toml.
+    """
     from stylehead.cli.console import progress, result
     from stylehead.training.loop import checkout_manifest, register
     from stylehead.weights.store import asset
 
-    checkout_manifest()  # before the work, not after it
-    path = asset(f"{name}.safetensors")
+    if output is None:
+        checkout_manifest()  # before the work, not after it
+    path = output or asset(f"{name}.safetensors")
     with progress() as reporter:
         metrics = work(path, reporter)
-    register(name, path)
+    if output is None:
+        register(name, path)
     result(f"{path} {metrics}")
+
+
+def _train_by_recipe(
+    name: str,
+    stage: Callable[..., dict[str, str]],
+    kind: type[Any],
+    data: Path,
+    run: Path,
+    config: str,
+    *,
+    output: Path | None = None,
+    **options: Any,
+) -> None:
+    """Run a stage with the config, of this kind, that a recipe gives."""
+    from stylehead.training.config import read_config
+
+    settings = read_config(config, kind)
+    _train(
+        name,
+        lambda path, reporter: stage(data, run, path, settings, reporter=reporter, **options),
+        output,
+    )
 
 
 @train_app.command("face-model")
@@ -118,7 +149,7 @@ def train_face_model(data: DataOpt) -> None:
 @train_app.command("baselines")
 @takes()
 def train_baselines(data: DataOpt) -> None:
-    """Learn the benchmark's baselines."""
+    """Fit the benchmark's baselines."""
     from stylehead.training.baselines import fit_baselines
 
     _train("baselines", lambda path, _: fit_baselines(data, path))
@@ -142,12 +173,10 @@ def train_styles(
 @takes()
 def train_voice_filter(data: DataOpt, run: RunOpt, config: ConfigOpt = "voice_filter") -> None:
     """Train the network that tells voices from music and noise."""
-    from stylehead.training.config import read_config
-    from stylehead.training.voice_filter import VoiceFilterTraining
-    from stylehead.training.voice_filter import train_voice_filter as train
+    from stylehead.training import voice_filter as stage
 
-    how = read_config(config, VoiceFilterTraining)
-    _train("voice_filter", lambda path, reporter: train(data, run, path, how, reporter=reporter))
+    kind = stage.VoiceFilterTraining
+    _train_by_recipe("voice_filter", stage.train_voice_filter, kind, data, run, config)
 
 
 @train_app.command("encoder")
@@ -156,30 +185,17 @@ def train_encoder(
     compute: Compute,
     data: DataOpt,
     run: RunOpt,
-    config: ConfigOpt = "encoder_distilled",
+    config: ConfigOpt = "encoder_apc",
+    output: OutputOpt = None,
 ) -> None:
-    """Train the audio encoder: predictive coding, and what Whisper hears (distillation)."""
+    """Train the audio encoder: predictive coding, and Whisper's features if the recipe says so."""
     from stylehead.device import choose_device
-    from stylehead.training.audio_encoder import EncoderTraining, motion_focus
+    from stylehead.training.audio_encoder import EncoderTraining
     from stylehead.training.audio_encoder import train_encoder as train
-    from stylehead.training.config import read_config
-    from stylehead.weights.store import asset
 
-    how = read_config(config, EncoderTraining)
-    taught = asset("motion_whisper.safetensors")
-    focus = motion_focus(taught) if how.distil and how.focus and taught.exists() else None
-    name = "encoder_distilled" if how.distil else "encoder_apc"
-    _train(
-        name,
-        lambda path, reporter: train(
-            data,
-            run,
-            path,
-            how,
-            focus=focus,
-            device=choose_device(compute.device),
-            reporter=reporter,
-        ),
+    device = choose_device(compute.device)
+    _train_by_recipe(
+        "encoder_apc", train, EncoderTraining, data, run, config, output=output, device=device
     )
 
 
@@ -189,67 +205,49 @@ def train_motion(
     compute: Compute,
     data: DataOpt,
     run: RunOpt,
-    encoder: Annotated[str, typer.Option("--encoder", help="What it hears with.")] = "whisper",
+    encoder: Annotated[str, typer.Option("--encoder", help="Speech encoder.")] = "whisper",
     config: Annotated[
         str | None,
         typer.Option("--config", help="TOML file. Default: the recipe of the encoder."),
     ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Weights to write. Default: the shipped ones."),
-    ] = None,
+    output: OutputOpt = None,
 ) -> None:
-    """Train the motion generator on what an encoder hears."""
-    from stylehead.cli.console import progress, result
+    """Train the motion generator on a speech encoder's features."""
     from stylehead.device import choose_device
-    from stylehead.training.config import read_config
     from stylehead.training.encoders import encoder_named
     from stylehead.training.motion_generator import MotionTraining
     from stylehead.training.motion_recipe import train_motion as train
     from stylehead.training.pseudo_labels import shipped_teacher
 
-    how = read_config(config or f"motion_{encoder}", MotionTraining)
-
-    def work(path: Path, reporter: Reporter) -> dict[str, str]:
-        return train(
-            data,
-            run,
-            path,
-            how,
-            encoder=encoder,
-            ears=encoder_named(encoder),
-            teacher=None if encoder.startswith("whisper") else shipped_teacher(),
-            device=choose_device(compute.device),
-            reporter=reporter,
-        )
-
-    if output is None:
-        _train(f"motion_{encoder}", work)
-        return
-    with progress() as reporter:
-        metrics = work(output, reporter)
-    result(f"{output} {metrics}")
+    name = f"motion_{encoder}"
+    _train_by_recipe(
+        name,
+        train,
+        MotionTraining,
+        data,
+        run,
+        config or name,
+        output=output,
+        encoder_name=encoder,
+        encoder=encoder_named(encoder),
+        teacher=None if encoder.startswith("whisper") else shipped_teacher(),
+        device=choose_device(compute.device),
+    )
 
 
 @train_app.command("pose")
 @takes()
 def train_pose(data: DataOpt, run: RunOpt, config: ConfigOpt = "pose") -> None:
     """Train the head-pose generator."""
-    from stylehead.training.config import read_config
-    from stylehead.training.pose_generator import PoseTraining
-    from stylehead.training.pose_generator import train_pose as train
+    from stylehead.training import pose_generator as stage
 
-    how = read_config(config, PoseTraining)
-    _train("pose", lambda path, reporter: train(data, run, path, how, reporter=reporter))
+    _train_by_recipe("pose", stage.train_pose, stage.PoseTraining, data, run, config)
 
 
 @train_app.command("mapping")
 @takes(compute=Compute)
 def train_mapping(
-    compute: Compute,
-    data: DataOpt,
-    run: RunOpt,
-    config: ConfigOpt = "style_mapping",
+    compute: Compute, data: DataOpt, run: RunOpt, config: ConfigOpt = "style_mapping"
 ) -> None:
     """Train the intermediate generator, which makes a portrait's style patterns."""
     _train_pictures("style_mapping", data, run, config, compute)
@@ -258,10 +256,7 @@ def train_mapping(
 @train_app.command("generator")
 @takes(compute=Compute)
 def train_generator(
-    compute: Compute,
-    data: DataOpt,
-    run: RunOpt,
-    config: ConfigOpt = "style_generator",
+    compute: Compute, data: DataOpt, run: RunOpt, config: ConfigOpt = "style_generator"
 ) -> None:
     """Train the style-aware generator, which completes every frame; train mapping first."""
     _train_pictures("style_generator", data, run, config, compute)
@@ -269,13 +264,7 @@ def train_generator(
 
 def _train_pictures(name: str, data: Path, run: Path, config: str, compute: Compute) -> None:
     from stylehead.device import choose_device
-    from stylehead.training.config import read_config
     from stylehead.training.mouth_generator import PictureTraining, train_pictures
 
-    how = read_config(config, PictureTraining)
-    _train(
-        name,
-        lambda path, reporter: train_pictures(
-            data, run, path, how, device=choose_device(compute.device), reporter=reporter
-        ),
-    )
+    device = choose_device(compute.device)
+    _train_by_recipe(name, train_pictures, PictureTraining, data, run, config, device=device)

@@ -1,4 +1,4 @@
-"""Audio-visual offset of clips: measured, corrected, and told to whoever prepares data."""
+"""Audio-visual offsets of clips: measured, corrected, and reported to whoever prepares data."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from stylehead.device import to_array
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.progress import SILENT, Reporter
+from stylehead.speech.av_offset import AvOffset, measure_offset
 from stylehead.training.data.audio import Corpora
 from stylehead.training.data.clips import load_clips
 from stylehead.training.data.speakers import (
@@ -19,106 +21,110 @@ from stylehead.training.data.speakers import (
     encode_speakers,
     load_speakers,
 )
-from stylehead.training.motion_generator import MotionTraining, fit, opening_correlation, predict
+from stylehead.training.motion_generator import MotionTraining, fit, gaps, predict
 from stylehead.training.pseudo_labels import shipped_teacher
 from stylehead.types import MOTION_FPS, Floats
 
 LARGEST_LAG = 20  # frames at 60 fps: a third of a second
-LAGS = "sync.json"
+OFFSETS = "sync.json"
 SYNC_LEAST = 0.3  # correlation with a held-out prediction below which a clip has no clear sync
 SYNC_ROUNDS = 3
+LATE = 0.1  # seconds from which an offset is worth a warning
 
-Lags = dict[str, tuple[float, int]]
-"""Clip -> best correlation with a held-out prediction, and the lag in frames it is found at."""
-
-
-def measure_sync(net: MotionGenerator, take: AlignedFeatures) -> tuple[float, int]:
-    """Return the best correlation and its lag in frames, from a net that never saw the person."""
-    predicted = predict(net, take)
-    lags = range(-LARGEST_LAG, LARGEST_LAG + 1)
-    scores = [opening_correlation(predicted, take.offsets, lag) for lag in lags]
-    best = int(np.nanargmax(scores))
-    return scores[best], lags[best]
+Offsets = dict[str, AvOffset]
+"""Clip name -> its offset against the prediction of a generator that never saw the person."""
 
 
-def synchronise(
+def measure_sync(net: MotionGenerator, aligned: AlignedFeatures) -> AvOffset:
+    """Return by how many frames at 60 fps the mouth seen is later than the mouth predicted."""
+    heard, seen = (
+        to_array(gaps(offsets).mean(-1)) for offsets in (predict(net, aligned), aligned.offsets)
+    )
+    return measure_offset(heard, seen, reach=LARGEST_LAG)
+
+
+def has_clear_sync(offset: AvOffset) -> bool:
+    """Return whether mouth and sound agree, at an offset inside the range that was searched."""
+    return offset.correlation >= SYNC_LEAST and abs(offset.frames) < LARGEST_LAG
+
+
+def cross_measure(
     speakers: list[EncodedSpeaker],
     spread: Floats,
-    config: MotionConfig,
-    how: MotionTraining,
+    architecture: MotionConfig,
+    config: MotionTraining,
     *,
     reporter: Reporter = SILENT,
-) -> Lags:
-    """Measure the lag between sound and picture of each clip.
+) -> Offsets:
+    """Measure the offset between sound and picture of each clip.
 
-    Two nets, each trained on half of the people, judge the other half, and again: each round
-    learns from what the one before aligned.
+    Two generators, each trained on half of the people, measure the other half, and again: each
+    round learns from what the one before aligned. `spread` (68, 3) is the speakers' pooled one.
     """
-    people = sorted({one.speaker.person for one in speakers})
+    people = sorted({encoded.speaker.person for encoded in speakers})
     halves = (set(people[::2]), set(people[1::2]))
-    quick = replace(how, steps=how.sync_steps)
-    aligned, measured = speakers, {}
+    quick = replace(config, steps=config.sync_steps)
+    aligned = speakers
+    offsets: Offsets = {}
     for _ in range(SYNC_ROUNDS):
-        measured = {}
+        offsets = {}
         for half in halves:
-            known = [one for one in aligned if one.speaker.person in half]
-            net = fit(known, [], spread, config, quick, reporter=reporter)
-            for one in speakers:
-                if one.speaker.person not in half:
-                    measured[one.speaker.name] = measure_sync(net, one.takes[0])
-        aligned = align_speakers(speakers, measured)
+            known = [encoded for encoded in aligned if encoded.speaker.person in half]
+            net = fit(known, [], spread, architecture, quick, reporter=reporter)
+            for encoded in speakers:
+                if encoded.speaker.person not in half:
+                    offsets[encoded.speaker.name] = measure_sync(net, encoded.renditions[0])
+        aligned = align_speakers(speakers, offsets)
         reporter.say(f"{len(aligned)} of {len(speakers)} clips have clear sync")
-    return measured
+    return offsets
 
 
-def read_lags(path: Path) -> Lags:
-    """Return the lags measured for a prepared folder; empty when there are none yet."""
+def read_offsets(path: Path) -> Offsets:
+    """Return the offsets measured for a prepared folder; empty when there are none yet."""
     if not path.exists():
         return {}
-    return {name: (best, lag) for name, (best, lag) in json.loads(path.read_text()).items()}
+    return {name: AvOffset(*offset) for name, offset in json.loads(path.read_text()).items()}
 
 
-def align_speakers(speakers: list[EncodedSpeaker], measured: Lags) -> list[EncodedSpeaker]:
-    """Shift each clip by its measured lag, and leave out those without clear sync.
-
-    A clip stays when its best correlation is at least SYNC_LEAST and its lag is not at the end of
-    the searched range.
-    """
-    clear = {
-        name: lag
-        for name, (best, lag) in measured.items()
-        if best >= SYNC_LEAST and abs(lag) < LARGEST_LAG
-    }
+def align_speakers(speakers: list[EncodedSpeaker], offsets: Offsets) -> list[EncodedSpeaker]:
+    """Shift each clip by its measured offset, and leave out those without clear sync."""
     return [
-        EncodedSpeaker(one.speaker, [_shifted(one, take, clear) for take in one.takes])
-        for one in speakers
-        if one.speaker.name in clear
+        replace(
+            encoded,
+            renditions=[
+                _shifted(encoded, aligned, offsets[encoded.speaker.name].frames)
+                for aligned in encoded.renditions
+            ],
+        )
+        for encoded in speakers
+        if encoded.speaker.name in offsets and has_clear_sync(offsets[encoded.speaker.name])
     ]
 
 
-def _shifted(heard: EncodedSpeaker, take: AlignedFeatures, lags: dict[str, int]) -> AlignedFeatures:
-    """Shift one take; a stretched one by as much more."""
-    stretch = len(take.offsets) / len(heard.takes[0].offsets)
-    return take.shifted(round(lags[heard.speaker.name] * stretch))
-
-
-LATE = 0.1  # seconds from which a lag is worth saying
+def _shifted(encoded: EncodedSpeaker, aligned: AlignedFeatures, frames: int) -> AlignedFeatures:
+    """Shift one rendition; a stretched one by as much more."""
+    stretch = len(aligned.offsets) / len(encoded.renditions[0].offsets)
+    return aligned.shifted(round(frames * stretch))
 
 
 def check_sync(folder: Path, *, reporter: Reporter = SILENT) -> Iterator[str]:
-    """Yield a line for each tracked clip that has no clear sync, or is out of it by LATE.
+    """Warn of clips whose sound and picture are out of sync, by the shipped generator.
 
-    Training measures lags itself, with nets that never saw the person, and corrects them.
+    Yields a line for each tracked clip of a folder that has no clear sync or is out of it by LATE.
+    Training measures offsets itself, with generators that never saw the person, and corrects them.
     """
     teacher = shipped_teacher()
     speakers, _ = load_speakers(load_clips(folder))
     nothing = np.zeros(0, np.int16)
     corpora = Corpora(nothing, nothing, nothing)
-    for one in encode_speakers(speakers, teacher.ears, corpora, tempi=(), reporter=reporter):
-        best, lag = measure_sync(teacher.nets[0], one.takes[0])
-        name = one.speaker.name
-        if best < SYNC_LEAST or abs(lag) == LARGEST_LAG:
-            yield f"{name}: no clear sync between mouth and sound (correlation {best:.2f})"
-        elif abs(lag) > LATE * MOTION_FPS:
-            late = "later" if lag > 0 else "earlier"
-            yield f"{name}: the picture is {abs(lag) / MOTION_FPS:.2f} s {late} than the sound"
+    for encoded in encode_speakers(speakers, teacher.encoder, corpora, tempi=(), reporter=reporter):
+        offset = measure_sync(teacher.nets[0], encoded.renditions[0])
+        name, seconds = encoded.speaker.name, offset.frames / MOTION_FPS
+        if not has_clear_sync(offset):
+            yield (
+                f"{name}: no clear sync between mouth and sound "
+                f"(correlation {offset.correlation:.2f})"
+            )
+        elif abs(seconds) > LATE:
+            late = "later" if seconds > 0 else "earlier"
+            yield f"{name}: the picture is {abs(seconds):.2f} s {late} than the sound"

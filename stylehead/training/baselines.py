@@ -1,4 +1,4 @@
-"""Learn the baselines from the clips the motion generator is trained on."""
+"""Fit the benchmark's baselines on the clips the motion generator is trained on."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from stylehead.errors import MediaError
+from stylehead.errors import DataError
 from stylehead.speech.encoders import LogMelEncoder
 from stylehead.speech.mel import context, mel_filters
-from stylehead.training.av_sync import LAGS, align_speakers, read_lags
+from stylehead.training.av_sync import OFFSETS, align_speakers, read_offsets
 from stylehead.training.data.audio import Corpora
 from stylehead.training.data.clips import PEOPLE, load_clips
 from stylehead.training.data.speakers import encode_speakers, load_speakers
@@ -22,26 +22,29 @@ QUIET_SHARE = 10.0  # percentile of the level that counts as no voice
 
 
 def fit_baselines(data: Path, path: Path) -> dict[str, str]:
-    """Fit and write the baselines on what the motion generator learns from."""
+    """Fit the baselines on what the motion generator learns from, write them, return the metrics.
+
+    Raises DataError when no clip has clear sync.
+    """
     speakers, _ = load_speakers(load_clips(data / "clips"))
-    known = [one for one in speakers if one.person not in PEOPLE]
+    known = [speaker for speaker in speakers if speaker.person not in PEOPLE]
     nothing = np.zeros(0, np.int16)
     corpora = Corpora(nothing, nothing, nothing)
-    heard = align_speakers(
-        encode_speakers(known, LogMelEncoder(), corpora, tempi=()), read_lags(data / LAGS)
+    encoded = align_speakers(
+        encode_speakers(known, LogMelEncoder(), corpora, tempi=()), read_offsets(data / OFFSETS)
     )
-    if not heard:
-        raise MediaError(
+    if not encoded:
+        raise DataError(
             f"{data} holds no clip with clear sync.",
-            remedy="Run stylehead train motion first: it measures the lags.",
+            remedy="Run stylehead train motion first: it measures the offsets.",
         )
-    takes = [one.takes[0] for one in heard]
+    renditions = [speaker.renditions[0] for speaker in encoded]
     rows = [
-        take.features.float().numpy().reshape(len(take.features), MEL_ROWS_PER_FRAME, -1).mean(1)
-        for take in takes
+        clip.features.float().numpy().reshape(len(clip.features), MEL_ROWS_PER_FRAME, -1).mean(1)
+        for clip in renditions
     ]
-    x = np.concatenate([context(each) for each in rows]).astype(np.float64)
-    y = np.concatenate([take.offsets.numpy().reshape(-1, 204) for take in takes])
+    x = np.concatenate([context(mel) for mel in rows]).astype(np.float64)
+    y = np.concatenate([clip.offsets.numpy().reshape(-1, 204) for clip in renditions])
     level = np.concatenate(rows).mean(1)
     quiet = np.percentile(level, QUIET_SHARE)
     loud = np.maximum(level - quiet, 0)
@@ -51,7 +54,7 @@ def fit_baselines(data: Path, path: Path) -> dict[str, str]:
     slope = np.linalg.solve(gram, centred.T @ (y - y_mean))
     left, sizes, right = np.linalg.svd(slope, full_matrices=False)
     ridge_in = left[:, :RANK] * sizes[:RANK]
-    metrics = {"clips": str(len(takes)), "frames": str(len(y))}
+    metrics = {"clips": str(len(renditions)), "frames": str(len(y))}
     save_file(
         {
             "filters": mel_filters(),

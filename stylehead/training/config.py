@@ -1,4 +1,4 @@
-"""TOML -> settings of a training stage: the code's defaults, and what a recipe says otherwise."""
+"""TOML -> config of a training stage: its defaults, and what a recipe says otherwise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stylehead.errors import WeightsError
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from stylehead.errors import ConfigError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -16,40 +19,50 @@ else:
 
 T = TypeVar("T")
 RECIPES = Path(__file__).parent / "recipes"
+RENAMED = {
+    "spoken": "synthetic_speech",
+    "imagined": "pseudo_labels",
+    "pieces": "pseudo_label_pieces",
+}
+"""Keys of recipes and checkpoints of version 0.1, and their names now."""
+
+
+def with_new_names(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a config's table with the keys of today."""
+    return {RENAMED.get(key, key): value for key, value in table.items()}
 
 
 def read_config(name: str, kind: type[T]) -> T:
-    """Return the settings of a recipe that comes along, by name, or of a TOML file.
+    """Read a built-in recipe, by name, or a TOML file into a frozen dataclass.
 
-    Keys are the fields of `kind`; what a file leaves out stays at its default. Raises WeightsError
-    for a file that is not there, unknown keys and values of another type.
+    Keys are the fields of `kind`; a field that the file leaves out keeps its default.
+
+    Raises ConfigError when there is no such recipe, and for text that is not TOML, unknown keys
+    and values of another type.
     """
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     if not path.is_file():
-        known = ", ".join(sorted(one.stem for one in RECIPES.glob("*.toml")))
-        raise WeightsError(
+        known = ", ".join(sorted(recipe.stem for recipe in RECIPES.glob("*.toml")))
+        raise ConfigError(
             f"There is no training recipe {name}.", remedy=f"Give a TOML file, or one of: {known}."
         )
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = with_new_names(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{path} is not TOML ({error}).", remedy="Mend that line.") from error
-    defaults: dict[str, Any] = {one.name: getattr(kind(), one.name) for one in fields(kind)}  # pyright: ignore
-    for key, value in table.items():
-        if key not in defaults:
-            raise WeightsError(
-                f"{path} sets {key}, which this stage does not know.",
-                remedy=f"Use: {', '.join(defaults)}.",
-            )
-        default = defaults[key]
-        if isinstance(default, tuple) and isinstance(value, list):
-            value = tuple(value)
-        if isinstance(default, float) and type(value) is int:
-            value = float(value)
-        if type(value) is not type(default):
-            raise WeightsError(
-                f"{path} sets {key} to {value!r}.",
-                remedy=f"Give a value like the default, {default!r}.",
-            )
-        defaults[key] = value
-    return kind(**defaults)
+        raise ConfigError(f"{path} is not TOML ({error}).", remedy="Mend that line.") from error
+    keys = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType] (a T)
+    for key in table.keys() - set(keys):
+        raise ConfigError(
+            f"{path} sets {key}, which this stage does not know.",
+            remedy=f"Use: {', '.join(keys)}.",
+        )
+    try:
+        # As JSON, for there a list may fill a tuple and a whole number a float; else strictly.
+        return TypeAdapter(kind).validate_json(to_json(table), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = first["loc"][0]
+        raise ConfigError(
+            f"{path} sets {key} to {table[str(key)]!r}.",
+            remedy=f"{first['msg']}. The default is {getattr(kind(), str(key))!r}.",
+        ) from error

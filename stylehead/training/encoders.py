@@ -1,4 +1,4 @@
-"""Every way of hearing that was compared, by name; the product knows the best of them."""
+"""The speech encoders that were compared, by name; the product offers the best of them."""
 
 from __future__ import annotations
 
@@ -9,52 +9,48 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylehead.errors import WeightsError
+from stylehead.errors import ConfigError
 from stylehead.options import Encoder
 from stylehead.speech.encoders import LogMelEncoder, SpeechEncoder
 from stylehead.speech.listen import load_encoder
 from stylehead.types import CHUNK, MOTION_FPS, SPEECH_RATE, Floats
 
-NAMES = (
-    "log-mel",
-    "apc",
-    "apc-projected",
-    "distilled",
-    "distilled-projected",
-    "whisper",
-    "whisper-pitch",
-)
+NAMES = ("log-mel", "apc", "apc-projected", "whisper", "whisper-pitch")
 
 
 def encoder_named(name: str) -> SpeechEncoder:
-    """Build one way of hearing; the product's own loader, where it knows it."""
+    """Build a speech encoder, by the product's own loader where it has one.
+
+    Raises ConfigError for a name that is not in NAMES.
+    """
     if name not in NAMES:
-        raise WeightsError(f"There is no encoder {name}.", remedy=f"Use: {', '.join(NAMES)}.")
+        raise ConfigError(f"There is no encoder {name}.", remedy=f"Use: {', '.join(NAMES)}.")
     if name == "log-mel":
         return LogMelEncoder()
     kind, _, more = name.partition("-")
-    ears = load_encoder(Encoder(kind), projected=more == "projected")
-    return PitchEncoder(ears) if more == "pitch" else ears
+    encoder = load_encoder(Encoder(kind), projected=more == "projected")
+    return PitchEncoder(encoder) if more == "pitch" else encoder
 
 
 class PitchEncoder:
-    """Other ears, and beside their features pitch, voicing and level."""
+    """Another encoder's features with pitch, voicing and level beside them."""
 
-    def __init__(self, ears: SpeechEncoder) -> None:
-        self._ears = ears
-        self.width = ears.width + 3
+    def __init__(self, encoder: SpeechEncoder) -> None:
+        self._encoder = encoder
+        self.width = encoder.width + 3
 
     def encode(self, blocks: Iterable[Floats]) -> Iterator[Tensor]:
         """Yield features (T, width); pitch is found a whole recording at a time."""
         samples = np.concatenate(list(blocks))
-        features = torch.cat(list(self._ears.encode([samples])))
+        features = torch.cat(list(self._encoder.encode([samples])))
         yield torch.cat([features, pitch(samples)[: len(features)]], 1)
 
 
 def pitch(samples: Floats) -> Tensor:
-    """Return (T, 3): logarithm of the pitch over 150 Hz, voicing and level, at 60 fps.
+    """Return (T, 3) at 60 fps of samples (N,) at 16 kHz: pitch, voicing and level.
 
-    The pitch is the lag of the greatest normalised autocorrelation over 50 ms, 60 to 600 Hz.
+    The pitch is the lag of the greatest normalised autocorrelation over 50 ms, 60 to 600 Hz; it is
+    given as its logarithm over 150 Hz times the voicing.
     """
     frames = math.ceil(len(samples) * MOTION_FPS / SPEECH_RATE)
     size, shortest, longest = 800, SPEECH_RATE // 600, SPEECH_RATE // 60

@@ -32,7 +32,7 @@ RIDGE_BASIS = 3.0  # in squared score units, times about a hundredth of the fram
 
 def fit_face_model(clips: list[Clip], path: Path, *, reporter: Reporter = SILENT) -> dict[str, str]:
     """Fit the face model on clips and write it; return its metrics for the metadata."""
-    mean = mean_face([_quiet_mesh(clip) for clip in clips])
+    mean = mean_face([_neutral_mesh(clip) for clip in clips])
     # The linear maps need head-space offsets, which need the mean face: two steps, one model.
     empty = FaceModel(
         mean,
@@ -41,7 +41,7 @@ def fit_face_model(clips: list[Clip], path: Path, *, reporter: Reporter = SILENT
         np.zeros(52, np.float32),
         mesh_triangles(),
     )
-    offsets, scores, rest, person = [], [], [], []
+    offsets, scores, neutral_levels, person = [], [], [], []
     people = sorted({clip.person for clip in clips})
     for clip in track(clips, "Face model", len(clips), reporter):
         if clip.track.found.sum() < SEEN_LEAST:
@@ -53,9 +53,9 @@ def fit_face_model(clips: list[Clip], path: Path, *, reporter: Reporter = SILENT
         expression = clip.track.expression
         seen = clip.track.found
         opening = mouth_opening(to_68(performed.mesh[seen]))
-        quiet = neutral_frames(expression[seen], opening)
-        neutral_scores = expression[seen][quiet].mean(0)
-        rest.append(neutral_scores)
+        neutral = neutral_frames(expression[seen], opening)
+        neutral_scores = expression[seen][neutral].mean(0)
+        neutral_levels.append(neutral_scores)
         scores.append(expression[rows] - neutral_scores)
         person.append(np.full(len(rows), people.index(clip.person)))
     held = np.concatenate(person) % 5 == 0
@@ -79,7 +79,7 @@ def fit_face_model(clips: list[Clip], path: Path, *, reporter: Reporter = SILENT
             "mean": mean.astype(np.float16),
             "dense": dense.astype(np.float16),
             "basis": _ridge(s_used, flat_y, RIDGE_BASIS * 10).astype(np.float16),
-            "rest": np.median(rest, axis=0).astype(np.float16),
+            "rest": np.median(neutral_levels, axis=0).astype(np.float16),
             "triangles": empty.triangles.astype(np.int16),
         },
         path,
@@ -122,11 +122,11 @@ def _mirror_order(mean: Floats) -> NDArray[np.intp]:
     return order
 
 
-def _quiet_mesh(clip: Clip) -> Floats:
+def _neutral_mesh(clip: Clip) -> Floats:
     found = clip.track.found
     meshes = np.stack([_centred(mesh) for mesh in clip.track.mesh[found]])
-    quiet = neutral_frames(clip.track.expression[found], mouth_opening(to_68(meshes)))
-    return meshes[quiet].mean(0)
+    neutral = neutral_frames(clip.track.expression[found], mouth_opening(to_68(meshes)))
+    return meshes[neutral].mean(0)
 
 
 def _ridge(x: Floats, y: Floats, strength: float) -> Floats:
@@ -135,6 +135,6 @@ def _ridge(x: Floats, y: Floats, strength: float) -> Floats:
 
 
 def _r2(x: Floats, y: Floats, held: NDArray[np.bool_], strength: float) -> float:
-    """Share of the offsets' energy explained on held-out clips."""
-    rest = y[held] - x[held] @ _ridge(x[~held], y[~held], strength)
-    return float(1 - np.square(rest).sum() / np.square(y[held]).sum())
+    """Return the fraction of the offsets' energy explained on held-out clips."""
+    residual = y[held] - x[held] @ _ridge(x[~held], y[~held], strength)
+    return float(1 - np.square(residual).sum() / np.square(y[held]).sum())

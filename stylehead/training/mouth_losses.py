@@ -1,4 +1,4 @@
-"""The losses of the picture networks, one function each."""
+"""The losses of the mouth generators, one function each."""
 
 from __future__ import annotations
 
@@ -16,47 +16,53 @@ Layers = list[list[Tensor]]
 """A discriminator's maps: for each scale, the inner ones and at last the logits."""
 
 
-def photometric_loss(made: Tensor, filmed: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean absolute difference, weighted: pictures (B, 3, S, S), weights (B, 1, S, S).
+def photometric_loss(pictures: Tensor, filmed: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean absolute difference.
+
+    pictures and filmed (B, 3, S, S) in [0, 1], weights (B, 1, S, S).
 
     Divided by the weights' own sum, so that it does not depend on how large the mouth is.
     """
-    return (weights * (made - filmed).abs()).sum() / (3 * weights.sum()).clamp(min=1e-6)
+    return (weights * (pictures - filmed).abs()).sum() / (3 * weights.sum()).clamp(min=1e-6)
 
 
-def gradient_loss(made: Tensor, filmed: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted absolute difference of gradients at LEVELS sizes.
+def gradient_loss(pictures: Tensor, filmed: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted absolute difference of gradients at LEVELS sizes; shapes as above.
 
     Stands in for the perceptual loss where no pretrained network is at hand: it asks for edges of
     the right strength in the right place, which L1 alone blurs, and costs next to nothing.
     """
-    total = made.new_zeros(())
+    total = pictures.new_zeros(())
     for level in range(LEVELS):
         if level:
-            made, filmed, weights = (F.avg_pool2d(one, 2) for one in (made, filmed, weights))
+            pictures, filmed, weights = (
+                F.avg_pool2d(maps, 2) for maps in (pictures, filmed, weights)
+            )
         for axis in (2, 3):
-            difference = (made.diff(dim=axis) - filmed.diff(dim=axis)).abs()
-            share = weights.narrow(axis, 0, weights.shape[axis] - 1)
-            total = total + (share * difference).sum() / (3 * share.sum()).clamp(min=1e-6)
+            difference = (pictures.diff(dim=axis) - filmed.diff(dim=axis)).abs()
+            inner = weights.narrow(axis, 0, weights.shape[axis] - 1)
+            total = total + (inner * difference).sum() / (3 * inner.sum()).clamp(min=1e-6)
     return total / (2 * LEVELS)
 
 
 def perceptual_loss(
-    made: Tensor, filmed: Tensor, features: Callable[[Tensor], list[Tensor]]
+    pictures: Tensor, filmed: Tensor, features: Callable[[Tensor], list[Tensor]]
 ) -> Tensor:
-    """Return the mean absolute difference of a fixed network's features (paper 3.4; VGG there)."""
-    pairs = zip(features(made), features(filmed), strict=True)
+    """Return the mean absolute difference of a fixed network's features (paper, 3.4: VGG)."""
+    pairs = zip(features(pictures), features(filmed), strict=True)
     return torch.stack([(a - b.detach()).abs().mean() for a, b in pairs]).mean()
 
 
-def style_photometric_loss(made: Tensor, matched: Tensor, weights: Tensor, fits: Tensor) -> Tensor:
-    """L_sp = |W (I' - I_m)|, Eq. 3, divided by W's sum.
+def style_photometric_loss(
+    pictures: Tensor, matched: Tensor, weights: Tensor, fits: Tensor
+) -> Tensor:
+    """Return L_sp = |W (I' - I_m)| (paper, Eq. 3), divided by W's sum.
 
     weights (B, 1, S, S) are W: mouth 5, eyes 3, skin 1, elsewhere 0; matched (B, 3, S, S) is the
     best-matched intermediate style pattern, already aligned; fits (B,) is 0 where none is like the
-    frame (method notes, 6.4).
+    frame.
     """
-    return photometric_loss(made, matched, weights * fits[:, None, None, None])
+    return photometric_loss(pictures, matched, weights * fits[:, None, None, None])
 
 
 def best_patterns(points: Tensor, pattern_points: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -72,12 +78,12 @@ def best_patterns(points: Tensor, pattern_points: Tensor, size: int) -> tuple[Te
 
 
 def generator_adversarial_loss(fake: Layers) -> Tensor:
-    """LSGAN: the mean of (1 - D(I'))^2 over all scales."""
+    """Return LSGAN's loss of a generator: the mean of (1 - D(I'))^2 over all scales."""
     return torch.stack([(1 - maps[-1]).square().mean() for maps in fake]).mean()
 
 
 def discriminator_loss(real: Layers, fake: Layers) -> Tensor:
-    """LSGAN: half of (1 - D(I))^2 + D(I')^2, the mean over all scales."""
+    """Return LSGAN's loss of a discriminator: half of (1 - D(I))^2 + D(I')^2, mean over scales."""
     terms = [
         (1 - a[-1]).square().mean() + b[-1].square().mean() for a, b in zip(real, fake, strict=True)
     ]
@@ -87,7 +93,7 @@ def discriminator_loss(real: Layers, fake: Layers) -> Tensor:
 def feature_matching_loss(real: Layers, fake: Layers) -> Tensor:
     """Return the mean absolute difference of the discriminator's inner maps; real ones detached.
 
-    4 / (number of maps) each, mean over scales (method notes, 6.4).
+    4 / (number of maps) each, mean over scales.
     """
     scales: list[Tensor] = []
     for a, b in zip(real, fake, strict=True):
@@ -97,5 +103,5 @@ def feature_matching_loss(real: Layers, fake: Layers) -> Tensor:
 
 
 def mouth_only(weights: Tensor) -> Tensor:
-    """Return 1 in the mouth's area of W, else 0."""
+    """Return 1 in the mouth's area of W (B, 1, S, S), else 0."""
     return (weights == MOUTH).float()

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylehead.errors import MediaError
+from stylehead.errors import DataError
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.performance import recover_performance
 from stylehead.media.audio import loudness, piece_energies
@@ -21,15 +21,15 @@ from stylehead.progress import SILENT, Reporter, track
 from stylehead.speech.mel import LOUDNESS, log_mel, mel_filters
 from stylehead.training.data.clips import PEOPLE, Clip, load_clips
 from stylehead.training.data.speakers import QUIETEST
-from stylehead.training.loop import descend, save_weights
+from stylehead.training.loop import Learner, Stage, save_weights, seeded, train
 from stylehead.types import MEL_ROWS_PER_FRAME, SPEECH_RATE
 from stylehead.types import MOTION_FPS as FRAMES
 
 
 def pose_loss(mean: Tensor, precision: Tensor, target: Tensor) -> Tensor:
-    """Return the mean negative log likelihood of states under their Gaussians (method notes, 3.2).
+    """Return the mean negative log likelihood of states under their Gaussians.
 
-    All (B, T, 12); precision is -ln of the spread.
+    mean, precision and target (B, T, 12); precision is -ln of the spread.
     """
     distance = (target - mean) * precision.exp()
     return (0.5 * torch.log(torch.tensor(2 * torch.pi)) - precision + distance.square() / 2).mean()
@@ -42,9 +42,9 @@ MIRROR = torch.tensor([1.0, -1, -1, -1, 1, 1]).repeat(2)
 """Signs of a mirrored state: yaw, roll and the shift to the side turn over."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoseTraining:
-    """How the pose generator is trained."""
+    """How the pose generator is trained; the keys of its recipes."""
 
     steps: int = 1500
     batch: int = 32
@@ -56,11 +56,12 @@ class PoseTraining:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PosedClip:
-    """How one clip's head moved, and what was heard."""
+    """How one clip's head moved, and the sound meanwhile."""
 
     person: str
     states: Tensor
-    """(T, 12) at the generator's rate, in units of the clip's own spread."""
+    """(T, 12) at the generator's rate: three angles, three translations and the steps of
+    these, in units of the clip's own spread."""
     heard: Tensor
     """(T, 80) mean log-mel rows; silence for clips without sound."""
     style: Tensor
@@ -68,7 +69,10 @@ class PosedClip:
 
 
 def posed(clip: Clip, filters: Tensor) -> PosedClip | None:
-    """Return a clip's poses and sound; None for clips too short or without a face throughout."""
+    """Return a clip's poses and sound; None for clips too short or without a face throughout.
+
+    `filters` are those of `mel_filters`.
+    """
     if clip.track.found.mean() < 0.9:
         return None
     motion, times = recover_performance(clip.track).motion(Fraction(FPS))
@@ -92,112 +96,113 @@ def posed(clip: Clip, filters: Tensor) -> PosedClip | None:
 
 @torch.random.fork_rng(devices=[])
 def train_pose(
-    data: Path, run: Path, path: Path, how: PoseTraining, *, reporter: Reporter = SILENT
+    data: Path, run: Path, path: Path, config: PoseTraining, *, reporter: Reporter = SILENT
 ) -> dict[str, str]:
     """Train on a prepared folder, resuming from `run`; write half-precision weights to `path`.
 
-    Held-out people's clips are only looked at for the log.
+    Held-out people's clips are only looked at for the log. Returns the metrics, which lie in the
+    file as well. Raises DataError when no clip is long enough.
     """
     run.mkdir(parents=True, exist_ok=True)
     filters = torch.from_numpy(mel_filters())
-    found = load_clips(data / "clips")
-    clips = [posed(one, filters) for one in track(found, "Reading poses", len(found), reporter)]
-    known = [one for one in clips if one and one.person not in PEOPLE]
-    held = [one for one in clips if one and one.person in PEOPLE]
+    tracked = load_clips(data / "clips")
+    clips = [
+        posed(clip, filters) for clip in track(tracked, "Reading poses", len(tracked), reporter)
+    ]
+    known = [clip for clip in clips if clip and clip.person not in PEOPLE]
+    held_out = [clip for clip in clips if clip and clip.person in PEOPLE]
     if not known:
-        raise MediaError("No clip is long enough.", remedy="Give clips of 3 seconds and more.")
-    config = PoseConfig()
-    generator = torch.Generator().manual_seed(how.seed)
-    torch.manual_seed(how.seed)
-    net = PoseGenerator(config)
+        raise DataError("No clip is long enough.", remedy="Give clips of 3 seconds and more.")
+    generator = seeded(config.seed)
+    net = PoseGenerator(PoseConfig())
     optimiser = torch.optim.AdamW(
-        net.parameters(), how.learning_rate, weight_decay=how.weight_decay
+        net.parameters(), config.learning_rate, weight_decay=config.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, how.learning_rate, how.steps)
 
-    def losses() -> dict[str, Tensor]:
-        states, heard, style = _batch(known, config, how, generator)
+    def losses(generator: torch.Generator) -> dict[str, Tensor]:
+        states, heard, style = _batch(known, net.config, config, generator)
         mean, precision = net(states[:, :-1], heard, style)
-        shown = slice(-how.window, None)
-        return {"total": pose_loss(mean[:, shown], precision[:, shown], states[:, shown])}
+        counted = slice(-config.window, None)
+        loss = pose_loss(mean[:, counted], precision[:, counted], states[:, counted])
+        return {"pose/total": loss}
 
-    descend(
-        "Pose generator",
-        losses,
-        asdict(how),
-        steps=how.steps,
+    stage = Stage(
+        name="Pose generator",
+        config=asdict(config),
+        steps=config.steps,
         every=250,
-        net=net,
-        optimiser=optimiser,
-        schedule=schedule,
+        learners={"pose": Learner.one_cycle(net, optimiser, config.steps)},
         generator=generator,
-        run=run,
-        validate=lambda: evaluate_pose(net, held),
-        reporter=reporter,
+        losses=losses,
+        validate=lambda: evaluate_pose(net, held_out),
     )
+    train(stage, run, reporter=reporter)
     metrics = {
-        "config": json.dumps(asdict(config)),
-        "training": json.dumps(asdict(how)),
+        "config": json.dumps(asdict(net.config)),
+        "training": json.dumps(asdict(config)),
         "clips": str(len(known)),
-        "people": str(len({one.person for one in known})),
-        "minutes": f"{sum(len(one.states) for one in known) / FPS / 60:.1f}",
-        **{name: f"{value:.3f}" for name, value in evaluate_pose(net, held).items()},
+        "people": str(len({clip.person for clip in known})),
+        "minutes": f"{sum(len(clip.states) for clip in known) / FPS / 60:.1f}",
+        **{name: f"{value:.3f}" for name, value in evaluate_pose(net, held_out).items()},
     }
     save_weights(path, net.state_dict(), metrics)
     return metrics
 
 
 @torch.inference_mode()
-def evaluate_pose(net: PoseGenerator, held: list[PosedClip]) -> dict[str, float]:
-    """Return the negative log likelihood on held-out clips: hearing them, and hearing another.
+def evaluate_pose(net: PoseGenerator, held_out: list[PosedClip]) -> dict[str, float]:
+    """Return negative log likelihoods on held-out clips, nothing without any.
 
-    A third figure, `still`, is that of a head that is expected to stay where it is, with the best
-    fixed spread for each channel.
+    `held_out` is the generator's; `shuffled_audio` is the same with another clip's sound;
+    `static_head` is that of a head expected to stay where it is, with the best fixed spread of each
+    channel.
     """
     net.eval()
-    scores: dict[str, list[float]] = {"held": [], "deaf": [], "still": []}
-    for number, one in enumerate(held):
-        states, heard = one.states, one.heard
-        other = held[(number + 1) % len(held)].heard
+    scores: dict[str, list[float]] = {"held_out": [], "shuffled_audio": [], "static_head": []}
+    for number, clip in enumerate(held_out):
+        states, heard = clip.states, clip.heard
+        other = held_out[(number + 1) % len(held_out)].heard
         other = other[torch.arange(len(heard)) % len(other)]
-        for name, sound in (("held", heard), ("deaf", other)):
+        for name, sound in (("held_out", heard), ("shuffled_audio", other)):
             rows = _ahead(sound, net.config.ahead)
-            mean, precision = net(states[None, :-1], rows[None, 1:], one.style[None])
+            mean, precision = net(states[None, :-1], rows[None, 1:], clip.style[None])
             scores[name].append(pose_loss(mean, precision, states[None, 1:]).item())
         still = torch.cat([states[:-1, :AXES], torch.zeros(len(states) - 1, AXES)], 1)
         spread = (states[1:] - still).std(0).clamp(min=0.03)
-        scores["still"].append(pose_loss(still, -spread.log(), states[1:]).item())
+        scores["static_head"].append(pose_loss(still, -spread.log(), states[1:]).item())
     return {name: float(np.mean(values)) for name, values in scores.items() if values}
 
 
 def _ahead(heard: Tensor, ahead: int) -> Tensor:
-    """Return rows moved so that each pose hears `ahead` poses further."""
+    """Return rows moved so that each pose gets the sound of `ahead` poses later."""
     return heard[(torch.arange(len(heard)) + ahead).clamp(max=len(heard) - 1)]
 
 
 def _batch(
-    clips: list[PosedClip], config: PoseConfig, how: PoseTraining, generator: torch.Generator
+    clips: list[PosedClip],
+    architecture: PoseConfig,
+    config: PoseTraining,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw windows: states (B, H + W, 12), heard (B, H + W - 1, 80) of the later ones, style.
 
     H is the receptive field; before a clip's start there are zeros, as when sampling.
     """
-    shares = torch.tensor([len(one.states) ** 0.5 for one in clips])
-    picks = torch.multinomial(shares, how.batch, replacement=True, generator=generator)
-    length = config.receptive + how.window
-    batch = [], [], []
+    weights = torch.tensor([len(clip.states) ** 0.5 for clip in clips])
+    picks = torch.multinomial(weights, config.batch, replacement=True, generator=generator)
+    length = architecture.receptive + config.window
+    rows: list[tuple[Tensor, Tensor, Tensor]] = []
     for pick in picks.tolist():
-        one = clips[pick]
-        end = int(torch.randint(how.window // 2, len(one.states) + 1, (), generator=generator))
-        end = max(end, min(how.window, len(one.states)))
-        states, heard = torch.zeros(length, STATE), one.heard[:1].repeat(length, 1)
+        clip = clips[pick]
+        end = int(torch.randint(config.window // 2, len(clip.states) + 1, (), generator=generator))
+        end = max(end, min(config.window, len(clip.states)))
+        states, heard = torch.zeros(length, STATE), clip.heard[:1].repeat(length, 1)
         count = min(length, end)
-        states[-count:] = one.states[end - count : end]
-        heard[-count:] = _ahead(one.heard, config.ahead)[end - count : end]
+        states[-count:] = clip.states[end - count : end]
+        heard[-count:] = _ahead(clip.heard, architecture.ahead)[end - count : end]
         if torch.rand((), generator=generator) < 0.5:
             states = states * MIRROR
         level = (torch.rand((), generator=generator) - 0.5) * 0.1
-        for part, value in zip(batch, (states, heard[1:] + level, one.style), strict=True):
-            part.append(value)
-    states, heard, style = (torch.stack(part) for part in batch)
+        rows.append((states, heard[1:] + level, clip.style))
+    states, heard, style = (torch.stack(part) for part in zip(*rows, strict=True))
     return states, heard, style

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylehead.errors import MediaError
+from stylehead.errors import DataError
 from stylehead.models.voice_filter import ROWS_PER_STEP, VoiceFilter, VoiceFilterConfig
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.mel import FLOOR, LOUDNESS, mel_filters
@@ -24,7 +24,7 @@ from stylehead.training.data.audio import (
     load_corpus,
     windows,
 )
-from stylehead.training.loop import descend, save_weights
+from stylehead.training.loop import Learner, Stage, save_weights, seeded, train
 from stylehead.types import SPEECH_RATE
 
 VOICED = -32.0  # dB under LOUDNESS above which a clean recording's moment counts as voice
@@ -32,9 +32,9 @@ COMPRESSED = 0.3 * float(np.log(FLOOR))
 BRIDGED = 9  # steps of 20 ms: shorter gaps inside a word are voice too
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoiceFilterTraining:
-    """How the voice filter is trained."""
+    """How the voice filter is trained; the keys of its recipes."""
 
     clean: tuple[str, ...] = (
         "librispeech_resemblyzer",
@@ -46,12 +46,12 @@ class VoiceFilterTraining:
         "sing_acappella_demo",
         "sing_gugak",
     )
-    """Voice tapes without other sounds under them."""
+    """Voice corpora without other sounds under them."""
     steps: int = 900
     batch: int = 32
     seconds: float = 4.0
     voiceless: float = 0.3
-    """Share of windows with no voice at all."""
+    """Fraction of windows with no voice at all."""
     learning_rate: float = 2e-3
     seed: int = 0
 
@@ -61,58 +61,57 @@ def train_voice_filter(
     data: Path,
     run: Path,
     path: Path,
-    how: VoiceFilterTraining,
+    config: VoiceFilterTraining,
     *,
     reporter: Reporter = SILENT,
 ) -> dict[str, str]:
-    """Train on a prepared folder, resuming from `run`; write half-precision weights to `path`."""
+    """Train on a prepared folder, resuming from `run`; write half-precision weights to `path`.
+
+    Returns the metrics, which lie in the file as well. Raises DataError when voices, noise or music
+    are missing.
+    """
     run.mkdir(parents=True, exist_ok=True)
     folder = data / "sounds"
-    length = round(how.seconds * SPEECH_RATE) // (2 * HOP) * 2 * HOP
-    voices = [load_corpus(folder, f"voice_{name}") for name in how.clean]
-    voices = [one for one in voices if len(one) > length]
+    length = round(config.seconds * SPEECH_RATE) // (2 * HOP) * 2 * HOP
+    voices = [load_corpus(folder, f"voice_{name}") for name in config.clean]
+    voices = [corpus for corpus in voices if len(corpus) > length]
     voice = np.concatenate([np.zeros(0, np.int16), *voices])
     corpora = load_corpora(data, voice)
     if not min(len(corpora.voice), len(corpora.noise), len(corpora.music)):
-        raise MediaError(
+        raise DataError(
             f"{folder} lacks voices, noise or music.",
             remedy="Run stylehead prepare with --as voice, --as noise and --as music.",
         )
-    # Songs are few: each window is drawn from a tape first, by the root of its length.
-    shares = torch.tensor([len(one) ** 0.5 for one in voices])
+    # Songs are few: each window is drawn from a corpus first, by the root of its length.
+    weights = torch.tensor([len(corpus) ** 0.5 for corpus in voices])
     starts = np.cumsum([0, *map(len, voices)])
-    config = VoiceFilterConfig()
-    generator = torch.Generator().manual_seed(how.seed)
-    torch.manual_seed(how.seed)
-    net = VoiceFilter(config)
-    filters = torch.from_numpy(mel_filters(N_FFT, config.mels, SPAN))
-    optimiser = torch.optim.AdamW(net.parameters(), how.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, how.learning_rate, how.steps)
+    generator = seeded(config.seed)
+    net = VoiceFilter(VoiceFilterConfig())
+    filters = torch.from_numpy(mel_filters(N_FFT, net.config.mels, SPAN))
+    optimiser = torch.optim.AdamW(net.parameters(), config.learning_rate)
 
-    def losses() -> dict[str, Tensor]:
-        chosen = torch.multinomial(shares, how.batch, replacement=True, generator=generator)
-        at = torch.rand(how.batch, generator=generator).numpy()
+    def losses(generator: torch.Generator) -> dict[str, Tensor]:
+        chosen = torch.multinomial(weights, config.batch, replacement=True, generator=generator)
+        at = torch.rand(config.batch, generator=generator).numpy()
         first = starts[chosen] + at * (np.diff(starts)[chosen] - length)
         clean = windows(voice, torch.from_numpy(first).long(), length)
-        parts = voice_losses(net, *_mixed(clean, corpora, how, generator), filters)
-        return parts | {"total": parts["activity"] + parts["mask"]}
+        parts = voice_losses(net, *_mixed(clean, corpora, config, generator), filters)
+        named = {f"voice/{name}": loss for name, loss in parts.items()}
+        return named | {"voice/total": parts["activity"] + parts["mask"]}
 
-    descend(
-        "Voice filter",
-        losses,
-        asdict(how),
-        steps=how.steps,
+    stage = Stage(
+        name="Voice filter",
+        config=asdict(config),
+        steps=config.steps,
         every=50,
-        net=net,
-        optimiser=optimiser,
-        schedule=schedule,
+        learners={"voice": Learner.one_cycle(net, optimiser, config.steps)},
         generator=generator,
-        run=run,
-        reporter=reporter,
+        losses=losses,
     )
+    train(stage, run, reporter=reporter)
     metrics = {
-        "config": json.dumps(asdict(config)),
-        "training": json.dumps(asdict(how)),
+        "config": json.dumps(asdict(net.config)),
+        "training": json.dumps(asdict(config)),
         "minutes": f"{len(voice) / SPEECH_RATE / 60:.0f}",
     }
     save_weights(path, net.state_dict(), metrics)
@@ -120,49 +119,50 @@ def train_voice_filter(
 
 
 def _mixed(
-    clean: Tensor, corpora: Corpora, how: VoiceFilterTraining, generator: torch.Generator
+    clean: Tensor, corpora: Corpora, config: VoiceFilterTraining, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return voices (B, N), some of them taken away, and the sounds they are heard in."""
-    mute = torch.rand(len(clean), 1, generator=generator) < how.voiceless
+    """Return voices (B, N), some of them muted, and the mixtures (B, N) they are heard in."""
+    mute = torch.rand(len(clean), 1, generator=generator) < config.voiceless
     voice = torch.where(mute, 0.0, clean)
     mixing = Mixing(noise=0.4, music=0.6, reverberation=0.0, hiss=0.3, least=-5.0, gain=0.0)
-    heard = disturb(voice, corpora, mixing, generator)
+    mixed = disturb(voice, corpora, mixing, generator)
     # What a gain does to a whole recording is undone before the filter hears it: its loudest part
     # is at LOUDNESS, whether that is a voice or not.
-    loud = heard.square().unfold(1, 800, 800).mean(-1).quantile(0.75, dim=1, keepdim=True).sqrt()
+    loud = mixed.square().unfold(1, 800, 800).mean(-1).quantile(0.75, dim=1, keepdim=True).sqrt()
     gain = torch.where(loud > 1e-3, LOUDNESS / loud.clamp(min=1e-3), 1.0)
     spread = 10 ** ((torch.rand(len(clean), 1, generator=generator) - 0.5) * 12 / 20)
     gain = torch.where(mute, gain * spread, spread)
-    return voice * gain, heard * gain
+    return voice * gain, mixed * gain
 
 
 def voice_losses(
-    net: VoiceFilter, voice: Tensor, heard: Tensor, filters: Tensor
+    net: VoiceFilter, voice: Tensor, mixture: Tensor, filters: Tensor
 ) -> dict[str, Tensor]:
     """Return the losses `activity` and `mask`, and the rates of hits and false alarms.
 
-    voice (B, N) alone, heard (B, N) among other sounds. The mask is judged by the mel bands it
-    lets through against those of the voice.
+    voice (B, N) alone, mixture (B, N) with other sounds, both at 16 kHz; filters are those of
+    `mel_filters`. The mask is judged by the mel bands it lets through against those of the voice.
     """
     window = torch.hann_window(N_FFT)
     clean, mixed = (
-        torch.stft(one, N_FFT, HOP, window=window, return_complex=True) for one in (voice, heard)
+        torch.stft(sound, N_FFT, HOP, window=window, return_complex=True)
+        for sound in (voice, mixture)
     )
     rows = clean.shape[-1] // ROWS_PER_STEP * ROWS_PER_STEP
-    wanted, mel = (log_bands(one, filters)[:, :rows] for one in (clean, mixed))
-    spoken = activity_of(voice, rows // ROWS_PER_STEP)
+    target, mel = (log_bands(spectrum, filters)[:, :rows] for spectrum in (clean, mixed))
+    active = activity_of(voice, rows // ROWS_PER_STEP)
     with torch.autocast("cpu", torch.bfloat16):
         logits, mask = net(mel)
     logits, mask = logits.float(), mask.float()
     # Magnitudes to the power 0.3: near to how loud things seem, and quiet bands still count.
-    wanted, let_through = ((1 - one) * COMPRESSED for one in (wanted, mel))
-    wanted, let_through = wanted.exp(), let_through.exp() * mask.clamp(min=1e-4) ** 0.3
-    guessed = logits > 0
+    target, passed = (((1 - bands) * COMPRESSED).exp() for bands in (target, mel))
+    passed = passed * mask.clamp(min=1e-4) ** 0.3
+    predicted = logits > 0
     return {
-        "activity": F.binary_cross_entropy_with_logits(logits, spoken),
-        "mask": 4 * (let_through - wanted).abs().mean(),
-        "hits": (guessed & (spoken > 0.5)).sum() / (spoken > 0.5).sum().clamp(min=1),
-        "false": (guessed & (spoken < 0.5)).sum() / (spoken < 0.5).sum().clamp(min=1),
+        "activity": F.binary_cross_entropy_with_logits(logits, active),
+        "mask": 4 * (passed - target).abs().mean(),
+        "hits": (predicted & (active > 0.5)).sum() / (active > 0.5).sum().clamp(min=1),
+        "false": (predicted & (active < 0.5)).sum() / (active < 0.5).sum().clamp(min=1),
     }
 
 

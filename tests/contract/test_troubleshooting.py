@@ -13,6 +13,8 @@ RAISED = {
     "FaceError",
     "StyleError",
     "WeightsError",
+    "ConfigError",
+    "DataError",
     "DeviceError",
 }
 HOLE = "\N{BULLET}"

@@ -1,4 +1,4 @@
-"""Sound files -> one long tape to learn hearing from, and what may be mixed into it."""
+"""Sound files -> corpora of voices, noises and music, and how they are mixed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stylehead import files
-from stylehead.errors import MediaError
+from stylehead.errors import DataError, MediaError
 from stylehead.media.audio import open_audio
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.speech.mel import LOUDNESS
@@ -22,17 +22,17 @@ SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac"}
 GRID = SPEECH_RATE // 50  # recordings are padded to whole teacher features
 GAP = 10 * GRID  # samples of near-silence between two recordings: 0.2 s
 QUIETEST = 10 ** (-60 / 20)
-FULL_SCALE = 32767 / 4  # of the tape: voices at LOUDNESS peak at about 1, mixtures above
+FULL_SCALE = 32767 / 4  # of a corpus: voices at LOUDNESS peak at about 1, mixtures above
 
 
 def prepare_sounds(folder: Path, target: Path, *, reporter: Reporter = SILENT) -> int:
-    """Decode every sound file under a folder, bring it to LOUDNESS and join all into one tape.
+    """Decode every sound file under a folder, bring it to LOUDNESS and join all into a corpus.
 
     `target` becomes an .npz with `samples` (N,) int16 at 16 kHz. Returns the number of files; those
-    that cannot be heard are told and left out.
+    that cannot be read or are silent are reported and left out. Raises DataError when none is left.
     """
     if not folder.is_dir():
-        raise MediaError(f"{folder} is not a folder.", remedy="Give a folder of sound files.")
+        raise DataError(f"{folder} is not a folder.", remedy="Give a folder of sound files.")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     pieces: list[NDArray[np.int16]] = []
     for path in track(paths, f"Reading {folder.name}", len(paths), reporter):
@@ -46,7 +46,7 @@ def prepare_sounds(folder: Path, target: Path, *, reporter: Reporter = SILENT) -
             continue
         pieces.append(to_corpus(samples))
     if not pieces:
-        raise MediaError(f"{folder} holds no sound.", remedy="Give a folder of sound files.")
+        raise DataError(f"{folder} holds no sound.", remedy="Give a folder of sound files.")
     target.parent.mkdir(parents=True, exist_ok=True)
     with files.atomic(target) as part, part.open("wb") as file:
         np.savez(file, samples=np.concatenate(pieces))
@@ -54,7 +54,7 @@ def prepare_sounds(folder: Path, target: Path, *, reporter: Reporter = SILENT) -
 
 
 def to_corpus(samples: Floats) -> NDArray[np.int16]:
-    """Return one recording as it lies on a tape: a little silence around it, whole features."""
+    """Return a recording (N,) as a corpus holds it, (M,): silence around it, whole features."""
     length = len(samples) + GAP
     padded = np.zeros(-(-length // GRID) * GRID, np.float32)
     padded[GAP // 2 : GAP // 2 + len(samples)] = samples
@@ -62,13 +62,13 @@ def to_corpus(samples: Floats) -> NDArray[np.int16]:
 
 
 def from_corpus(samples: NDArray[np.int16]) -> Tensor:
-    """Return samples (N,) float32, voices at LOUDNESS."""
+    """Return samples (N,) of a corpus as float32 (N,), voices at LOUDNESS."""
     return torch.from_numpy(samples.astype(np.float32) / FULL_SCALE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corpora:
-    """What is learned from, and what is mixed in."""
+    """What is learned from, and what is mixed in: int16 at 16 kHz."""
 
     voice: NDArray[np.int16]
     """(N,) speech and song."""
@@ -79,14 +79,14 @@ class Corpora:
 
 
 def load_corpus(folder: Path, role: str) -> NDArray[np.int16]:
-    """Join the tapes `role`*.npz of a folder; empty when there is none."""
+    """Join the corpora `role`*.npz of a folder, (N,); empty when there is none."""
     paths = sorted(folder.glob(f"{role}*.npz"))
     corpora = [np.load(path)["samples"] for path in paths]
     return np.concatenate(corpora) if corpora else np.zeros(0, np.int16)
 
 
 def load_corpora(data: Path, voice: NDArray[np.int16] | None = None) -> Corpora:
-    """Return a prepared folder's tapes; with `voice`, that one in place of its own."""
+    """Return a prepared folder's corpora; with `voice` (N,), that one in place of its own."""
     folder = data / "sounds"
     return Corpora(
         load_corpus(folder, "voice") if voice is None else voice,
@@ -98,18 +98,18 @@ def load_corpora(data: Path, voice: NDArray[np.int16] | None = None) -> Corpora:
 # ---- augmentation ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mixing:
     """How often and how strongly training sound is disturbed."""
 
     noise: float = 0.3
-    """Share of windows with a recorded noise."""
+    """Fraction of windows with a recorded noise."""
     music: float = 0.3
-    """Share of windows with music."""
+    """Fraction of windows with music."""
     reverberation: float = 0.25
-    """Share of windows in a room."""
+    """Fraction of windows in a room."""
     hiss: float = 0.3
-    """Share of windows with white to brown hiss."""
+    """Fraction of windows with white to brown hiss."""
     least: float = 0.0
     """Lowest level of the voice over what is mixed in, in dB."""
     most: float = 25.0
@@ -119,41 +119,44 @@ class Mixing:
 
 
 def windows(corpus: NDArray[np.int16], starts: Tensor, length: int) -> Tensor:
-    """Cut windows (B, length) out of a tape."""
+    """Cut windows (B, length) out of a corpus (N,), `starts` (B,) samples in."""
     cut = np.stack([corpus[start : start + length] for start in starts.tolist()])
     return from_corpus(cut)
 
 
-def disturb(voice: Tensor, corpora: Corpora, how: Mixing, generator: torch.Generator) -> Tensor:
+def disturb(voice: Tensor, corpora: Corpora, mixing: Mixing, generator: torch.Generator) -> Tensor:
     """Return voices (B, N) as microphones hear them: rooms, noises, music, levels."""
     count, length = voice.shape
-    heard = voice.clone()
-    chance = torch.rand(4, count, generator=generator)
-    rooms = (chance[0] < how.reverberation).nonzero().flatten()
+    mixed = voice.clone()
+    draw = torch.rand(4, count, generator=generator)
+    rooms = (draw[0] < mixing.reverberation).nonzero().flatten()
     if len(rooms):
-        heard[rooms] = _in_room(heard[rooms], generator)
-    for row, share, corpus in ((1, how.noise, corpora.noise), (2, how.music, corpora.music)):
-        chosen = (chance[row] < share).nonzero().flatten()
+        mixed[rooms] = _in_room(mixed[rooms], generator)
+    for row, fraction, corpus in (
+        (1, mixing.noise, corpora.noise),
+        (2, mixing.music, corpora.music),
+    ):
+        chosen = (draw[row] < fraction).nonzero().flatten()
         if len(chosen) and len(corpus) > length:
             starts = torch.randint(len(corpus) - length, (len(chosen),), generator=generator)
             added = windows(corpus, starts, length)
-            heard[chosen] += added * _level(heard[chosen], added, how, generator)
-    hissing = (chance[3] < how.hiss).nonzero().flatten()
+            mixed[chosen] += added * _level(mixed[chosen], added, mixing, generator)
+    hissing = (draw[3] < mixing.hiss).nonzero().flatten()
     if len(hissing):
         added = _hiss(len(hissing), length, generator)
-        quiet = Mixing(least=how.least + 10, most=how.most + 15)
-        heard[hissing] += added * _level(heard[hissing], added, quiet, generator)
-    gain = (torch.rand(count, 1, generator=generator) * 2 - 1) * how.gain
-    return heard * 10 ** (gain / 20)
+        quiet = Mixing(least=mixing.least + 10, most=mixing.most + 15)
+        mixed[hissing] += added * _level(mixed[hissing], added, quiet, generator)
+    gain = (torch.rand(count, 1, generator=generator) * 2 - 1) * mixing.gain
+    return mixed * 10 ** (gain / 20)
 
 
-def _level(voice: Tensor, added: Tensor, how: Mixing, generator: torch.Generator) -> Tensor:
-    """Return the factor (B, 1) that puts the voice a random number of dB over the rest.
+def _level(voice: Tensor, added: Tensor, mixing: Mixing, generator: torch.Generator) -> Tensor:
+    """Return the factor (B, 1) that puts the voice a random number of dB over what is added.
 
     Measured against the usual loudness of a voice, so that a pause does not raise the noise.
     """
-    span = how.most - how.least
-    decibels = how.least + span * torch.rand(len(voice), 1, generator=generator)
+    span = mixing.most - mixing.least
+    decibels = mixing.least + span * torch.rand(len(voice), 1, generator=generator)
     loud = added.square().mean(1, keepdim=True).sqrt().clamp(min=1e-4)
     return LOUDNESS / loud * 10 ** (-decibels / 20)
 

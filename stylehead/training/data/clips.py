@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stylehead import files
-from stylehead.errors import FaceError, MediaError
+from stylehead import files, progress
+from stylehead.errors import DataError, FaceError, MediaError
 from stylehead.media.audio import open_audio
-from stylehead.progress import SILENT, Reporter, track
+from stylehead.progress import SILENT, Reporter
 from stylehead.tracking.clip import track_video
 from stylehead.types import FaceTrack
 
@@ -37,24 +37,21 @@ def prepare_clips(clips: Path, work: Path, *, reporter: Reporter = SILENT) -> in
     A table `clips.tsv` beside the folder, if any, names the person of each file in `identity`.
     """
     if not clips.is_dir():
-        raise MediaError(
-            f"{clips} is not a folder.", remedy="Give the folder that holds the clips."
-        )
+        raise DataError(f"{clips} is not a folder.", remedy="Give the folder that holds the clips.")
     people = read_people(clips)
     work.mkdir(parents=True, exist_ok=True)
-    files_module = sorted(path for path in clips.iterdir() if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in clips.iterdir() if path.suffix.lower() in SUFFIXES)
     done = 0
-    for path in track(files_module, "Preparing clips", len(files_module), reporter):
+    for path in progress.track(paths, "Preparing clips", len(paths), reporter):
         target = work / f"{path.name}.npz"
         if not target.exists():
             try:
-                found = track_video(path)
+                tracked = track_video(path)
             except (FaceError, MediaError) as error:
                 reporter.say(f"Left out: {error}")
                 continue
-            save_clip(
-                target, Clip(path.name, people.get(path.name, path.stem), found, _sound(path))
-            )
+            person = people.get(path.name, path.stem)
+            save_clip(target, Clip(path.name, person, tracked, _sound(path)))
         done += 1
     return done
 
@@ -78,33 +75,33 @@ def read_people(clips: Path) -> dict[str, str]:
 
 def save_clip(path: Path, clip: Clip) -> None:
     """Write one tracked clip as npz."""
-    found = clip.track
+    track = clip.track
     with files.atomic(path) as part:
         np.savez(
             part,
-            mesh=found.mesh,
-            expression=found.expression,
-            sharpness=found.sharpness,
-            seconds=found.seconds,
-            cuts=found.cuts,
-            size=np.array(found.size),
+            mesh=track.mesh,
+            expression=track.expression,
+            sharpness=track.sharpness,
+            seconds=track.seconds,
+            cuts=track.cuts,
+            size=np.array(track.size),
             audio=clip.samples,
             person=np.array(clip.person),
         )
 
 
 def load_clips(work: Path) -> list[Clip]:
-    """Read all tracked clips of a folder, in name order; MediaError when there is none."""
+    """Read all tracked clips of a folder, in name order; DataError when there is none."""
     clips = [load_clip(path) for path in sorted(work.glob("*.npz"))]
     if not clips:
-        raise MediaError(f"{work} holds no tracked clips.", remedy="Run stylehead prepare first.")
+        raise DataError(f"{work} holds no tracked clips.", remedy="Run stylehead prepare first.")
     return clips
 
 
 def load_clip(path: Path) -> Clip:
     """Read one tracked clip."""
     with np.load(path) as arrays:
-        found = FaceTrack(
+        track = FaceTrack(
             arrays["mesh"],
             arrays["expression"],
             arrays["sharpness"],
@@ -112,7 +109,7 @@ def load_clip(path: Path) -> Clip:
             arrays["cuts"],
             (int(arrays["size"][0]), int(arrays["size"][1])),
         )
-        return Clip(path.stem, str(arrays["person"]), found, arrays["audio"])
+        return Clip(path.stem, str(arrays["person"]), track, arrays["audio"])
 
 
 PEOPLE = frozenset(

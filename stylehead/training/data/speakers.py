@@ -1,4 +1,4 @@
-"""Tracked clips -> speakers: sound, and motion free of how far that person usually moves."""
+"""Tracked clips -> speakers: sound, and motion scaled to an average person's range."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from stylehead.types import MOTION_FPS, SPEECH_RATE, Floats
 
 QUIETEST = 10 ** (-55 / 20)
 SHORTEST = 2 * SPEECH_RATE  # samples a clip needs
-SEEN_LEAST = 0.9  # share of frames with a face that a clip needs
+SEEN_LEAST = 0.9  # fraction of frames with a face that a clip needs
 TEMPI = ((1, 1), (9, 10), (11, 10))
-"""Ratios by which disturbed takes are stretched, sound and motion together."""
+"""Ratios by which disturbed renditions are stretched, sound and motion together."""
 MIXING = Mixing(noise=0.4, music=0.3, reverberation=0.3, hiss=0.4, least=3.0)
 
 
@@ -38,34 +38,36 @@ class Speaker:
     samples: Floats
     """(N,) at 16 kHz, voice at LOUDNESS; the first one belongs to the first frame."""
     offsets: Floats
-    """(T, 68, 3) at 60 fps in units of an average person."""
+    """(T, 68, 3) at 60 fps from the neutral face, head space, interocular distances of an average
+    person."""
     weight: float = 1.0
-    """How often it is learned from, against a filmed clip of the same length."""
+    """How often it is drawn, against a filmed clip of the same length."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignedFeatures:
-    """A speaker as one pair of ears heard them once."""
+    """Encoder features of one rendition of a clip, and the landmark offsets aligned to them."""
 
     features: Tensor
-    """(T, F) float16."""
+    """(T, F) float16 at 60 Hz."""
     offsets: Tensor
-    """(T, 68, 3)"""
+    """(T, 68, 3) float32, units as of the speaker."""
 
-    def shifted(self, lag: int) -> AlignedFeatures:
-        """Return the take with its picture moved `lag` frames earlier."""
-        count = min(len(self.features), len(self.offsets)) - abs(lag)
+    def shifted(self, frames: int) -> AlignedFeatures:
+        """Return the rendition with its picture moved so many frames earlier."""
+        count = min(len(self.features), len(self.offsets)) - abs(frames)
         return AlignedFeatures(
-            self.features[max(0, -lag) :][:count], self.offsets[max(0, lag) :][:count]
+            self.features[max(0, -frames) :][:count], self.offsets[max(0, frames) :][:count]
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedSpeaker:
-    """A speaker's takes, the undisturbed one first."""
+    """A speaker as an encoder gives them."""
 
     speaker: Speaker
-    takes: list[AlignedFeatures]
+    renditions: list[AlignedFeatures]
+    """The undisturbed one first."""
 
 
 def load_speakers(
@@ -77,7 +79,8 @@ def load_speakers(
     60 fps by cubic interpolation whatever the clip's rate. Each person's regions are brought to the
     pooled spread, so that how far somebody moves is no noise in what is learned: it comes back as
     the style. Brows, eyes and nose are centred on the clip's mean; jaw and mouth are measured
-    from the closed neutral, so that silence is zero. With `spread` that one is used.
+    from the closed neutral, so that silence is zero. With `spread` (68, 3) that one is used;
+    `weight` is every speaker's.
     """
     raw: list[tuple[Clip, Floats, Floats]] = []
     for clip in clips:
@@ -89,17 +92,17 @@ def load_speakers(
             continue  # digital silence
         motion, times = recover_performance(clip.track).motion(Fraction(MOTION_FPS))
         first = round(float(times[0]) * SPEECH_RATE)
-        heard = samples[first:] * np.float32(LOUDNESS / loud)
-        frames = min(len(motion), len(heard) * MOTION_FPS // SPEECH_RATE)
+        voice = samples[first:] * np.float32(LOUDNESS / loud)
+        frames = min(len(motion), len(voice) * MOTION_FPS // SPEECH_RATE)
         if frames >= MOTION_FPS:
-            raw.append((clip, motion.landmarks[:frames], heard))
+            raw.append((clip, motion.landmarks[:frames], voice))
     if not raw:
         return [], np.ones((68, 3), np.float32)
     known = [_spread(offsets) ** 2 for _, offsets, _ in raw]
     pooled = np.sqrt(np.mean(known, axis=0)) if spread is None else spread
     speakers = [
-        Speaker(clip.name, clip.person, heard, _normalise(offsets, pooled), weight)
-        for clip, offsets, heard in raw
+        Speaker(clip.name, clip.person, voice, _normalise(offsets, pooled), weight)
+        for clip, offsets, voice in raw
     ]
     return speakers, pooled.astype(np.float32)
 
@@ -123,21 +126,21 @@ def _normalise(offsets: Floats, spread: Floats) -> Floats:
 
 def encode_speakers(
     speakers: list[Speaker],
-    ears: SpeechEncoder,
+    encoder: SpeechEncoder,
     corpora: Corpora,
     *,
     tempi: tuple[tuple[int, int], ...] = TEMPI,
     seed: int = 0,
     reporter: Reporter = SILENT,
 ) -> list[EncodedSpeaker]:
-    """Let ears listen to every speaker: once as recorded, then among other sounds.
+    """Encode every speaker: once as recorded, then once for each of `tempi`, mixed with noise.
 
-    `tempi` are the ratios at which they are heard among others.
+    `tempi` are ratios by which a rendition is stretched; `seed` is that of the mixing.
     """
     generator = torch.Generator().manual_seed(seed)
-    heard: list[EncodedSpeaker] = []
-    for speaker in track(speakers, "Listening to speakers", len(speakers), reporter):
-        takes = [_take(speaker.samples, torch.from_numpy(speaker.offsets), ears)]
+    encoded: list[EncodedSpeaker] = []
+    for speaker in track(speakers, "Encoding speakers", len(speakers), reporter):
+        renditions = [_aligned(speaker.samples, torch.from_numpy(speaker.offsets), encoder)]
         for up, down in tempi:
             samples, offsets = speaker.samples, speaker.offsets
             if up != down:
@@ -145,13 +148,13 @@ def encode_speakers(
                 times = np.arange(len(offsets) * up // down) * down / up
                 spline = CubicSpline(np.arange(len(offsets)), offsets, axis=0)
                 offsets = spline(times.clip(max=len(offsets) - 1)).astype(np.float32)
-            among = disturb(torch.from_numpy(samples)[None], corpora, MIXING, generator)[0]
-            takes.append(_take(among.numpy(), torch.from_numpy(offsets), ears))
-        heard.append(EncodedSpeaker(speaker, takes))
-    return heard
+            mixed = disturb(torch.from_numpy(samples)[None], corpora, MIXING, generator)[0]
+            renditions.append(_aligned(mixed.numpy(), torch.from_numpy(offsets), encoder))
+        encoded.append(EncodedSpeaker(speaker, renditions))
+    return encoded
 
 
-def _take(samples: Floats, offsets: Tensor, ears: SpeechEncoder) -> AlignedFeatures:
-    features = torch.cat(list(ears.encode([samples]))).half()
+def _aligned(samples: Floats, offsets: Tensor, encoder: SpeechEncoder) -> AlignedFeatures:
+    features = torch.cat(list(encoder.encode([samples]))).half()
     frames = min(len(features), len(offsets))
     return AlignedFeatures(features[:frames], offsets[:frames])

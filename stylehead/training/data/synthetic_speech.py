@@ -1,4 +1,4 @@
-"""Synthesised speech whose phones are known to the millisecond: where lips have to be shut."""
+"""Synthetic speech, whose phones are known to the millisecond: where lips have to be closed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylehead.errors import MediaError
+from stylehead.errors import DataError
 from stylehead.media.audio import open_audio
 from stylehead.speech.mel import LOUDNESS
 from stylehead.types import MOTION_FPS, SPEECH_RATE, Floats
@@ -58,56 +58,59 @@ class Phone:
 
 
 def synthesise(text: str, voice: str, path: Path, *, stretch: float = 1.0) -> list[Phone]:
-    """Write a spoken text as a WAV file with Flite and return its phones.
+    """Speak a text into a WAV file with Flite and return its phones.
 
-    `stretch` above 1 is slower. Raises MediaError without the program.
+    `stretch` above 1 is slower. Raises DataError without the program.
     """
     if shutil.which("flite") is None:
-        raise MediaError(
+        raise DataError(
             "The synthesiser flite is not installed.", remedy="apt-get install flite, or the like."
         )
     command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch}", "-t", text]
-    told = subprocess.run(
+    output = subprocess.run(
         [*command, "-o", str(path), "-psdur"], capture_output=True, text=True, check=True
     )
-    return read_phones(told.stdout)
+    return read_phones(output.stdout)
 
 
-def read_phones(told: str) -> list[Phone]:
+def read_phones(text: str) -> list[Phone]:
     """Parse `name:end` pairs, seconds, as Flite prints them."""
     phones: list[Phone] = []
-    for name, end in re.findall(r"(\S+?):([\d.]+)", told):
+    for name, end in re.findall(r"(\S+?):([\d.]+)", text):
         phones.append(Phone(name, phones[-1].end if phones else 0.0, float(end)))
     return phones
 
 
 def closed_lips(phones: list[Phone], frames: int) -> Floats:
-    """Return how far lips must be shut at each frame (T,), 0 to 1: whole through /p b m/."""
+    """Return how far the lips must be closed at 60 fps (T,), 0 to 1: fully through /p b m/."""
     times = np.arange(frames) / MOTION_FPS
-    shut = np.zeros(frames, np.float32)
+    closed = np.zeros(frames, np.float32)
     for phone in phones:
         if phone.name in BILABIALS:
             # A stop's phone includes its release: lips part towards its end.
             end = phone.end if phone.name == "m" else phone.start + 0.6 * (phone.end - phone.start)
             away = np.maximum(phone.start - times, times - end).clip(0, None)
-            shut = np.maximum(shut, 0.5 + 0.5 * np.cos(np.pi * (away / RAMP).clip(0, 1)))
-    return shut
+            closed = np.maximum(closed, 0.5 + 0.5 * np.cos(np.pi * (away / RAMP).clip(0, 1)))
+    return closed
 
 
-def close(offsets: Tensor, shut: Floats) -> Tensor:
-    """Bring the lips' height to that of the closed neutral face by `shut` (T,); a copy."""
+def close_lips(offsets: Tensor, closed: Floats) -> Tensor:
+    """Return offsets (T, 68, 3) with the lips brought together by `closed` (T,), 0 to 1.
+
+    At 1 their height is that of the closed neutral face.
+    """
     out = offsets.clone()
-    out[:, LIPS, 1] *= 1 - torch.from_numpy(shut)[:, None]
+    out[:, LIPS, 1] *= 1 - torch.from_numpy(closed)[:, None]
     return out
 
 
 def read_voice(path: Path) -> Floats:
-    """Return a recording at 16 kHz with its voice at LOUDNESS."""
+    """Return a recording (N,) at 16 kHz with its voice at LOUDNESS."""
     sound = open_audio(path)
     samples = np.concatenate(list(sound.blocks()))
     return samples * np.float32(LOUDNESS / sound.loudness)
 
 
-def frames_of(samples: Floats) -> int:
-    """Return the whole frames at 60 fps that samples last."""
+def frame_count(samples: Floats) -> int:
+    """Return the whole frames at 60 fps that samples (N,) last."""
     return len(samples) * MOTION_FPS // SPEECH_RATE

@@ -8,7 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from stylehead.errors import MediaError, WeightsError
+from stylehead.errors import ConfigError, DataError
+from stylehead.media.audio import loudness, piece_energies
 from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from stylehead.speech.mel import LOUDNESS
 from stylehead.training import audio_encoder
@@ -22,7 +23,6 @@ from stylehead.training.audio_encoder import (
     train_encoder,
     with_changed_speeds,
 )
-from stylehead.training.data import audio
 from stylehead.training.data.audio import FULL_SCALE, GRID, from_corpus, load_corpus, to_corpus
 from stylehead.training.data.clips import PEOPLE, Clip, save_clip
 from stylehead.types import SPEECH_RATE
@@ -46,8 +46,8 @@ class Knowing:
         return self.hidden, []
 
 
-def losses(net, clean, target, focus=None, rows=None):
-    found = encoder_losses(net, clean if rows is None else rows, clean, target, focus)
+def losses(net, clean, target, rows=None):
+    found = encoder_losses(net, clean if rows is None else rows, clean, target)
     return {name: float(value) for name, value in found.items()}
 
 
@@ -67,8 +67,8 @@ def spelled(hidden):
 def test_a_perfect_prediction_costs_nothing():
     hidden = torch.rand(2, 30, 4)
     clean, target = spelled(hidden)
-    found = losses(Knowing(hidden), clean, target, torch.randn(3, 4))
-    assert found == {"apc": 0, "teacher": 0, "focus": 0}
+    found = losses(Knowing(hidden), clean, target)
+    assert found == {"apc": 0, "teacher": 0}
 
 
 @pytest.mark.parametrize("off", [-1, 0, 1])
@@ -99,23 +99,11 @@ def test_predictive_coding_is_the_mean_distance():
     assert found["teacher"] == pytest.approx(0.25 / 4)
 
 
-def test_focus_is_the_error_as_the_generator_sees_it():
-    hidden = torch.zeros(1, 30, 4)
-    hidden[..., 2] = 0.5
-    clean, target = torch.zeros(1, 30, 4), torch.zeros(1, 15, 4)
-    blind, keen = torch.tensor([[1.0, 1, 0, 1]]), torch.tensor([[0.0, 0, 4, 0], [1, 0, 0, 0]])
-    assert losses(Knowing(hidden), clean, target, blind)["focus"] == 0
-    assert losses(Knowing(hidden), clean, target, keen)["focus"] == pytest.approx(
-        (4 * 0.5) ** 2 / 2
-    )
-    assert losses(Knowing(hidden), clean, target)["focus"] == 0
-
-
 def test_without_a_teacher_there_is_predictive_coding_alone():
     hidden = torch.rand(1, 30, 4)
     found = losses(Knowing(hidden, student=False), torch.zeros(1, 30, 4), torch.zeros(()))
     assert found["apc"] > 0
-    assert found["teacher"] == found["focus"] == 0
+    assert found["teacher"] == 0
 
 
 def test_the_net_hears_the_disturbed_rows_and_foretells_the_clean_ones():
@@ -129,7 +117,7 @@ def test_the_net_hears_the_disturbed_rows_and_foretells_the_clean_ones():
 def test_every_part_of_a_real_net_learns_from_the_losses():
     torch.manual_seed(0)
     net = AudioEncoder(CONFIG)
-    found = encoder_losses(net, *torch.rand(2, 2, 30, 4), torch.rand(2, 15, 4), torch.rand(3, 4))
+    found = encoder_losses(net, *torch.rand(2, 2, 30, 4), torch.rand(2, 15, 4))
     sum(found.values()).backward()
     assert all(value.grad.abs().max() > 0 for value in net.parameters())
 
@@ -192,7 +180,7 @@ def teacher(monkeypatch):
     Teacher.pieces = 0
     monkeypatch.setattr(audio_encoder, "WhisperSpeechEncoder", Teacher)
     monkeypatch.setattr(audio_encoder, "load_whisper", lambda _: None)
-    monkeypatch.setattr(audio_encoder.weights, "resolve", lambda *_, **__: None)
+    monkeypatch.setattr(audio_encoder, "resolve", lambda *_, **__: None)
     return Teacher
 
 
@@ -259,7 +247,7 @@ def test_voices_are_the_tape_and_the_clips_own_sound(data):
     np.testing.assert_array_equal(corpus[: len(prepared)], prepared)
     more = from_corpus(corpus[len(prepared) :]).numpy()
     assert len(more) == len(to_corpus(syllables(2.0)))  # Ann alone: held out, silent, none
-    loud = audio.media.loudness(audio.media.piece_energies(more))
+    loud = loudness(piece_energies(more))
     assert loud == pytest.approx(LOUDNESS, rel=0.1)
 
 
@@ -267,7 +255,7 @@ def test_less_than_a_minute_of_voice_is_an_error_with_a_remedy(data, tmp_path):
     (tmp_path / "clips").mkdir()
     (tmp_path / "sounds").mkdir()
     save_clip(tmp_path / "clips" / "a.npz", clip("a", "Ann", syllables(2.0)))
-    with pytest.raises(MediaError, match="minute") as caught:
+    with pytest.raises(DataError, match="minute") as caught:
         load_voice(tmp_path)
     assert "prepare" in caught.value.remedy
 
@@ -311,14 +299,14 @@ def test_two_steps_write_a_file_that_is_read_back(data, tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("small")
 def test_a_distilled_net_learns_from_the_teacher(data, tmp_path, teacher):
-    how = EncoderTraining(steps=3, batch=2, seconds=0.8, base=4)
+    how = EncoderTraining(distil=True, steps=3, batch=2, seconds=0.8, base=4)
     path, _ = train(data, tmp_path, how)
     net, _ = load_audio_encoder(path)
     assert net.config.teacher == teacher.width
     assert net.student.weight.shape == (2, 6)
     with (tmp_path / "run" / "log.csv").open() as file:
         (row,) = csv.DictReader(file)
-    assert float(row["teacher"]) > 0
+    assert float(row["encoder/teacher"]) > 0
 
 
 @pytest.mark.usefixtures("small")
@@ -348,7 +336,7 @@ def test_training_leaves_chance_as_it_was(data, tmp_path):
 @pytest.mark.usefixtures("small")
 def test_another_run_in_the_same_folder_is_refused(data, tmp_path):
     train(data, tmp_path)
-    with pytest.raises(WeightsError, match="other settings"):
+    with pytest.raises(ConfigError, match="other settings"):
         train(data, tmp_path, EncoderTraining(distil=False, steps=3))
 
 
@@ -365,7 +353,7 @@ def test_the_log_holds_the_mean_loss(data, tmp_path, monkeypatch):
     train(data, tmp_path)
     with (tmp_path / "run" / "log.csv").open() as file:
         (row,) = csv.DictReader(file)
-    assert float(row["apc"]) == pytest.approx(np.mean(seen), rel=1e-5)
+    assert float(row["encoder/apc"]) == pytest.approx(np.mean(seen), rel=1e-5)
 
 
 @pytest.mark.usefixtures("small")

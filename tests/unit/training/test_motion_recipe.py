@@ -7,12 +7,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from stylehead.errors import MediaError, StyleheadError
+from stylehead.errors import DataError, StyleheadError
 from stylehead.face.landmarks import REGIONS
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
+from stylehead.speech.av_offset import AvOffset
 from stylehead.speech.encoders import LogMelEncoder
 from stylehead.training import av_sync, motion_recipe, pseudo_labels
-from stylehead.training.av_sync import LARGEST_LAG, align_speakers, measure_sync, synchronise
+from stylehead.training.av_sync import LARGEST_LAG, align_speakers, cross_measure, measure_sync
 from stylehead.training.data.audio import Corpora, to_corpus
 from stylehead.training.data.clips import PEOPLE, Clip, save_clip
 from stylehead.training.data.speakers import (
@@ -33,7 +34,7 @@ from stylehead.training.motion_generator import (
     principal,
 )
 from stylehead.training.motion_recipe import train_motion
-from stylehead.training.pseudo_labels import Teacher, imagine
+from stylehead.training.pseudo_labels import Teacher, pseudo_label
 from stylehead.types import SPEECH_RATE
 from stylehead.weights.networks import load_network
 from tests.stand_ins.faces import (
@@ -55,7 +56,7 @@ QUICK = MotionTraining(steps=252, batch=2, window=16, learning_rate=5e-3)
 SPREAD = np.full((68, 3), 0.02, np.float32)
 
 
-def speaker(name="one", person="Ann", *, frames=240, lag=0, seed=0, takes=1):
+def speaker(name="one", person="Ann", *, frames=240, lag=0, seed=0, renditions=1):
     """Somebody whose mouth opens with the loudness of the features, `lag` frames after it."""
     rng = np.random.default_rng(seed)
     beat = np.convolve(rng.normal(size=frames + 120), np.hanning(14), "same")
@@ -63,25 +64,29 @@ def speaker(name="one", person="Ann", *, frames=240, lag=0, seed=0, takes=1):
     heard, seen = beat[60 : 60 + frames], beat[60 - lag : 60 - lag + frames]
     features = np.tile(heard[:, None] * np.linspace(1, 0.6, 80), 2)
     offsets = (seen[:, None, None] * gape(0.2)).astype(np.float32)
-    take = AlignedFeatures(torch.tensor(features, dtype=torch.float16), torch.from_numpy(offsets))
-    return EncodedSpeaker(Speaker(name, person, np.zeros(0, np.float32), offsets), [take] * takes)
+    aligned = AlignedFeatures(
+        torch.tensor(features, dtype=torch.float16), torch.from_numpy(offsets)
+    )
+    return EncodedSpeaker(
+        Speaker(name, person, np.zeros(0, np.float32), offsets), [aligned] * renditions
+    )
 
 
 def clean(one):
     """Return the take of a speaker that nothing disturbs."""
-    return one.takes[0]
+    return one.renditions[0]
 
 
-def train(how=QUICK, *, folder=None, reporter=None, held=True):
+def train(config=QUICK, *, run=None, reporter=None, held=True):
     speakers = [speaker(seed=1), speaker("two", "Bea", seed=2)]
     return fit(
         speakers,
         [speaker("three", "Cem", seed=3)] if held else [],
         SPREAD,
         TINY,
-        how,
+        config,
         reporter=reporter or RememberingReporter(),
-        folder=folder,
+        run=run,
     )
 
 
@@ -192,17 +197,17 @@ def known_net(monkeypatch):
 @pytest.mark.usefixtures("known_net")
 def test_clips_are_shifted_into_sync():
     speakers = [
-        speaker(f"clip {lag}", f"person {lag}", lag=lag, seed=20 + lag, takes=3)
+        speaker(f"clip {lag}", f"person {lag}", lag=lag, seed=20 + lag, renditions=3)
         for lag in (-6, 0, 3, 11)
     ]
-    measured = synchronise(speakers, SPREAD, TINY, QUICK)
+    measured = cross_measure(speakers, SPREAD, TINY, QUICK)
     aligned = align_speakers(speakers, measured)
     assert {name: lag for name, (_, lag) in measured.items()} == {
         f"clip {lag}": lag for lag in (-6, 0, 3, 11)
     }
     assert len(aligned) == 4
     for one in aligned:
-        for take in one.takes:
+        for take in one.renditions:
             assert len(take.features) == len(take.offsets)
             assert measure_sync(Parrot(), take)[1] == 0
 
@@ -210,8 +215,8 @@ def test_clips_are_shifted_into_sync():
 def test_a_take_that_was_stretched_is_shifted_by_as_much_more():
     slow = clean(speaker(frames=360, lag=15))
     stretched = EncodedSpeaker(speaker().speaker, [clean(speaker(lag=10)), slow])
-    (aligned,) = align_speakers([stretched], {"one": (0.9, 10)})
-    assert [measure_sync(Parrot(), take)[1] for take in aligned.takes] == [0, 0]
+    (aligned,) = align_speakers([stretched], {"one": AvOffset(0.9, 10)})
+    assert [measure_sync(Parrot(), take)[1] for take in aligned.renditions] == [0, 0]
 
 
 @pytest.mark.usefixtures("known_net")
@@ -220,9 +225,9 @@ def test_clips_without_clear_sync_are_dropped():
     late = speaker("late", "Cem", frames=3000, lag=LARGEST_LAG + 20, seed=5)
     strange = speaker("strange", "Bea", frames=3000, seed=8)
     other = clean(speaker(frames=3000, seed=9))
-    strange = replace(strange, takes=[replace(clean(strange), offsets=other.offsets)])
+    strange = replace(strange, renditions=[replace(clean(strange), offsets=other.offsets)])
     speakers = [good, strange, late]
-    measured = synchronise(speakers, SPREAD, TINY, QUICK)
+    measured = cross_measure(speakers, SPREAD, TINY, QUICK)
     aligned = align_speakers(speakers, measured)
     assert [one.speaker.name for one in aligned] == ["good"]
     assert set(measured) == {"good", "strange", "late"}
@@ -246,11 +251,11 @@ def test_nobody_is_judged_by_a_net_that_knows_them(monkeypatch):
     def measure(net, take):
         judged.append(person_of[id(take)])
         assert judged[-1] not in net.people
-        return 0.9, 0
+        return AvOffset(0.9, 0)
 
     monkeypatch.setattr(av_sync, "fit", remember)
     monkeypatch.setattr(av_sync, "measure_sync", measure)
-    synchronise(people, SPREAD, TINY, QUICK)
+    cross_measure(people, SPREAD, TINY, QUICK)
     assert set(judged) == {f"person {i}" for i in range(4)}
     assert all(taught)
 
@@ -292,28 +297,28 @@ def test_a_net_learns_what_the_sound_tells():
 def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    unbroken = train(folder=tmp_path / "one")
+    unbroken = train(run=tmp_path / "one")
     with pytest.raises(KeyboardInterrupt):
-        train(folder=tmp_path / "two", reporter=Interrupting(251))
+        train(run=tmp_path / "two", reporter=Interrupting(251))
     said = []
     listener = RememberingReporter()
     listener.say = said.append
-    resumed = train(folder=tmp_path / "two", reporter=listener)
+    resumed = train(run=tmp_path / "two", reporter=listener)
     assert any("step 200" in line for line in said)  # it went on from the checkpoint
     assert states_equal(unbroken, resumed)
 
 
 def test_a_finished_training_is_not_done_again(tmp_path):
     few = replace(QUICK, steps=2)
-    first = train(few, folder=tmp_path)
-    again = train(few, folder=tmp_path, reporter=Interrupting(1))
+    first = train(few, run=tmp_path)
+    again = train(few, run=tmp_path, reporter=Interrupting(1))
     assert states_equal(first, again)
 
 
 def test_a_training_that_is_asked_to_go_on_longer_does_or_says_why_not(tmp_path):
-    train(replace(QUICK, steps=2), folder=tmp_path)
+    train(replace(QUICK, steps=2), run=tmp_path)
     try:
-        net = train(replace(QUICK, steps=4), folder=tmp_path)
+        net = train(replace(QUICK, steps=4), run=tmp_path)
     except StyleheadError as refusal:
         assert refusal.remedy
     else:
@@ -323,7 +328,7 @@ def test_a_training_that_is_asked_to_go_on_longer_does_or_says_why_not(tmp_path)
 def test_disturbed_takes_are_learned_from_too():
     people = [speaker(seed=seed) for seed in (1, 2)]
     deaf = AlignedFeatures(torch.zeros_like(clean(people[0]).features), clean(people[0]).offsets)
-    mixed = [replace(one, takes=[*one.takes, deaf]) for one in people]
+    mixed = [replace(one, renditions=[*one.renditions, deaf]) for one in people]
     few = replace(QUICK, steps=3)
     assert not states_equal(*(fit(each, [], SPREAD, TINY, few) for each in (people, mixed)))
 
@@ -334,14 +339,16 @@ def test_a_clip_of_little_weight_is_seldom_learned_from():
     light = replace(light, speaker=replace(light.speaker, weight=0.01))
     few = replace(QUICK, steps=1, batch=2000, window=1)
     generator = torch.Generator().manual_seed(0)
-    light.takes[0] = AlignedFeatures(torch.ones_like(clean(light).features), clean(light).offsets)
+    light.renditions[0] = AlignedFeatures(
+        torch.ones_like(clean(light).features), clean(light).offsets
+    )
     features, _ = _batch([known, light], TINY, few, generator)
     share = (features == 1).flatten(1).all(1).float().mean()
     assert share == pytest.approx(0.01 / 1.01, abs=0.007)
 
 
 def test_progress_is_logged_as_a_table(tmp_path):
-    train(replace(QUICK, steps=2), folder=tmp_path)
+    train(replace(QUICK, steps=2), run=tmp_path)
     with (tmp_path / "log.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert row["step"] == "2"
@@ -379,7 +386,7 @@ def test_speakers_have_features_for_each_frame():
     speakers, spread = load_speakers([clip(1), clip(2)])
     assert [one.person for one in speakers] == ["person 1", "person 2"]
     for one in heard(speakers, tempi=()):
-        (take,) = one.takes
+        (take,) = one.renditions
         assert len(take.features) == len(take.offsets)
         assert take.features.shape[1] == LogMelEncoder.width
         assert len(take.offsets) == pytest.approx(60 * 3, abs=4)
@@ -390,8 +397,8 @@ def test_speakers_have_features_for_each_frame():
 def test_mouth_and_sound_of_a_clip_are_in_step_in_every_take():
     speakers, _ = load_speakers([clip(1)])
     (one,) = heard(speakers)
-    assert len(one.takes) == 4
-    for take in one.takes:
+    assert len(one.renditions) == 4
+    for take in one.renditions:
         _, lag = measure_sync(Parrot(), take)
         # Four syllables a second: 15 frames later is the next one.
         period = round(15 * len(take.offsets) / len(clean(one).offsets))
@@ -426,7 +433,7 @@ def test_clips_that_teach_nothing_are_left_out():
 
 def test_a_voice_moves_as_a_generator_imagines_it():
     samples = syllables(2.0)
-    offsets = imagine(samples, Teacher((Parrot(),), LogMelEncoder()))
+    offsets = pseudo_label(samples, Teacher((Parrot(),), LogMelEncoder()))
     features = torch.cat(list(LogMelEncoder().encode([samples])))
     wanted = features.mean(1).numpy()[:, None, None] * gape(0.2)
     np.testing.assert_allclose(offsets, wanted, atol=1e-5)
@@ -434,8 +441,8 @@ def test_a_voice_moves_as_a_generator_imagines_it():
 
 def test_several_generators_imagine_their_mean():
     one, other = Parrot(), MotionGenerator(replace(TINY, delay=0)).eval()
-    moved = [imagine(syllables(2.0), Teacher((net,), LogMelEncoder())) for net in (one, other)]
-    both = imagine(syllables(2.0), Teacher((one, other), LogMelEncoder()))
+    moved = [pseudo_label(syllables(2.0), Teacher((net,), LogMelEncoder())) for net in (one, other)]
+    both = pseudo_label(syllables(2.0), Teacher((one, other), LogMelEncoder()))
     assert np.abs(moved[0] - moved[1]).max() > 1e-3
     np.testing.assert_allclose(both, (moved[0] + moved[1]) / 2, atol=1e-6)
 
@@ -444,8 +451,8 @@ def test_lips_are_shut_where_they_are_known_to_be():
     shut = np.zeros(120, np.float32)
     shut[40:60] = 1
     teacher = Teacher((Parrot(),), LogMelEncoder())
-    opening = gaps(torch.from_numpy(imagine(syllables(2.0), teacher, shut))).mean(1)
-    free = gaps(torch.from_numpy(imagine(syllables(2.0), teacher))).mean(1)
+    opening = gaps(torch.from_numpy(pseudo_label(syllables(2.0), teacher, shut))).mean(1)
+    free = gaps(torch.from_numpy(pseudo_label(syllables(2.0), teacher))).mean(1)
     assert opening[40:60].abs().max() < 1e-6 < free[40:60].max()
     torch.testing.assert_close(opening[:40], free[:40])
 
@@ -457,7 +464,7 @@ def test_lips_are_shut_where_they_are_known_to_be():
 def data(tmp_path, monkeypatch):
     """Fill a folder as `prepare` does: five clips, one of a held-out person, and a voice."""
     for module in (motion_recipe, pseudo_labels):
-        monkeypatch.setattr(module, "IMAGINED", 2)
+        monkeypatch.setattr(module, "PIECE", 2)
     folder = tmp_path / "data"
     (folder / "clips").mkdir(parents=True)
     held = min(PEOPLE)
@@ -472,12 +479,18 @@ def data(tmp_path, monkeypatch):
     return folder
 
 
-ONCE = MotionTraining(steps=1, batch=2, window=40, spoken=0.0)
+ONCE = MotionTraining(steps=1, batch=2, window=40, synthetic_speech=0.0)
 
 
-def learn(data, path, how=ONCE, **more):
+def learn(data, path, config=ONCE, **more):
     return train_motion(
-        data, path.parent / "run", path, how, encoder="log-mel", ears=LogMelEncoder(), **more
+        data,
+        path.parent / "run",
+        path,
+        config,
+        encoder_name="log-mel",
+        encoder=LogMelEncoder(),
+        **more,
     )
 
 
@@ -498,11 +511,11 @@ def test_training_writes_a_file_that_the_product_loads(data, tmp_path):
 
 def test_lags_are_measured_once_for_a_folder(data, tmp_path, monkeypatch):
     (data / "sync.json").unlink()
-    monkeypatch.setattr(motion_recipe, "synchronise", lambda heard, *_, **__: {
-        one.speaker.name: (0.9, 2) for one in heard
+    monkeypatch.setattr(motion_recipe, "cross_measure", lambda encoded, *_, **__: {
+        one.speaker.name: AvOffset(0.9, 2) for one in encoded
     })  # fmt: skip
     learn(data, tmp_path / "one.safetensors")
-    monkeypatch.setattr(motion_recipe, "synchronise", None)
+    monkeypatch.setattr(motion_recipe, "cross_measure", None)
     learn(data, tmp_path / "two.safetensors")
     assert json.loads((data / "sync.json").read_text())["0.mp4"] == [0.9, 2]
 
@@ -522,7 +535,7 @@ def taught(monkeypatch):
         return [replace(sentence, name=f"spoken for {names}", weight=weight)]
 
     monkeypatch.setattr(motion_recipe, "fit", remember)
-    monkeypatch.setattr(motion_recipe, "spoken_speakers", speak)
+    monkeypatch.setattr(motion_recipe, "synthetic_speakers", speak)
     return lessons
 
 
@@ -530,19 +543,19 @@ FILMED = ["0.mp4", "1.mp4", "2.mp4"]
 
 
 def test_without_a_teacher_the_first_nets_imagine_for_the_last(data, tmp_path, taught):
-    learn(data, tmp_path / "x.safetensors", replace(ONCE, spoken=0.3, teachers=2))
+    learn(data, tmp_path / "x.safetensors", replace(ONCE, synthetic_speech=0.3, teachers=2))
     last = [*FILMED, "spoken for MotionGenerator and MotionGenerator"]
     assert taught == [FILMED, FILMED, last]
 
 
 def test_a_teacher_imagines_for_the_only_net(data, tmp_path, taught):
-    how = replace(ONCE, spoken=0.3, imagined=0.3, pieces=2)
+    how = replace(ONCE, synthetic_speech=0.3, pseudo_labels=0.3, pseudo_label_pieces=2)
     learn(data, tmp_path / "x.safetensors", how, teacher=Teacher((Parrot(),), LogMelEncoder()))
-    ((*filmed, spoken, first, second),) = taught
+    ((*filmed, synthetic, first, second),) = taught
     assert filmed == FILMED
-    assert spoken == "spoken for Parrot"
-    assert first == "tape 0"
-    assert second.startswith("tape ")
+    assert synthetic == "spoken for Parrot"
+    assert first == "corpus 0"
+    assert second.startswith("corpus ")
 
 
 def test_held_out_people_are_never_learned_from(data, tmp_path, taught):
@@ -553,7 +566,7 @@ def test_held_out_people_are_never_learned_from(data, tmp_path, taught):
 def test_clips_of_one_person_are_too_few(data, tmp_path):
     for number in (0, 1):
         (data / "clips" / f"{number}.mp4.npz").unlink()
-    with pytest.raises(MediaError, match="fewer than two people") as caught:
+    with pytest.raises(DataError, match="fewer than two people") as caught:
         learn(data, tmp_path / "x.safetensors")
     assert caught.value.remedy
 
@@ -567,8 +580,8 @@ def test_without_a_voice_tape_training_says_what_to_prepare(data, tmp_path):
 
 def test_another_encoders_run_is_not_gone_on_with(tmp_path):
     few = replace(QUICK, steps=2)
-    train(few, folder=tmp_path)
+    train(few, run=tmp_path)
     other = replace(TINY, encoder="another")
     with pytest.raises(StyleheadError) as caught:
-        fit([speaker(seed=1)], [], SPREAD, other, few, folder=tmp_path)
+        fit([speaker(seed=1)], [], SPREAD, other, few, run=tmp_path)
     assert caught.value.remedy

@@ -5,6 +5,7 @@ import pytest
 
 from stylehead.errors import WeightsError
 from stylehead.files import digest
+from stylehead.training import loop
 from stylehead.training.loop import register
 from stylehead.weights import store
 from stylehead.weights.store import read_manifest
@@ -40,6 +41,7 @@ embedded = true
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
     (tmp_path / "stylehead").mkdir()
+    monkeypatch.setattr(loop, "PACKAGE", tmp_path / "stylehead")
     monkeypatch.setattr(store, "PACKAGE", tmp_path / "stylehead")
     (tmp_path / "weights.toml").write_text(LIST)
     trained = tmp_path / "trained.bin"

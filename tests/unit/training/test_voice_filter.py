@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.errors import MediaError
+from stylehead.errors import DataError
 from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
 from stylehead.speech.mel import LOUDNESS, mel_filters
 from stylehead.speech.separation import N_FFT, SPAN
@@ -194,7 +194,7 @@ def test_a_resumed_training_ends_as_an_unbroken_one(data, tmp_path):
 def test_every_role_is_needed(data, tmp_path, missing):
     (data / "sounds" / f"{missing}.npz").unlink()
     how = VoiceFilterTraining(clean=("one",), steps=1)
-    with pytest.raises(MediaError, match="lacks") as caught:
+    with pytest.raises(DataError, match="lacks") as caught:
         train(data, tmp_path, how)
     assert "prepare" in caught.value.remedy
 
@@ -212,11 +212,11 @@ def test_the_log_holds_the_mean_loss(data, tmp_path, monkeypatch):
     train(data, tmp_path)
     with (tmp_path / "run" / "log.csv").open() as file:
         (row,) = csv.DictReader(file)
-    assert float(row["mask"]) == pytest.approx(np.mean(seen), rel=1e-5)
+    assert float(row["voice/mask"]) == pytest.approx(np.mean(seen), rel=1e-5)
 
 
 @pytest.mark.usefixtures("small")
-def test_a_tape_may_be_shorter_than_a_window(data, tmp_path):
+def test_a_corpus_may_be_shorter_than_a_window(data, tmp_path):
     np.savez(data / "sounds" / "voice_two.npz", samples=np.full(3200, 1000, np.int16))
     path, _ = train(
         data, tmp_path, VoiceFilterTraining(clean=("one", "two"), steps=2, batch=8, seconds=1.0)

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from stylehead.errors import MediaError
+from stylehead.errors import DataError
 from stylehead.media.audio import loudness, piece_energies
 from stylehead.speech.mel import LOUDNESS
 from stylehead.training.data.audio import (
@@ -114,7 +114,7 @@ def test_what_cannot_be_heard_is_left_out_and_said(folder, tmp_path):
 
 def test_a_folder_without_sound_is_an_error_with_a_remedy(tmp_path):
     for place in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(MediaError) as caught:
+        with pytest.raises(DataError) as caught:
             prepare_sounds(place, tmp_path / "voice.npz")
         assert caught.value.remedy
     assert not (tmp_path / "voice.npz").exists()

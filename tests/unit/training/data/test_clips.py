@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from stylehead.errors import FaceError, MediaError
-from stylehead.tracking import clip as clip_module
+from stylehead.errors import DataError, FaceError, MediaError
 from stylehead.training.data import clips as clips_module
 from stylehead.training.data.clips import Clip, load_clips, prepare_clips, read_people, save_clip
 from tests.stand_ins.faces import RememberingReporter, face_track, mean_mesh, without_face
@@ -33,8 +32,8 @@ def tracker(monkeypatch):
             raise MediaError(f"{path} has no sound.", remedy="Another clip.")
         return Sound()
 
-    monkeypatch.setattr(clip_module, "track_video", track_video)
-    monkeypatch.setattr(clips_module.media, "open_audio", open_audio)
+    monkeypatch.setattr(clips_module, "track_video", track_video)
+    monkeypatch.setattr(clips_module, "open_audio", open_audio)
     return asked
 
 
@@ -121,12 +120,12 @@ def test_without_a_table_nobody_is_named(clips):
 
 
 def test_a_folder_that_is_none_is_an_error_with_a_remedy(tmp_path):
-    with pytest.raises(MediaError, match="nowhere") as caught:
+    with pytest.raises(DataError, match="nowhere") as caught:
         prepare_clips(tmp_path / "nowhere", tmp_path / "work")
     assert caught.value.remedy
 
 
 def test_a_folder_without_tracked_clips_says_what_to_run(tmp_path):
-    with pytest.raises(MediaError, match="no tracked clips") as caught:
+    with pytest.raises(DataError, match="no tracked clips") as caught:
         load_clips(tmp_path)
     assert "stylehead prepare" in caught.value.remedy

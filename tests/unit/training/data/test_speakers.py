@@ -25,11 +25,11 @@ GAPE = ([65, 66, 67], [63, 62, 61])
 
 
 class Level:
-    """SpeechEncoder that hear how loud each frame is."""
+    """A speech encoder whose one feature is how loud each frame is."""
 
     width = 1
 
-    def listen(self, blocks):
+    def encode(self, blocks):
         samples = np.concatenate(list(blocks))
         frames = -(-len(samples) * 60 // SPEECH_RATE)
         padded = np.pad(samples, (0, 400))
@@ -88,7 +88,7 @@ def test_speakers_have_sound_and_motion_at_sixty_a_second():
 @pytest.mark.parametrize("start", [0.0, 0.6])
 def test_mouth_and_sound_are_in_step_whatever_the_rate_and_the_start(fps, start):
     (one,), _ = load_speakers([clip(fps=fps, start=start)])
-    (level,) = Level().listen([one.samples])
+    (level,) = Level().encode([one.samples])
     level = level[: len(one.offsets), 0].numpy()
     level = np.convolve(level, np.hanning(9), "same")
     scores = [
@@ -189,7 +189,7 @@ def test_there_and_back_leaves_the_middle():
 def speaker(seconds=2.0):
     """Somebody whose mouth opens as it gets louder."""
     samples = syllables(seconds).copy()
-    (level,) = Level().listen([samples])
+    (level,) = Level().encode([samples])
     smooth = np.convolve(level[:, 0], np.hanning(9) / 4, "same")
     offsets = smooth[:, None, None] * gape(10.0)
     return Speaker("one", "Ann", samples, offsets.astype(np.float32))
@@ -199,7 +199,7 @@ def test_a_speaker_is_heard_as_recorded_first():
     one = speaker()
     (heard,) = encode_speakers([one], LogMelEncoder(), SILENCE)
     assert heard.speaker is one
-    first = heard.takes[0]
+    first = heard.renditions[0]
     assert first.features.dtype == torch.float16
     wanted = torch.cat(list(LogMelEncoder().encode([one.samples])))
     torch.testing.assert_close(first.features, wanted.half(), rtol=0, atol=0)
@@ -208,28 +208,29 @@ def test_a_speaker_is_heard_as_recorded_first():
 
 def test_disturbed_takes_follow_and_are_stretched():
     (heard,) = encode_speakers([speaker()], LogMelEncoder(), SILENCE)
-    lengths = [len(one.features) for one in heard.takes]
+    lengths = [len(one.features) for one in heard.renditions]
     assert lengths == [120, *[120 * up // down for up, down in TEMPI]]
-    assert all(len(one.features) == len(one.offsets) for one in heard.takes)
-    assert not torch.equal(heard.takes[1].features, heard.takes[0].features)
+    assert all(len(one.features) == len(one.offsets) for one in heard.renditions)
+    assert not torch.equal(heard.renditions[1].features, heard.renditions[0].features)
 
 
 def test_without_tempi_there_is_one_take():
     (heard,) = encode_speakers([speaker()], LogMelEncoder(), SILENCE, tempi=())
-    assert len(heard.takes) == 1
+    assert len(heard.renditions) == 1
 
 
 def test_sound_and_motion_are_stretched_together(monkeypatch):
-    monkeypatch.setattr(speakers.sounds, "disturb", lambda voice, *_: voice)
+    monkeypatch.setattr(speakers, "disturb", lambda voice, *_: voice)
     (heard,) = encode_speakers([speaker()], Level(), SILENCE)
-    for one in heard.takes:
+    for one in heard.renditions:
         level = np.convolve(one.features[:, 0].float(), np.hanning(9), "same")
         assert together(level[5:-5], opening(one.offsets)[5:-5]) > 0.98
 
 
 def test_the_same_seed_hears_the_same():
     one, same, other = (
-        encode_speakers([speaker()], Level(), SILENCE, seed=seed)[0].takes for seed in (1, 1, 2)
+        encode_speakers([speaker()], Level(), SILENCE, seed=seed)[0].renditions
+        for seed in (1, 1, 2)
     )
     for a, b in zip(one, same, strict=True):
         assert torch.equal(a.features, b.features)
@@ -241,4 +242,4 @@ def test_a_take_ends_with_the_shorter_of_sound_and_motion():
     (heard,) = encode_speakers(
         [Speaker("short", "Ann", one.samples[: SPEECH_RATE + 1], one.offsets)], Level(), SILENCE
     )
-    assert len(heard.takes[0].features) == len(heard.takes[0].offsets) == 61
+    assert len(heard.renditions[0].features) == len(heard.renditions[0].offsets) == 61

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 import torch
 
-from stylehead.errors import MediaError
+from stylehead.errors import DataError
 from stylehead.media.audio import loudness, open_audio, piece_energies
 from stylehead.speech.mel import LOUDNESS
 from stylehead.training.data.synthetic_speech import (
@@ -14,9 +14,9 @@ from stylehead.training.data.synthetic_speech import (
     SENTENCES,
     VOICES,
     Phone,
-    close,
+    close_lips,
     closed_lips,
-    frames_of,
+    frame_count,
     read_phones,
     read_voice,
     synthesise,
@@ -85,7 +85,7 @@ def test_frames_beyond_the_phones_are_open():
 
 def test_shut_lips_have_the_height_of_the_neutral_face():
     offsets = torch.randn(3, 68, 3)
-    closed = close(offsets, np.array([0.0, 0.25, 1.0], np.float32))
+    closed = close_lips(offsets, np.array([0.0, 0.25, 1.0], np.float32))
     lips = slice(48, 68)
     assert torch.equal(closed[0], offsets[0])
     torch.testing.assert_close(closed[1, lips, 1], 0.75 * offsets[1, lips, 1])
@@ -98,7 +98,7 @@ def test_shut_lips_have_the_height_of_the_neutral_face():
 def test_the_motion_given_is_not_changed():
     offsets = torch.randn(2, 68, 3)
     before = offsets.clone()
-    close(offsets, np.ones(2, np.float32))
+    close_lips(offsets, np.ones(2, np.float32))
     assert torch.equal(offsets, before)
 
 
@@ -107,7 +107,7 @@ def test_the_motion_given_is_not_changed():
 
 @pytest.mark.parametrize(("length", "frames"), [(0, 0), (266, 0), (267, 1), (16_000, 60)])
 def test_only_whole_frames_count(length, frames):
-    assert frames_of(np.zeros(length, np.float32)) == frames
+    assert frame_count(np.zeros(length, np.float32)) == frames
 
 
 def test_a_voice_is_read_at_the_usual_loudness(tmp_path):
@@ -158,6 +158,6 @@ def test_an_m_is_quieter_than_the_vowel_beside_it(tmp_path):
 
 def test_without_the_synthesiser_one_is_told_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(MediaError, match="flite") as caught:
+    with pytest.raises(DataError, match="flite") as caught:
         synthesise("Mom.", "kal16", tmp_path / "said.wav")
     assert "flite" in caught.value.remedy
