@@ -27,7 +27,7 @@ from stylehead.media.audio import open_audio
 from stylehead.media.image import read_image
 from stylehead.options import DEFAULT_STYLE, Encoder, Encoding, Options
 from stylehead.pipeline import load_predictor
-from stylehead.rendering.mesh_renderer import prepare, render
+from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare, render
 from stylehead.style.file import find_style
 from stylehead.tracking.portrait import find_portrait
 from stylehead.types import SPEECH_RATE
@@ -73,7 +73,8 @@ def rendering_rate(image: Path, audio: Path) -> float:
     device = torch.device("cpu")
     portrait = find_portrait(read_image(image), name=str(image))
     style = find_style(DEFAULT_STYLE)
-    scene = prepare(portrait, style.references, crop_size=512, device=device)
+    networks = load_mouth_networks(device)
+    scene = prepare(portrait, style.references, networks, crop_size=512, device=device)
     sound = open_audio(audio)
     controls = Options()
     models = load_predictor(Encoding(encoder=Encoder.WHISPER), device)

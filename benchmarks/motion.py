@@ -32,6 +32,7 @@ from stylehead.evaluation.ravdess import FACE_WIDTH
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.media.audio import Sound, open_audio
+from stylehead.models.motion_generator import MotionGenerator
 from stylehead.options import DEFAULT_STYLE, Encoder, Encoding
 from stylehead.pipeline import Predictor, load_predictor
 from stylehead.speech.encoders import LogMelEncoder
@@ -42,7 +43,7 @@ from stylehead.training.data.speakers import Speaker, load_speakers
 from stylehead.training.data.synthetic_speech import BILABIALS, synthesise
 from stylehead.training.encoders import NAMES, encoder_named
 from stylehead.types import SPEECH_RATE, Floats
-from stylehead.weights.networks import load_motion_generator
+from stylehead.weights.networks import load_network
 from stylehead.weights.store import PACKAGE
 
 FPS = Fraction(60)
@@ -80,7 +81,7 @@ def main() -> None:
         if path is None:
             print(f"no weights for {name}")
             continue
-        generator = load_motion_generator(path)
+        generator = load_network(MotionGenerator, path)
         heard_by[name] = replace(usual, ears=encoder_named(name), generator=generator)
     held_out_table(asked.data, usual, heard_by)
     leak_table(asked.data, usual, asked.noise, asked.music)

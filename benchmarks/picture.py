@@ -4,7 +4,7 @@
     python benchmarks/picture.py --data DATA --clips CLIPS [--runs RUNS] [--sheet SHEET.png]
 
 DATA is what `stylehead prepare` made of CLIPS, as clips and as pictures; the people are those of
-stylehead/training/held_out.py. Each clip's first closed mouth is moved to the clip's own tracked
+stylehead/training/data/clips.py. Each clip's first closed mouth is moved to the clip's own tracked
 mesh, in crops of 512 pixels. "Another moment filmed" is the bar for any picture network: the frame
 of the same film whose mouth is most alike, moved to the target's mesh. RUNS holds
 style_generator_NAME.safetensors of ablations, made by `stylehead train generator --config` (see
@@ -35,8 +35,14 @@ from stylehead.face.performance import recover_performance
 from stylehead.media.image import write_image
 from stylehead.media.video import read_frames
 from stylehead.models.mouth_generator import CHANNELS
-from stylehead.rendering.mesh_renderer import BATCH, MeshScene, move, prepare
-from stylehead.rendering.mouth_crop import DRAWN, SIZE, MouthCrop
+from stylehead.rendering.mesh_renderer import (
+    BATCH,
+    MeshScene,
+    load_mouth_networks,
+    move,
+    prepare,
+)
+from stylehead.rendering.mouth_crop import CROP_POINTS, CROP_SIZE, MouthCrop
 from stylehead.rendering.mouth_generator import MouthCompleter
 from stylehead.rendering.patterns import Pattern, frame_crop
 from stylehead.style.references import retrieve
@@ -67,7 +73,7 @@ class Shot:
     filmed: Pixels
     """(CROP, CROP, 3) laid over the source's crop."""
     vertices: Floats
-    place: MouthCrop
+    mouth: MouthCrop
     area: Pixels
     """(CROP, CROP) W of Eq. 3."""
     opening: float
@@ -119,8 +125,8 @@ def judge_clip(
     spread = usable[np.linspace(0, len(usable) - 1, SPREAD).astype(int)].tolist()
     shown_frames = read_rows(film, clip.track, {source, *run, *spread})
     scene = stage(shown_frames[source], clip.track, source, references)
-    warp_source = WarpSource(scene.picture, scene.rig, FaceModel.embedded().pose(
-        scene.rig.in_crop(clip.track.mesh[source])))  # fmt: skip
+    warp_source = WarpSource(scene.picture, scene.mesh, FaceModel.embedded().pose(
+        scene.mesh.in_crop(clip.track.mesh[source])))  # fmt: skip
     shots = {
         row: shoot(shown_frames[row], clip.track.mesh[row], warp_source, scene)
         for row in {*run, *spread}
@@ -129,20 +135,20 @@ def judge_clip(
     spread, run = ([row for row in rows if row in shots] for rows in (spread, run))
     methods: dict[str, Complete] = {
         "warp": lambda *_: None,
-        "nearest pattern pasted": lambda crop, vertices, place: paste(scene, crop, vertices, place),
+        "nearest pattern pasted": lambda crop, vertices, mouth: paste(scene, crop, vertices, mouth),
     }
     for name, path in nets.items():
         net = load_mouth_generator(path)
         completer = MouthCompleter(net, CPU)
         if net.config.patterns:
             completer.encode_patterns([pattern.patch() for pattern in scene.patterns])
-        methods[name] = lambda crop, vertices, place, by=completer: by.complete(
-            [crop], [vertices], [place]
+        methods[name] = lambda crop, vertices, mouth, by=completer: by.complete(
+            [crop], [vertices], [mouth]
         )
     found = {"another moment filmed": another_moment(film, clip.track, spread, references)}
     with landmarker(video=False) as task:
         filmed = [measure_face(shots[row].filmed, task) for row in spread]
-        portrait = describe(scene.picture, scene.rig.source[:468, :2])
+        portrait = describe(scene.picture, scene.mesh.source[:468, :2])
         for name, complete in methods.items():
             made = {row: finish(scene, shots[row], complete) for row in shots}
             if name in ("warp", "stylehead"):
@@ -217,7 +223,7 @@ def stage(
     face = Face(track.mesh[row], track.expression[row])
     rotation = FaceModel.embedded().pose(face.mesh).rotation
     portrait = Portrait(pixels, face, rotation, 1, 1)
-    return prepare(portrait, references, crop_size=CROP, device=CPU)
+    return prepare(portrait, references, load_mouth_networks(CPU), crop_size=CROP, device=CPU)
 
 
 def shoot(pixels: Pixels, mesh: Floats, warp_source: WarpSource, scene: MeshScene) -> Shot:
@@ -234,8 +240,8 @@ def shoot(pixels: Pixels, mesh: Floats, warp_source: WarpSource, scene: MeshScen
     points = to_68(laid)
     return Shot(
         np.asarray(filmed, np.uint8),
-        scene.rig.follow(laid, pose),
-        frame_crop(scene.rig, pose),
+        scene.mesh.from_tracked(laid, pose),
+        frame_crop(scene.mesh, pose),
         region_weights(points[:, :2], CROP),
         float(mouth_opening(points) / interocular(points)),
     )
@@ -244,25 +250,25 @@ def shoot(pixels: Pixels, mesh: Floats, warp_source: WarpSource, scene: MeshScen
 def finish(scene: MeshScene, shot: Shot, complete: Complete) -> Pixels:
     """Return the crop moved to a shot and completed."""
     crop = move(scene, shot.vertices)
-    complete(crop, shot.vertices, shot.place)
+    complete(crop, shot.vertices, shot.mouth)
     return crop
 
 
-def paste(scene: MeshScene, crop: Pixels, vertices: Floats, place: MouthCrop) -> None:
+def paste(scene: MeshScene, crop: Pixels, vertices: Floats, mouth: MouthCrop) -> None:
     """Paste the mouth of the nearest pattern, the baseline."""
-    lips = place.in_patch(vertices[DRAWN, :2])[48:68]
+    lips = mouth.in_patch(vertices[CROP_POINTS, :2])[48:68]
     nearest = min(
         scene.patterns,
         key=lambda one: float(np.linalg.norm(pattern_lips(one) - lips, axis=1).mean()),
     )
-    area = region_weights(place.in_patch(vertices[DRAWN, :2]), SIZE) == MOUTH
+    area = region_weights(mouth.in_patch(vertices[CROP_POINTS, :2]), CROP_SIZE) == MOUTH
     cover = cv2.GaussianBlur(area.astype(np.float32), (0, 0), 1.0)[..., None]
-    place.blend(crop, np.concatenate([cover, cover * nearest.patch()], -1))
+    mouth.blend(crop, np.concatenate([cover, cover * nearest.patch()], -1))
 
 
 def pattern_lips(pattern: Pattern) -> Floats:
     """Return the lips (20, 2) of a pattern in its patch."""
-    return pattern.place.in_patch(pattern.vertices[DRAWN, :2])[48:68]
+    return pattern.mouth.in_patch(pattern.vertices[CROP_POINTS, :2])[48:68]
 
 
 def compare(made: Pixels, shot: Shot) -> list[float]:
@@ -290,9 +296,10 @@ def measure_face(crop: Pixels, task: FaceLandmarker) -> tuple[float, float]:
 
 def flicker(made: dict[int, Pixels], shots: dict[int, Shot], run: list[int]) -> float:
     """Return the mean change of the mouth from frame to frame, in the mouth's own patch."""
-    patches = [shots[row].place.cut(made[row]).astype(np.float32) for row in run]
+    patches = [shots[row].mouth.cut(made[row]).astype(np.float32) for row in run]
     areas = [
-        region_weights(shots[row].place.in_patch(shots[row].vertices[DRAWN, :2]), SIZE) == MOUTH
+        region_weights(shots[row].mouth.in_patch(shots[row].vertices[CROP_POINTS, :2]), CROP_SIZE)
+        == MOUTH
         for row in run
     ]
     changes = [
@@ -327,9 +334,9 @@ def strip(
 ) -> list[Pixels]:
     """Return one row of mouths for the sheet, the widest open ones; with the film below."""
     widest = sorted(rows, key=lambda row: shots[row].opening)[:: max(1, len(rows) // 8)][-8:]
-    out = [np.concatenate([shots[row].place.cut(made[row]) for row in widest], 1)]
+    out = [np.concatenate([shots[row].mouth.cut(made[row]) for row in widest], 1)]
     if filmed:
-        out.append(np.concatenate([shots[row].place.cut(shots[row].filmed) for row in widest], 1))
+        out.append(np.concatenate([shots[row].mouth.cut(shots[row].filmed) for row in widest], 1))
     return out
 
 
@@ -337,10 +344,12 @@ def speed(path: Path) -> None:
     """Print milliseconds a frame of the network alone, frames in batches as in rendering."""
     net = load_mouth_generator(path)
     count = BATCH["cpu"]
-    warped = torch.rand(count, 3, SIZE, SIZE).contiguous(memory_format=torch.channels_last)
-    drawn = torch.rand(count, CHANNELS, SIZE, SIZE)
+    warped = torch.rand(count, 3, CROP_SIZE, CROP_SIZE).contiguous(
+        memory_format=torch.channels_last
+    )
+    drawn = torch.rand(count, CHANNELS, CROP_SIZE, CROP_SIZE)
     with torch.inference_mode():
-        memory = net.remember(torch.rand(1, 3 * net.config.patterns, SIZE, SIZE))
+        memory = net.encode(torch.rand(1, 3 * net.config.patterns, CROP_SIZE, CROP_SIZE))
         took: list[float] = []
         for _ in range(20):
             began = time.perf_counter()

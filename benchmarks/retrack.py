@@ -24,7 +24,7 @@ from stylehead.motion.file import load_motion
 from stylehead.motion.finishing import at_rate
 from stylehead.options import DEFAULT_STYLE, Encoder, Encoding
 from stylehead.pipeline import load_predictor
-from stylehead.rendering.mesh_renderer import MeshScene, prepare, render
+from stylehead.rendering.mesh_renderer import MeshScene, load_mouth_networks, prepare, render
 from stylehead.style.file import find_style
 from stylehead.tracking.detector import faces_in, landmarker
 from stylehead.tracking.portrait import find_portrait
@@ -38,7 +38,7 @@ def asked_landmarks(scene: MeshScene, motion: Motion) -> Floats:
     """Return where the motion puts the 68 landmarks, (T, 68, 2) in crop pixels."""
     offsets = FaceModel.embedded().mesh_offsets(motion.landmarks)
     placed = [
-        scene.rig.pose_vertices(
+        scene.mesh.pose_vertices(
             offsets[t], motion.rotation[t], motion.translation[t], float(motion.blink[t])
         )
         for t in range(len(motion))
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--motion", type=Path)
     asked = parser.parse_args()
     device = torch.device("cpu")
+    networks = load_mouth_networks(device)
     style = find_style(asked.style or DEFAULT_STYLE)
     if asked.motion:
         motion = at_rate(load_motion(asked.motion), FPS)
@@ -78,7 +79,7 @@ def main() -> None:
     print(f"{'portrait':24} {'error %':>8} {'p95 %':>8} {'opening r':>10} {'found':>6}")
     for path in asked.portraits:
         portrait = find_portrait(read_image(path), name=str(path))
-        scene = prepare(portrait, style.references, crop_size=SIZE, device=device)
+        scene = prepare(portrait, style.references, networks, crop_size=SIZE, device=device)
         want, have = asked_landmarks(scene, motion), tracked_landmarks(scene, motion)
         seen = ~np.isnan(have[:, 0, 0])
         width = np.ptp(want[..., :17, 0], axis=1)

@@ -16,26 +16,34 @@ import wave
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stylehead.finetuning.holdout import HoldoutTest, Row, distance_ratio, style_distances
-from stylehead.finetuning.run import NEUTRAL_SPEECH, REPLAY_SECONDS, tune
+from stylehead.finetuning.config import TransferConfig
+from stylehead.finetuning.holdout import (
+    HoldoutScores,
+    HoldoutTest,
+    distance_ratio,
+    style_distances,
+)
+from stylehead.finetuning.run import tune
+from stylehead.finetuning.speech import (
+    EncodedSpeech,
+    encode_speech,
+    replayed_speech,
+    unheard_speech,
+)
 from stylehead.finetuning.target_clip import TargetClip, learn_target_clip
-from stylehead.finetuning.transfer import TransferConfig
-from stylehead.media.audio import Sound, open_audio
-from stylehead.media.image import write_image
+from stylehead.media.audio import open_audio
 from stylehead.models.adapter import Adapter
 from stylehead.motion.models import generator_digest, tuning_of
 from stylehead.options import Encoder, Encoding
 from stylehead.pipeline import Predictor, load_predictor
-from stylehead.speech.listen import speech_features
 from stylehead.style.file import load_style, save_style
-from stylehead.style.learn import STYLE_FPS
 from stylehead.style.mix import as_mix
-from stylehead.style.sheet import ACCENT, INK, PAPER, write
 from stylehead.training.data.clips import load_clip
 from stylehead.types import SPEECH_RATE, Style, Tuning
 
@@ -56,7 +64,7 @@ CLIPS = {
     "styletalk__sadfather_clip1.mp4": "sad, silent",
     "MagicPortrait__driving.mp4": "brows, head turning, silent",
 }
-"""Held-out people (`training/held_out.py`) of 7 s and more, and silent clips, which no motion was
+"""Held-out people of 7 s and more, and silent clips, which no motion was
 learned from; chosen for variety before anything was measured."""
 LONGEST = 45.0  # seconds of a clip that are used
 FULL = TransferConfig()
@@ -72,46 +80,49 @@ PERSON = "the person, learned part"
 HELD_OUT, LEARNED = "held-out part", "learned part"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Bench:
     """What all clips share."""
 
-    models: Predictor
+    predictor: Predictor
     replay: list[torch.Tensor]
-    judged: Sound
+    validation_speech: EncodedSpeech
     """Neutral speech that decides which change is kept."""
-    speech: Sound
+    speech: EncodedSpeech
     """Neutral speech that the tables are made of."""
     data: Path
     run: Path
 
-    def singer(self, name: str) -> TargetClip:
+    def target(self, name: str) -> TargetClip:
         """Return a clip, split; its sound as a file of its own."""
         clip = load_clip(self.data / "clips" / f"{name}.npz")
-        rows = np.flatnonzero(clip.track.seconds <= clip.track.seconds[0] + LONGEST)
-        track = replace(
-            clip.track,
-            **{
-                field: getattr(clip.track, field)[rows]
-                for field in ("mesh", "expression", "sharpness", "seconds", "cuts")
-            },
-        )
+        track = clip.track[clip.track.seconds <= clip.track.seconds[0] + LONGEST]
         sound = None
         if len(clip.samples):
             path = self.run / f"{name}.wav"
             write_wav(path, clip.samples[: int(LONGEST * SPEECH_RATE)])
             sound = open_audio(path)
-        return learn_target_clip(track, sound, self.models, name, name)
+        return learn_target_clip(track, sound, self.predictor, name, name)
 
-    def tuned(self, singer: TargetClip, how: TransferConfig) -> Style:
-        """Return the singer's style, tuned."""
-        holdout = HoldoutTest(self.models, self.judged, [singer.held_out], None)
-        takes = [] if singer.take is None else [singer.take]
-        return tune(singer.style, takes, self.replay, holdout, how, None)
+    def tuned(self, target: TargetClip, config: TransferConfig) -> Style:
+        """Return the target's style, tuned."""
+        test = HoldoutTest(
+            networks=self.predictor.networks,
+            neutral_speech=self.validation_speech,
+            held_out=[target.held_out],
+        )
+        aligned = [] if target.aligned is None else [target.aligned]
+        return tune(target.style, aligned, self.replay, test, config, None)
 
-    def holdout(self, singer: TargetClip) -> HoldoutTest:
-        """Return what the tables judge by."""
-        return HoldoutTest(self.models, self.speech, [singer.held_out], singer.held_sound)
+    def holdout(self, target: TargetClip) -> HoldoutTest:
+        """Return the hold-out test of the tables."""
+        own = target.held_out_sound
+        return HoldoutTest(
+            networks=self.predictor.networks,
+            neutral_speech=self.speech,
+            held_out=[target.held_out],
+            own_speech=encode_speech(own, self.predictor.listener) if own else None,
+        )
 
 
 def main() -> None:
@@ -122,30 +133,32 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--clip", action="append", help="only these", choices=list(CLIPS))
     parser.add_argument("--table-only", action="store_true", help="no ablations, no sweep")
-    asked = parser.parse_args()
-    models = load_predictor(Encoding(encoder=Encoder.WHISPER), torch.device("cpu"))
-    asked.run.mkdir(parents=True, exist_ok=True)
+    arguments = parser.parse_args()
+    predictor = load_predictor(Encoding(encoder=Encoder.WHISPER), torch.device("cpu"))
+    arguments.run.mkdir(parents=True, exist_ok=True)
+    listener = predictor.listener
     bench = Bench(
-        models,
-        [speech_features(open_audio(NEUTRAL_SPEECH, duration=REPLAY_SECONDS), models.listener)],
-        open_audio(NEUTRAL_SPEECH, start=REPLAY_SECONDS),
-        open_audio(asked.speech),
-        asked.data,
-        asked.run,
+        predictor=predictor,
+        replay=[encode_speech(replayed_speech(), listener).features],
+        validation_speech=encode_speech(unheard_speech(), listener),
+        speech=encode_speech(open_audio(arguments.speech), listener),
+        data=arguments.data,
+        run=arguments.run,
     )
-    found = {name: rows_of(bench, name, not asked.table_only) for name in asked.clip or CLIPS}
-    clip_table(found)
-    mean_table(found)
+    more = not arguments.table_only
+    clips = {name: rows_of(bench, name, more) for name in arguments.clip or CLIPS}
+    clip_table(clips)
+    mean_table(clips)
     first = f"strength {STRENGTHS[0]}, {LEARNED}"
-    swept = [rows for rows in found.values() if first in rows]
+    swept = [rows for rows in clips.values() if first in rows]
     for against in (LEARNED, HELD_OUT) if swept else ():
-        sweep_table(swept, against, asked.run / f"strength, {against}.png")
+        sweep_table(swept, against, arguments.run / f"strength, {against}.png")
 
 
 def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
     """Return the rows of one clip, from RUN where they are finished."""
     path = bench.run / f"{name}.json"
-    key = {"generator": generator_digest(bench.models.encoder), "settings": asdict(FULL)}
+    key = {"generator": generator_digest(bench.predictor.encoder), "settings": asdict(FULL)}
     kept = json.loads(path.read_text()) if path.is_file() else {}
     rows = kept.get("rows", {}) if kept.get("key") == key else {}
     wanted = {"tuned": FULL, **(ABLATIONS if more else {})}
@@ -155,54 +168,63 @@ def rows_of(bench: Bench, name: str, more: bool) -> dict[str, dict[str, float]]:
     missing = [row for row in wanted if row not in rows or (again and row == "tuned")]
     if swept and not missing:
         return rows
-    singer = bench.singer(name)
-    holdout = bench.holdout(singer)
-    usual = holdout.moved(None, bench.speech)
+    target = bench.target(name)
+    test = bench.holdout(target)
+    untuned = test.predict(None, bench.speech)
+
+    def scores(style: Style) -> dict[str, float]:
+        return asdict(test.score(test.predict(style, bench.speech), untuned, style))
+
     if "un-tuned" not in rows:
-        add = {"un-tuned": holdout.row(usual, usual, None)}
-        add["statistics"] = holdout.row(
-            holdout.moved(singer.style, bench.speech), usual, singer.style
-        )
-        add[PERSON] = person_row(singer)
-        rows |= {row: asdict(value) for row, value in add.items()}
+        rows["un-tuned"] = asdict(test.score(untuned, untuned, None))
+        rows["statistics"] = scores(target.style)
+        rows[PERSON] = asdict(person_scores(target))
     if more and "expression alone" not in rows:
-        alone = replace(singer.style, tuning=no_tuning(bench.models))
-        row = holdout.row(holdout.moved(alone, bench.speech), usual, alone)
-        rows["expression alone"] = asdict(row)
+        rows["expression alone"] = scores(replace(target.style, tuning=no_tuning(bench.predictor)))
 
     def keep() -> None:
-        path.write_text(json.dumps({"key": key, "rows": rows, "notes": singer.notes}, indent=1))
+        path.write_text(json.dumps({"key": key, "rows": rows, "notes": target.notes}, indent=1))
 
     for row in missing:
-        style = bench.tuned(singer, wanted[row])
-        rows[row] = asdict(holdout.row(holdout.moved(style, bench.speech), usual, style))
+        style = bench.tuned(target, wanted[row])
+        rows[row] = scores(style)
         if row == "tuned":
             save_style(style, tuned_file)
         keep()
         print(f"{name}: {row}", flush=True)
     if not swept:
         style = load_style(tuned_file)
-        home = replace(holdout, held_out=[singer.style.motion], held_sound=None)
+        learned = replace(test, held_out=[target.style.motion], own_speech=None)
         for strength in STRENGTHS:
-            blend = as_mix(style, strength=strength)
-            made = bench.models.predict(bench.speech, blend, fps=STYLE_FPS)
-            for against, validate in ((HELD_OUT, holdout), (LEARNED, home)):
-                rows[f"strength {strength}, {against}"] = asdict(validate.row(made, usual, None))
+            motion = test.predict(as_mix(style, strength=strength), bench.speech)
+            for against, part in ((HELD_OUT, test), (LEARNED, learned)):
+                row = asdict(part.score(motion, untuned, None))
+                rows[f"strength {strength}, {against}"] = row
         keep()
     return rows
 
 
-def person_row(singer: TargetClip) -> Row:
+def person_scores(target: TargetClip) -> HoldoutScores:
     """Return the distances of the person's own earlier motion: as near as a style can come."""
-    flat = style_distances(singer.held_out, singer.style.motion)
-    posed = style_distances(singer.held_out, singer.style.motion, posed=True)
-    return Row(flat.sld, flat.slv, flat.smd, posed.sld, posed.slv, *[float("nan")] * 5)
+    distance = style_distances(target.held_out, target.style.motion)
+    posed = style_distances(target.held_out, target.style.motion, posed=True)
+    unknown = dict.fromkeys(("sync", "opening", "style_opening", "jerk", "lmd"), float("nan"))
+    return HoldoutScores(
+        sld=distance.sld,
+        slv=distance.slv,
+        smd=distance.smd,
+        posed_sld=posed.sld,
+        posed_slv=posed.slv,
+        **unknown,
+    )
 
 
-def no_tuning(models: Predictor) -> Tuning:
+def no_tuning(predictor: Predictor) -> Tuning:
     """Return a change that changes nothing: the style's expression beside un-tuned lips."""
     return tuning_of(
-        Adapter(models.networks.generator), models.encoder, generator_digest(models.encoder)
+        Adapter(predictor.networks.generator),
+        predictor.encoder,
+        generator_digest(predictor.encoder),
     )
 
 
@@ -221,12 +243,12 @@ Rows = dict[str, dict[str, float]]
 DISTANCES = ("sld", "slv", "smd")
 
 
-def clip_table(found: dict[str, Rows]) -> None:
+def clip_table(clips: dict[str, Rows]) -> None:
     """Print every clip: un-tuned, statistics, tuned, the person's own; and what lips keep."""
     print("\nclip\tSLD\tSLV\tSMD\tsync\topening\tLMD")
     shown = ("un-tuned", "statistics", "tuned", PERSON)
-    for name, rows in found.items():
-        cells = [" / ".join(f"{rows[row][one]:.3g}" for row in shown) for one in DISTANCES]
+    for name, rows in clips.items():
+        cells = [" / ".join(f"{rows[row][field]:.3g}" for row in shown) for field in DISTANCES]
         tuned = rows["tuned"]
         cells += [f"{tuned['sync']:.2f}", f"{tuned['style_opening']:.2f}"]
         cells.append(" / ".join(f"{rows[row]['lmd']:.2f}" for row in shown[:3]))
@@ -234,11 +256,11 @@ def clip_table(found: dict[str, Rows]) -> None:
     print(f"distances: {' / '.join(shown)}; sync against un-tuned; opening: spread over the clip's")
 
 
-def mean_table(found: dict[str, Rows]) -> None:
+def mean_table(clips: dict[str, Rows]) -> None:
     """Print means over clips, and what is left of the un-tuned distances."""
     print("\nrow\tSLD\tSLV\tSMD\tleft of SLD\tSLV\tSMD\tposed SLD\tSLV\tnearer clips\tsync\tLMD")
-    for row in dict.fromkeys(name for rows in found.values() for name in rows):
-        having = [rows for rows in found.values() if row in rows]
+    for row in dict.fromkeys(name for rows in clips.values() for name in rows):
+        having = [rows for rows in clips.values() if row in rows]
         if not row.startswith("strength"):
             print("\t".join((f"{row} ({len(having)} clips)", *means(having, row))))
 
@@ -247,35 +269,40 @@ def means(clips: list[Rows], row: str) -> list[str]:
     """Return the cells of one row of the table of means."""
 
     def mean(field: str, of: str = row) -> float:
-        return float(np.nanmean([one[of][field] for one in clips]))
+        return float(np.nanmean([rows[of][field] for rows in clips]))
 
     def left(field: str) -> float:
         return mean(field) / mean(field, "un-tuned")
 
     cells = [f"{mean(field):.3g}" for field in DISTANCES]
     cells += [f"{left(field):.2f}" for field in (*DISTANCES, "posed_sld", "posed_slv")]
-    nearer_clips = sum(distance_ratio(Row(**one["un-tuned"]), Row(**one[row])) < 1 for one in clips)
+    nearer_clips = sum(_ratio(clip, row) < 1 for clip in clips)
     cells.append(f"{nearer_clips} of {len(clips)}")
-    sung = [one for one in clips if not np.isnan(one["tuned"]["lmd"])]
+    audible = [rows for rows in clips if not np.isnan(rows["tuned"]["lmd"])]
     known = row != PERSON
     cells.append(f"{mean('sync'):.3f}" if known else "")
-    cells.append(f"{np.mean([one[row]['lmd'] for one in sung]):.3f}" if known and sung else "")
+    lmds = [rows[row]["lmd"] for rows in audible]
+    cells.append(f"{np.mean(lmds):.3f}" if known and lmds else "")
     return cells
+
+
+def _ratio(clip: Rows, row: str) -> float:
+    return distance_ratio(HoldoutScores(**clip["un-tuned"]), HoldoutScores(**clip[row]))
 
 
 def sweep_table(swept: list[Rows], against: str, picture: Path) -> None:
     """Print and draw the mean distance left at each strength, and in how many clips it falls."""
     print(f"\nstrength, {against}\tleft of SLD\tSLV\tSMD\tmean")
-    found = np.array(
+    distances = np.array(
         [
             [
-                [rows[f"strength {one}, {against}"][field] for field in DISTANCES]
-                for one in STRENGTHS
+                [rows[f"strength {strength}, {against}"][field] for field in DISTANCES]
+                for strength in STRENGTHS
             ]
             for rows in swept
         ]
     )
-    curves = found / found[:, :1]
+    curves = distances / distances[:, :1]
     for number, strength in enumerate(STRENGTHS):
         cells = [f"{value:.3f}" for value in (*curves[:, number].mean(0), curves[:, number].mean())]
         print("\t".join((f"{strength:g}", *cells)))
@@ -287,22 +314,18 @@ def sweep_table(swept: list[Rows], against: str, picture: Path) -> None:
 
 
 def draw_sweep(means: NDArray[np.float64], picture: Path) -> None:
-    """Draw the distances left (S, 3) over the strengths, and their mean in the accent's colour."""
-    canvas = np.full((360, 560, 3), PAPER, np.uint8)
-    lines = {**dict(zip(DISTANCES, means.T, strict=True)), "mean": means.mean(1)}
-    low, high = float(means.min()), float(means.max())
-    for number, (name, values) in enumerate(lines.items()):
-        colour = ACCENT if name == "mean" else (150 - 50 * number, 140, 90 + 60 * number)
-        x = 50 + np.array(STRENGTHS) / STRENGTHS[-1] * 480
-        y = 310 - (values - low) / (high - low) * 250
-        points = np.stack([x, y], -1).round().astype(np.int32)
-        cv2.polylines(canvas, [points], False, colour, 2, cv2.LINE_AA)
-        write(canvas, name.upper(), (60 + 110 * number, 24), colour, 0.5)
-    for strength in STRENGTHS:
-        write(canvas, f"{strength:g}", (40 + round(strength / STRENGTHS[-1] * 480), 340), INK, 0.4)
-    write(canvas, f"{high:.2f}", (4, 66), INK, 0.4)
-    write(canvas, f"{low:.2f}", (4, 314), INK, 0.4)
-    write_image(picture, canvas)
+    """Draw the distances left (S, 3) over the strengths, and their mean."""
+    figure = Figure(figsize=(5.6, 3.6), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)  # the figure keeps it: no window, no global state
+    axes = figure.subplots()
+    for field, values in zip(DISTANCES, means.T, strict=True):
+        axes.plot(STRENGTHS, values, label=field.upper(), linewidth=1.2)
+    axes.plot(STRENGTHS, means.mean(1), label="mean", linewidth=2.4, color="#c4402a")
+    axes.set_xlabel("style strength")
+    axes.set_ylabel("distance left, of the un-tuned one")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(picture, format="png")
 
 
 if __name__ == "__main__":

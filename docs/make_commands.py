@@ -16,9 +16,9 @@ from stylehead.cli.app import app
 PAGE = Path(__file__).with_name("commands.md")
 HEAD = """# Commands
 
-<!-- Written by docs/make_commands.py; change the help texts in stylehead/cli*.py instead. -->
+<!-- Written by docs/make_commands.py; its text is in stylehead/options.py and stylehead/cli/. -->
 
-Results go to stdout, everything said along the way to stderr. Exit codes: 0 done, 1 a failure
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 a failure
 with its remedy, 2 a mistake on the command line, 130 interrupted.
 """
 LEFT_OUT = {"install_completion", "show_completion"}  # worded after the shell this runs in

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 INPUT, LOOKS, MOVES = "Picture and sound", "Output", "Motion"
@@ -182,6 +183,28 @@ class Picture:
 @dataclass(frozen=True, kw_only=True)
 class Options(Picture, MotionOptions):
     """What may be chosen about a video."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningOptions(Overwrite, Encoding):
+    """What may be chosen about tuning a style."""
+
+    style: str | None = option(None, "Style file or name to tune to, instead of clips.")
+    audio: Path | None = option(
+        None, "Recording in that style; with one clip, its voice alone in place of its sound."
+    )
+    steps: int = option(200, "Steps of tuning.", low=1, high=100_000)
+    dynamics: bool = option(
+        True,
+        "Also match how far and how fast the face moves.",
+        flag="--dynamics/--no-dynamics",
+    )
+    run: Path | None = option(
+        None,
+        "Folder for checkpoints and log; tuning resumes there. Default: beside the style, removed "
+        "when done.",
+    )
+    force: bool = option(False, "Write the style even when it did not come nearer.")
 
 
 DEFAULT_STYLE = "plain"

@@ -100,7 +100,7 @@ def animate(
     Raises MediaError, FaceError, StyleError, WeightsError or DeviceError, each with a remedy.
     """
     clock = Stopwatch()
-    output = check_request(image, audio, output, options)
+    output = files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
@@ -170,16 +170,6 @@ def learn_from_clip(
         followed, name or video.stem, source=str(video), source_sha256=files.digest(video)
     )
     return style, retrieval, followed
-
-
-def check_request(
-    image: Path | str, audio: Path | str, output: Path | str, options: Options
-) -> Path:
-    """Return the output's path; raise MediaError for what can be refused without any work."""
-    output = files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
-    files.check_file(Path(image), "picture")
-    files.check_file(Path(audio), "recording")
-    return output
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ Conventions, for everything public:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -125,6 +125,17 @@ class FaceTrack(_ShowsShapes):
         """(T,) True where a face was tracked."""
         return ~np.isnan(self.mesh[:, 0, 0])
 
+    def __getitem__(self, rows: slice | NDArray[np.intp] | NDArray[np.bool_]) -> FaceTrack:
+        """Return the track of some frames; a cut before the first of them stays marked."""
+        return replace(
+            self,
+            mesh=self.mesh[rows],
+            expression=self.expression[rows],
+            sharpness=self.sharpness[rows],
+            seconds=self.seconds[rows],
+            cuts=self.cuts[rows],
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Motion(_ShowsShapes):
@@ -175,6 +186,24 @@ class Motion(_ShowsShapes):
             translation=self.translation[rows],
             blink=self.blink[rows],
             gaze=self.gaze[rows],
+        )
+
+    @staticmethod
+    def joined(motions: Sequence[Motion]) -> Motion:
+        """Return motions one after the other, as offsets from the first one's neutral face.
+
+        Raises ValueError for motions at different frame rates.
+        """
+        first = motions[0]
+        if any(motion.fps != first.fps for motion in motions):
+            raise ValueError("motions at different frame rates cannot be joined")
+        return replace(
+            first,
+            landmarks=np.concatenate([motion.landmarks for motion in motions]),
+            rotation=np.concatenate([motion.rotation for motion in motions]),
+            translation=np.concatenate([motion.translation for motion in motions]),
+            blink=np.concatenate([motion.blink for motion in motions]),
+            gaze=np.concatenate([motion.gaze for motion in motions]),
         )
 
     def with_(self, **changes: Floats | Fraction) -> Motion:

@@ -68,12 +68,16 @@ def animate(
     _one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
     from stylehead import files, pipeline
     from stylehead.cli import console
+    from stylehead.media.video import VIDEO_SUFFIXES
     from stylehead.motion.file import load_motion
     from stylehead.motion.file import save_motion as write_motion
     from stylehead.rendering.patterns import check_patterns
     from stylehead.rendering.patterns import save_patterns as write_patterns
 
-    pipeline.check_request(image, audio, output, options)
+    # What can be refused without any work comes before a style is learned from a clip.
+    files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
+    files.check_file(image, "picture")
+    files.check_file(audio, "recording")
     if save_motion:
         files.check_output(save_motion, overwrite=options.overwrite, suffixes=(".npz",))
     if save_patterns:

@@ -12,7 +12,7 @@ import typer
 
 from stylehead.cli.options import takes
 from stylehead.errors import StyleError
-from stylehead.options import AudioRange, Encoding, Overwrite
+from stylehead.options import AudioRange, Overwrite, TuningOptions
 from stylehead.progress import clock
 
 if TYPE_CHECKING:
@@ -92,10 +92,9 @@ def _tables(
     ]
 
 
-@takes(encoding=Encoding, choice=Overwrite)
+@takes(options=TuningOptions)
 def finetune_style(
-    encoding: Encoding,
-    choice: Overwrite,
+    options: TuningOptions,
     videos: Annotated[
         list[Path] | None,
         typer.Argument(help="Clips of one person who speaks or sings, with their own sound."),
@@ -103,39 +102,8 @@ def finetune_style(
     output: Annotated[Path, typer.Option("--output", "-o", help="Style file to write.")] = Path(
         "tuned.style"
     ),
-    style: Annotated[
-        str | None,
-        typer.Option("--style", help="Style file or name to tune to, instead of clips."),
-    ] = None,
-    audio: Annotated[
-        Path | None,
-        typer.Option(
-            "--audio",
-            help="Recording in that style; with one clip, its voice alone in place of its sound.",
-        ),
-    ] = None,
-    steps: Annotated[
-        int, typer.Option("--steps", min=1, max=100_000, help="Steps of tuning.")
-    ] = 200,
-    dynamics: Annotated[
-        bool,
-        typer.Option(
-            "--dynamics/--no-dynamics", help="Also match how far and how fast the face moves."
-        ),
-    ] = True,
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            "--run",
-            help="Folder for checkpoints and log; tuning resumes there. Default: beside the style, "
-            "removed when done.",
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write the style even when it did not come nearer.")
-    ] = False,
 ) -> None:
-    """Make the motion generator move like the person of a clip, and prove that it does.
+    """Tune the motion generator to the person of a clip, and test the result on unseen motion.
 
     [bold]Examples[/]
 
@@ -146,30 +114,18 @@ def finetune_style(
     A part of the clip is held out; the style is written only when motion came nearer to that part
     and lips still follow the sound. Ctrl-C keeps the best so far.
     """
-    if bool(videos) == bool(style):
+    if bool(videos) == bool(options.style):
         raise typer.BadParameter("give clips, or --style with a style to tune to.")
-    if audio and videos and len(videos) > 1:
+    if options.audio and videos and len(videos) > 1:
         raise typer.BadParameter("--audio belongs to one clip.")
     from stylehead.cli import console
     from stylehead.finetuning.run import finetune_style as finetune
-    from stylehead.finetuning.transfer import TransferConfig
 
-    how = TransferConfig(steps=steps, dynamics=TransferConfig().dynamics if dynamics else 0.0)
     with console.progress() as reporter:
-        done = finetune(
-            videos or [],
-            output,
-            style=style,
-            audio=audio,
-            run=run,
-            force=force,
-            overwrite=choice.overwrite,
-            encoder=encoding.encoder,
-            how=how,
-            stopping=_stoppable(),
-            reporter=reporter,
+        finetuned = finetune(
+            videos or [], output, options=options, stopping=_stoppable(), reporter=reporter
         )
-    console.table(*done.table())
+    console.table(*finetuned.table())
     console.result(str(output))
 
 

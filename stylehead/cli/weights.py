@@ -1,4 +1,4 @@
-"""stylehead weights: what model files there are, and bringing, checking and moving them."""
+"""stylehead weights: model files listed, downloaded, checked, moved to another machine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import typer
 
 from stylehead.cli.options import JsonOpt, takes
 from stylehead.options import Overwrite
-from stylehead.weights.manifest import PROFILES
+from stylehead.weights.profiles import PROFILES
 
 weights_app = typer.Typer(
-    help="Model files: what there is, and bringing, checking and moving them.",
+    help="Model files: list, download, check, and move them to another machine.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -29,16 +29,14 @@ ProfileOpt = Annotated[
 ]
 UnverifiedOpt = Annotated[
     bool,
-    typer.Option(
-        "--allow-unverified", help="AlignedFeatures files whose sha256 nobody has published."
-    ),
+    typer.Option("--allow-unverified", help="Take files whose sha256 nobody has published."),
 ]
 
 
 @weights_app.command("list")
 @takes()
 def list_weights(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
-    """List every model file: size, licence, whether it is here, what it adds.
+    """List every model file: size, licence, whether it is here, and what it is for.
 
     [bold]Examples[/]
 
@@ -47,22 +45,22 @@ def list_weights(profile: ProfileOpt = None, json: JsonOpt = False) -> None:
       stylehead weights list --profile liveportrait --json
     """
     from stylehead.cli.console import drawing, draws, result, say
-    from stylehead.weights.manage import SHORT, chosen, overview
+    from stylehead.weights.manage import SHORT, cells, chosen, described, short_cells
     from stylehead.weights.store import folder
 
-    rows = overview(chosen(None, profile or list(PROFILES)))
+    entries = chosen(None, profile or list(PROFILES))
     if json:
-        result(json_text.dumps([row.as_dict() for row in rows], indent=1))
+        result(json_text.dumps([described(entry) for entry in entries], indent=1))
         return
     if not draws():
-        for row in rows:
-            result("\t".join(row.cells()))
+        for entry in entries:
+            result("\t".join(cells(entry)))
         return
     for name, about in PROFILES.items():
-        cells = [row.short_cells() for row in rows if row.profile == name]
-        if cells:
-            drawing(f"{name}: {about}", SHORT, cells)
-    say(f"Fetched files are in {folder()}.")
+        rows = [short_cells(entry) for entry in entries if entry.profile == name]
+        if rows:
+            drawing(f"{name}: {about}", SHORT, rows)
+    say(f"Downloaded files are in {folder()}.")
 
 
 @weights_app.command("get")
@@ -76,20 +74,27 @@ def get_weights(
     ] = False,
     allow_unverified: UnverifiedOpt = False,
 ) -> None:
-    """Download model files and check them; videos need none of them.
+    """Download model files and check them; no video needs any of them.
 
-    An interrupted download goes on where it stopped.
+    Without a name, say what there is. An interrupted download goes on where it stopped.
 
     [bold]Examples[/]
 
       stylehead weights get --profile liveportrait
+
+      stylehead weights get vid2vid_sadtalker_256
     """
-    from stylehead.cli.console import progress, result
+    from stylehead.cli.console import progress, result, say
     from stylehead.weights.manage import check_commercial, chosen
     from stylehead.weights.store import get
 
     if not (names or profile):
-        raise typer.BadParameter("name files or a profile.")
+        say("Everything a video needs is inside the package. What else there is, by profile:")
+        for name, about in PROFILES.items():
+            if name != "embedded":
+                result(f"{name}: {about}")
+        say("Download one with: stylehead weights get --profile NAME")
+        return
     entries = chosen(names, profile or [])
     if commercial_only:
         check_commercial(entries)
@@ -122,22 +127,22 @@ def verify_weights(names: NamesArg = None, profile: ProfileOpt = None) -> None:
 def weights_path(
     name: Annotated[str | None, typer.Argument(help="A file's name in the list.")] = None,
 ) -> None:
-    """Print the folder of the fetched files, or where one file is."""
+    """Print the folder of the downloaded files, or where one file is."""
     from stylehead.cli.console import result
-    from stylehead.weights.manage import chosen, found
+    from stylehead.weights.manage import chosen, intact_path
     from stylehead.weights.store import folder
 
     if name is None:
         result(str(folder()))
         return
     (entry,) = chosen([name], [])
-    result(str(found(entry)))
+    result(str(intact_path(entry)))
 
 
 @weights_app.command("remove")
 @takes()
 def remove_weights(names: NamesArg = None, profile: ProfileOpt = None) -> None:
-    """Delete fetched files, and what downloads or conversions of them left behind."""
+    """Delete downloaded files, and what downloads or conversions of them left behind."""
     from stylehead.cli.console import result
     from stylehead.weights.manage import chosen, remove
 
@@ -155,11 +160,11 @@ def export_weights(
     names: NamesArg = None,
     profile: ProfileOpt = None,
 ) -> None:
-    """Put fetched files into one zip for a machine without a connection; without a name, all.
+    """Put downloaded files into one zip for a machine without a connection; without a name, all.
 
     [bold]Example[/]
 
-      stylehead weights export models.zip --profile embedded --profile speech
+      stylehead weights export models.zip --profile liveportrait
     """
     from stylehead.cli.console import progress, result
     from stylehead.weights.manage import chosen, export
@@ -182,7 +187,7 @@ def import_weights(
     bundle: Annotated[Path, typer.Argument(help="Zip that `stylehead weights export` wrote.")],
     allow_unverified: UnverifiedOpt = False,
 ) -> None:
-    """AlignedFeatures the files of a bundle, each only when its size and sha256 are right."""
+    """Take the files of a bundle, each only when its size and sha256 are right."""
     from stylehead.cli.console import progress, result
     from stylehead.weights.manage import import_bundle
 

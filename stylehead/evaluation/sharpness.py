@@ -64,7 +64,8 @@ def canny_edges(grey: Floats) -> NDArray[np.bool_]:
         )
         diagonal = np.where(down * across >= 0, _neighbour(gradient, side, side), other)
         peak &= slant * diagonal + (1 - slant) * straight <= gradient
-    lines, _ = label(peak, np.ones((3, 3)))
+    lines = np.zeros(grey.shape, np.int32)
+    label(peak, np.ones((3, 3)), output=lines)
     return peak & np.isin(lines, lines[peak & (gradient >= STRONG)])
 
 

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file  # pyright: ignore[reportUnknownVariableType] (arrays)
 
 from stylehead.face.geometry import Similarity, align
 from stylehead.face.landmarks import RIGID_MESH
@@ -31,7 +31,7 @@ class FaceModel:
     """(204, 1434) landmark offsets -> mesh offsets."""
     basis: Floats
     """(52, 1434) mesh offset per unit of each expression score."""
-    rest: Floats
+    neutral_scores: Floats
     """(52,) expression scores of neutral faces."""
     triangles: NDArray[np.int64]
     """(852, 3) faces of vertices 0..467, with holes for eyes and mouth."""
@@ -59,6 +59,6 @@ class FaceModel:
 
     def expression_offset(self, scores: Floats) -> Floats:
         """Return the mesh offset (478, 3) that these scores (52,) mean against a neutral face."""
-        excess = np.zeros_like(self.rest)
-        excess[EXPRESSIVE] = np.maximum(scores - self.rest, 0)[EXPRESSIVE]
+        excess = np.zeros_like(self.neutral_scores)
+        excess[EXPRESSIVE] = np.maximum(scores - self.neutral_scores, 0)[EXPRESSIVE]
         return (excess @ self.basis).reshape(478, 3)

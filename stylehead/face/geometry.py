@@ -1,4 +1,7 @@
-"""Rotations and similarity alignment in the row-vector convention."""
+"""Rotations and similarity alignment in the row-vector convention, and the crop of a face."""
+
+# SciPy has no stubs.
+# pyright: reportMissingTypeStubs=false
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from stylehead.types import Floats, Pixels
 
@@ -45,20 +49,26 @@ def align(source: Floats, target: Floats) -> Similarity:
 
 
 def rotation_from_angles(angles: NDArray[np.floating]) -> Floats:
-    """Return rotations for row vectors from (..., 3) pitch, yaw, roll in degrees.
+    """Return rotations (..., 3, 3) for row vectors from (..., 3) pitch, yaw, roll in degrees.
 
-    Signs as in the method notes (3.6): +pitch looks down, +yaw turns to the subject's left (the
-    image's right), +roll tilts to the subject's right, clockwise in the picture.
+    +pitch looks down, +yaw turns to the subject's left (the image's right), +roll tilts to the
+    subject's right, clockwise in the picture.
     """
-    pitch, yaw, roll = np.moveaxis(np.radians(np.asarray(angles, np.float64)), -1, 0)
+    angles = np.asarray(angles, np.float64)
     # In image axes (y down, z away) looking down moves the nose (-z) towards +y: a turn about x by
     # +pitch; turning to the image's right moves it towards +x: a turn about y by -yaw.
-    columns = _about(0, pitch) @ _about(1, -yaw) @ _about(2, roll)
-    return np.swapaxes(columns, -1, -2).astype(np.float32)
+    turns = Rotation.from_euler("XYZ", angles.reshape(-1, 3) * [1, -1, 1], degrees=True)
+    for_rows = np.swapaxes(turns.as_matrix(), -1, -2)
+    return for_rows.reshape(*angles.shape, 3).astype(np.float32)
 
 
 def angles_from_rotation(rotation: NDArray[np.floating]) -> Floats:
-    """Return (..., 3) pitch, yaw, roll in degrees; the inverse of rotation_from_angles."""
+    """Return (..., 3) pitch, yaw, roll in degrees of rotations (..., 3, 3) for row vectors.
+
+    The inverse of rotation_from_angles. The angles are read off the matrix as it is: SciPy would
+    orthogonalise single-precision rotations first, which moves the last digit, and warn at a yaw
+    of 90 degrees.
+    """
     columns = np.swapaxes(np.asarray(rotation, np.float64), -1, -2)
     yaw = -np.arcsin(np.clip(columns[..., 0, 2], -1, 1))
     pitch = np.arctan2(-columns[..., 1, 2], columns[..., 2, 2])
@@ -66,27 +76,34 @@ def angles_from_rotation(rotation: NDArray[np.floating]) -> Floats:
     return np.degrees(np.stack([pitch, yaw, roll], -1)).astype(np.float32)
 
 
-def mean_rotation(rotations: Floats) -> Floats:
-    """Return the rotation nearest to the mean of (T, 3, 3) rotations."""
-    left, _, right = np.linalg.svd(rotations.mean(0).astype(np.float64))
-    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
+def nearest_rotation(matrices: Floats) -> Floats:
+    """Return the rotation nearest to each matrix (..., 3, 3), never a mirror image.
+
+    Interpolated, smoothed or averaged rotations are no rotations any more. SciPy's Rotation would
+    raise where the nearest orthogonal matrix is a mirror image.
+    """
+    left, _, right = np.linalg.svd(matrices.astype(np.float64))
+    flip = np.ones((*matrices.shape[:-2], 1, 3))
+    flip[..., 0, 2] = np.sign(np.linalg.det(left @ right))
     return ((left * flip) @ right).astype(np.float32)
 
 
-def _about(axis: int, angle: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Right-handed rotation matrices for column vectors about one axis, radians."""
-    cosine, sine = np.cos(angle), np.sin(angle)
-    matrix = np.zeros((*np.shape(angle), 3, 3))
-    first, second = ((1, 2), (2, 0), (0, 1))[axis]
-    matrix[..., axis, axis] = 1
-    matrix[..., first, first] = matrix[..., second, second] = cosine
-    matrix[..., first, second], matrix[..., second, first] = -sine, sine
-    return matrix
+def mean_rotation(rotations: Floats) -> Floats:
+    """Return the rotation (3, 3) nearest to the mean of rotations (T, 3, 3)."""
+    return nearest_rotation(rotations.mean(0))
+
+
+def smoothstep(x: Floats) -> Floats:
+    """Return 3 x^2 - 2 x^3 of numbers in [0, 1]: from 0 to 1, level at both ends."""
+    return x * x * (3 - 2 * x)
 
 
 def face_crop(pixels: Pixels, mesh: Floats, size: int) -> Pixels:
-    """Return the square around a face, 1.6 face sizes wide, at size x size pixels."""
-    corner, scale = _crop_place(mesh, size)
+    """Return the square around a face, 1.6 face sizes wide: (size, size, 3).
+
+    pixels (H, W, 3); mesh (478, 3) in their pixels.
+    """
+    corner, scale = _crop_offset(mesh, size)
     matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
     crop = cv2.warpAffine(pixels, matrix, (size, size), flags=cv2.INTER_AREA)
     return np.asarray(crop, np.uint8)
@@ -94,11 +111,12 @@ def face_crop(pixels: Pixels, mesh: Floats, size: int) -> Pixels:
 
 def crop_points(mesh: Floats, size: int) -> Floats:
     """Return a mesh (478, 3) in the pixels of its own face_crop."""
-    corner, scale = _crop_place(mesh, size)
+    corner, scale = _crop_offset(mesh, size)
     return (mesh - np.array([*corner, 0], np.float32)) * np.float32(scale)
 
 
-def _crop_place(mesh: Floats, size: int) -> tuple[Floats, float]:
+def _crop_offset(mesh: Floats, size: int) -> tuple[Floats, float]:
+    """Return the crop's top left corner (2,) in the picture, and its pixels per picture pixel."""
     low, high = mesh[:, :2].min(0), mesh[:, :2].max(0)
     side = 1.6 * float((high - low).max())
     return (low + high) / 2 - side / 2, size / side

@@ -30,7 +30,6 @@ REGIONS: dict[str, tuple[int, ...]] = {
 }
 """Every one of the 68 points belongs to exactly one region."""
 
-# Facial map: the groups of connected landmarks (section 6.1 of the method notes); True = closed.
 POLYLINES: tuple[tuple[tuple[int, ...], bool], ...] = (
     (tuple(range(17)), False),
     (tuple(range(17, 22)), False),
@@ -42,6 +41,7 @@ POLYLINES: tuple[tuple[tuple[int, ...], bool], ...] = (
     (tuple(range(48, 60)), True),
     (tuple(range(60, 68)), True),
 )
+"""Facial map: the groups of connected landmarks; True = closed."""
 
 
 def _distance(points: Floats, a: int, b: int) -> Floats:

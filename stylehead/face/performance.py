@@ -1,5 +1,8 @@
 """FaceTrack -> Motion: what a tracked person did, free of who they are and where they stood."""
 
+# SciPy has no stubs.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ from scipy.signal import savgol_filter
 
 from stylehead.errors import FaceError
 from stylehead.face.face_model import EXPRESSIVE, FaceModel
-from stylehead.face.geometry import Similarity, align, mean_rotation
+from stylehead.face.geometry import Similarity, align, mean_rotation, nearest_rotation
 from stylehead.face.landmarks import (
     REGIONS,
     RIGID,
@@ -36,7 +39,7 @@ SMOOTHED_STEP = 0.045  # seconds between frames; sparser clips would lose lip mo
 SEEN_LEAST = 5  # frames with a face that a track must have
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Performance:
     """A motion at the clip's own frames, with the mesh it came from."""
 
@@ -45,13 +48,13 @@ class Performance:
     neutral: Floats
     """(478, 3) head space."""
     rotation: Floats
-    """(T, 3, 3) head to image."""
-    place: Floats
+    """(T, 3, 3) head space to image space, for row vectors."""
+    translation: Floats
     """(T, 3) head displacement from its mean place, head-space unit."""
     blink: Floats
-    """(T,)"""
+    """(T,) closure of the lids: 0 open, 1 shut."""
     seconds: NDArray[np.float64]
-    """(T,)"""
+    """(T,) time of each frame in the clip."""
 
     def motion(self, fps: Fraction) -> tuple[Motion, Floats]:
         """Return the motion at a steady rate, and the clip's time of each of its frames.
@@ -62,13 +65,12 @@ class Performance:
         times = self.seconds[0] + np.arange(count) / float(fps)
         neutral = to_68(self.neutral)
         offsets = _without_blinks(to_68(self.mesh) - neutral, self.blink)
-        rest = mean_rotation(self.rotation)
-        turned = _at(self.seconds, self.rotation @ rest.T, times)
-        left, _, right = np.linalg.svd(turned.astype(np.float64))
+        mean = mean_rotation(self.rotation)
+        turned = _at(self.seconds, self.rotation @ mean.T, times)
         motion = Motion(
             _at(self.seconds, offsets, times),
-            (left @ right).astype(np.float32),
-            _at(self.seconds, self.place, times),
+            nearest_rotation(turned),
+            _at(self.seconds, self.translation, times),
             _at(self.seconds, self.blink, times).clip(0, 1),
             fps,
             neutral,
@@ -91,30 +93,37 @@ def recover_performance(
         )
     model = model or FaceModel.embedded()
     heads, poses = _heads(track.mesh[rows], model.mean)
-    quiet = neutral_frames(track.expression[rows], mouth_opening(to_68(heads)))
+    neutral_rows = neutral_frames(track.expression[rows], mouth_opening(to_68(heads)))
     neutral = model.mean
     for _ in range(2):  # the person's own shape fits better than the mean face
-        neutral = heads[quiet].mean(0)
+        neutral = heads[neutral_rows].mean(0)
         neutral = neutral - to_68(neutral)[list(RIGID)].mean(0)
         neutral = neutral / interocular(to_68(neutral))
         heads, poses = _heads(track.mesh[rows], neutral)
     scale = np.array([pose.scale for pose in poses], np.float32)
-    place = np.stack([pose.translation for pose in poses]) / scale.mean()
-    place[:, 2] = CAMERA_DISTANCE * (scale.mean() / scale - 1)
+    translation = np.stack([pose.translation for pose in poses]) / scale.mean()
+    translation[:, 2] = CAMERA_DISTANCE * (scale.mean() / scale - 1)
     rotation = np.stack([pose.rotation for pose in poses])
     seconds = track.seconds
     at = seconds[rows]
-    filled = [_bridge(at, values, seconds) for values in (heads, rotation, place - place.mean(0))]
+    centred = translation - translation.mean(0)
+    filled = [_bridge(at, values, seconds) for values in (heads, rotation, centred)]
     if len(seconds) > SMOOTHING and np.median(np.diff(seconds)) < SMOOTHED_STEP:
         filled = [
             np.asarray(savgol_filter(values, SMOOTHING, 2, axis=0, mode="interp"), np.float32)
             for values in filled
         ]
     mesh, turned, moved = filled
-    left, _, right = np.linalg.svd(turned.astype(np.float64))
     # Blinks last three frames at 30 fps: they are measured on the unfiltered mesh.
     blink = closure(_bridge(at, eye_aspect(to_68(heads)), seconds), seconds)
-    return Performance(mesh, neutral, (left @ right).astype(np.float32), moved, blink, seconds)
+    return Performance(
+        mesh=mesh,
+        neutral=neutral,
+        rotation=nearest_rotation(turned),
+        translation=moved,
+        blink=blink,
+        seconds=seconds,
+    )
 
 
 def neutral_frames(expression: Floats, opening: Floats) -> NDArray[np.intp]:
@@ -138,16 +147,17 @@ def closure(aspect: Floats, seconds: NDArray[np.float64]) -> Floats:
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.04
     size = max(3, round(BLINK_SURROUNDINGS / step))
     # Before and after: at the edge of a long narrowing one of the two is narrow already.
-    before, after = (
+    sides: list[Floats] = [
         percentile_filter(aspect, 60, size=size, origin=side)
         for side in ((size - 1) // 2, -((size - 1) // 2))
-    )
-    usual = np.minimum(before, after)
+    ]
+    usual = np.minimum(*sides)
     shut = 0.3 * usual  # lids and lashes keep the tracker's contours apart
     return ((usual - aspect) / np.maximum(usual - shut, 1e-3)).clip(0, 1).astype(np.float32)
 
 
 def _heads(meshes: Floats, reference: Floats) -> tuple[Floats, list[Similarity]]:
+    """Return meshes (T, 478, 3) in the head space of a reference (478, 3), and their head poses."""
     poses = [align(reference[RIGID_MESH], mesh[RIGID_MESH]) for mesh in meshes]
     heads = np.stack([pose.undo(mesh) for pose, mesh in zip(poses, meshes, strict=True)])
     return heads.astype(np.float32), poses
@@ -159,8 +169,8 @@ def _bridge(at: NDArray[np.float64], values: Floats, seconds: NDArray[np.float64
         return values
     flat = values.reshape(len(values), -1)
     right = np.searchsorted(at, seconds).clip(1, len(at) - 1)
-    share = ((seconds - at[right - 1]) / (at[right] - at[right - 1])).clip(0, 1)[:, None]
-    filled = flat[right - 1] * (1 - share) + flat[right] * share
+    weight = ((seconds - at[right - 1]) / (at[right] - at[right - 1])).clip(0, 1)[:, None]
+    filled = flat[right - 1] * (1 - weight) + flat[right] * weight
     return filled.reshape(len(seconds), *values.shape[1:]).astype(np.float32)
 
 

@@ -1,35 +1,46 @@
-"""Did tuning bring the motion nearer to the style, and at what price? On what was held out."""
+"""Hold-out test of a tuned style: is its motion nearer to unseen motion, and do lips still sync?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
+from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from stylehead.evaluation.metrics import StyleDistance, lmd, style_distance
 from stylehead.evaluation.ravdess import FACE_WIDTH
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import MOUTH_PAIRS, mouth_opening, to_68
-from stylehead.media.audio import Sound
+from stylehead.finetuning.speech import EncodedSpeech
 from stylehead.models.motion_generator import MotionGenerator
-from stylehead.motion.models import tuned_generator
-from stylehead.pipeline import Predictor
-from stylehead.speech.listen import speech_features
+from stylehead.motion.generate import predict_motion
+from stylehead.motion.models import Networks, tuned_generator
+from stylehead.motion.stream import generate
 from stylehead.style.learn import STYLE_FPS
+from stylehead.style.mix import as_mix
 from stylehead.training.data.speakers import AlignedFeatures
 from stylehead.training.motion_generator import predict
-from stylehead.types import Floats, Motion, Style
+from stylehead.types import Floats, Motion, Style, StyleMix
 
-NEUTRAL = to_68(FaceModel.embedded().mean)
 WINDOWS = tuple((length, stride) for length in range(10, 101, 10) for stride in (1, 7, 13))
 """Thirty of the 1,729 window lengths and strides of the authors' script, spread over them."""
-SYNC_LEAST = 0.9  # correlation of the mouth's opening with the un-tuned generator's
+LEAST_LIP_SYNC = 0.9  # correlation of the mouth's opening with the un-tuned generator's
+LARGEST_LMD_RATIO = 1.1  # of the tuned style's LMD to the un-tuned generator's
+CROSSED = -0.01  # interocular; gap of the inner lips below which they cross visibly
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+@cache
+def generic_neutral() -> Floats:
+    """Return (68, 3) the generic face, head space: motions of all people are compared on it."""
+    return to_68(FaceModel.embedded().mean)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldoutScores:
     """One way of moving, against the held-out part of the clip."""
 
     sld: float
@@ -50,126 +61,164 @@ class Row:
     """On the held-out part's own sound, pixels of a face 128 wide; NaN without one."""
 
 
-def style_distances(reference: Motion, made: Motion, *, posed: bool = False) -> StyleDistance:
-    """Return SLD, SLV and SMD of a motion on the target's face against a held-out one.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class HoldoutResult:
+    """The un-tuned generator, the style's statistics alone and the tuned style, by these names."""
 
-    Frontal faces of the target, orthographic, at 30 fps: what is measured is expression and
-    speech, and no identity. With `posed` heads turn as they do.
-    """
-    return style_distance(_pixels(reference, posed), _pixels(made, posed), WINDOWS)
+    scores: dict[str, HoldoutScores]
+    motions: dict[str, Motion]
+    """Predicted for the neutral speech, at STYLE_FPS."""
 
-
-def _pixels(motion: Motion, posed: bool) -> Floats:
-    points = motion.landmarks + NEUTRAL
-    return (points @ motion.rotation if posed else points)[..., :2]
-
-
-def unstyled(landmarks: Floats, fps: Fraction) -> Motion:
-    """Return what the generator says as a motion: lips alone, a head that is still."""
-    count = len(landmarks)
-    still = np.repeat(np.eye(3, dtype=np.float32)[None], count, 0)
-    nothing = np.zeros((count, 3), np.float32)
-    return Motion(landmarks, still, nothing, nothing[:, 0], fps, NEUTRAL)
+    @property
+    def distance_ratio(self) -> float:
+        """Held-out style distance of the tuned style over the un-tuned generator's."""
+        return distance_ratio(self.scores["un-tuned"], self.scores["tuned"])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class HoldoutTest:
-    """Held-out motion and the sounds that a style is tried on."""
+    """Held-out motion, and the speech for which motions are predicted to compare with it."""
 
-    models: Predictor
-    neutral: Sound
+    networks: Networks
+    neutral_speech: EncodedSpeech
     """Speech that tuning never heard."""
     held_out: list[Motion]
-    held_sound: Sound | None
-    """The held-out part's own sound, when it has one in step; of the first clip."""
+    own_speech: EncodedSpeech | None = None
+    """The first held-out motion's own speech, when it has one in sync."""
 
-    def moved(self, style: Style | None, sound: Sound) -> Motion:
-        """Return the motion of a sound in a style, or without one."""
+    def predict(self, style: Style | StyleMix | None, speech: EncodedSpeech) -> Motion:
+        """Return the motion of speech in a style, or without one, at STYLE_FPS."""
         if style is None:
-            return unstyled(self.models.unstyled(sound, STYLE_FPS).landmarks[0], STYLE_FPS)
-        return self.models.predict(sound, style, fps=STYLE_FPS)
+            unstyled = generate(speech.replay(), [self.networks.generator], STYLE_FPS)
+            return unstyled_motion(unstyled.landmarks[0], STYLE_FPS)
+        return predict_motion(speech.replay(), as_mix(style), self.networks, fps=STYLE_FPS)
 
-    def rows(self, style: Style) -> dict[str, Row]:
-        """Return the un-tuned generator, statistics alone, and the tuned style."""
-        usual = self.moved(None, self.neutral)
-        without = replace(style, tuning=None)
-        return {
-            "un-tuned": self.row(usual, usual, None),
-            "statistics": self.row(self.moved(without, self.neutral), usual, without),
-            "tuned": self.row(self.moved(style, self.neutral), usual, style),
+    def compare(self, tuned: Style) -> HoldoutResult:
+        """Return motions and scores of the un-tuned generator, statistics alone, the tuned style.
+
+        Raises StyleError when the style was tuned for another generator.
+        """
+        styles = {"un-tuned": None, "statistics": replace(tuned, tuning=None), "tuned": tuned}
+        motions = {name: self.predict(style, self.neutral_speech) for name, style in styles.items()}
+        scores = {
+            name: self.score(motions[name], motions["un-tuned"], style)
+            for name, style in styles.items()
         }
+        return HoldoutResult(scores=scores, motions=motions)
 
-    def row(self, made: Motion, usual: Motion, style: Style | None) -> Row:
-        """Judge one motion of the neutral speech; `usual` is the un-tuned generator's."""
-        flat = [style_distances(one, made) for one in self.held_out]
-        posed = [style_distances(one, made, posed=True) for one in self.held_out]
-        opening, before = _opening(made), _opening(usual)
-        own = np.concatenate([_opening(one) for one in self.held_out])
-        return Row(
-            float(np.mean([one.sld for one in flat])),
-            float(np.mean([one.slv for one in flat])),
-            float(np.mean([one.smd for one in flat])),
-            float(np.mean([one.sld for one in posed])),
-            float(np.mean([one.slv for one in posed])),
-            float(np.corrcoef(opening, before)[0, 1]),
-            float(opening.std() / before.std()),
-            float(opening.std() / own.std()),
-            float(_jerk(made) / np.mean([_jerk(one) for one in self.held_out])),
-            self._lmd(style),
+    def score(self, motion: Motion, untuned: Motion, style: Style | None) -> HoldoutScores:
+        """Score a motion of the neutral speech; `untuned` is the un-tuned generator's.
+
+        `style` is the one that the motion was predicted in, for LMD on the clip's own speech.
+        """
+        distances = [style_distances(reference, motion) for reference in self.held_out]
+        posed = [style_distances(reference, motion, posed=True) for reference in self.held_out]
+        opening, untuned_opening = _opening(motion), _opening(untuned)
+        own_opening: Floats = np.concatenate([_opening(reference) for reference in self.held_out])
+        own_jerk = float(np.mean([_jerk(reference) for reference in self.held_out]))
+        return HoldoutScores(
+            sld=float(np.mean([distance.sld for distance in distances])),
+            slv=float(np.mean([distance.slv for distance in distances])),
+            smd=float(np.mean([distance.smd for distance in distances])),
+            posed_sld=float(np.mean([distance.sld for distance in posed])),
+            posed_slv=float(np.mean([distance.slv for distance in posed])),
+            sync=_correlation(opening, untuned_opening),
+            opening=float(opening.std() / untuned_opening.std()),
+            style_opening=float(opening.std() / own_opening.std()),
+            jerk=_jerk(motion) / own_jerk,
+            lmd=self._lmd(style),
         )
 
     def _lmd(self, style: Style | None) -> float:
-        if self.held_sound is None:
+        if self.own_speech is None:
             return float("nan")
-        made, real = self.moved(style, self.held_sound), self.held_out[0]
-        count = min(len(made), len(real))
-        scale = FACE_WIDTH / float(np.ptp(NEUTRAL[:, 0]))
-        return lmd(_pixels(real, False)[:count] * scale, _pixels(made, False)[:count] * scale)
+        predicted, reference = self.predict(style, self.own_speech), self.held_out[0]
+        count = min(len(predicted), len(reference))
+        scale = FACE_WIDTH / float(np.ptp(generic_neutral()[:, 0]))
+        frames = (_projected(motion[:count], posed=False) for motion in (reference, predicted))
+        return lmd(*(points * scale for points in frames))
+
+
+def unstyled_motion(landmarks: Floats, fps: Fraction) -> Motion:
+    """Return offsets (T, 68, 3) of the generator as a motion: lips alone, a static head."""
+    count = len(landmarks)
+    rotation = np.repeat(np.eye(3, dtype=np.float32)[None], count, 0)
+    zeros = np.zeros((count, 3), np.float32)
+    return Motion(landmarks, rotation, zeros, zeros[:, 0], fps, generic_neutral())
+
+
+# ---- measures -------------------------------------------------------------------------------
+
+
+def style_distances(reference: Motion, predicted: Motion, *, posed: bool = False) -> StyleDistance:
+    """Return SLD, SLV and SMD of a predicted motion against a held-out one.
+
+    Both on the generic face, frontal, orthographic, at 30 fps: what is measured is expression and
+    speech, and no identity. With `posed` heads turn as they do.
+    """
+    return style_distance(_projected(reference, posed), _projected(predicted, posed), WINDOWS)
+
+
+def _projected(motion: Motion, posed: bool) -> Floats:
+    """Return landmarks (T, 68, 2) on the generic face, interocular."""
+    points = motion.landmarks + generic_neutral()
+    return (points @ motion.rotation if posed else points)[..., :2]
 
 
 def _opening(motion: Motion) -> Floats:
-    return mouth_opening(motion.landmarks + NEUTRAL)
+    return mouth_opening(motion.landmarks + generic_neutral())
+
+
+def _correlation(a: Floats, b: Floats) -> float:
+    matrix = cast("Floats", np.corrcoef(a, b))  # pyright: ignore[reportUnknownMemberType] (NumPy's stub)
+    return float(matrix[0, 1])
 
 
 def _jerk(motion: Motion) -> float:
     return float(np.sqrt(np.square(np.diff(motion.landmarks[:, 48:], 3, axis=0)).mean()))
 
 
-@torch.inference_mode()
-def lip_crossings(generator: MotionGenerator, sound: Sound, models: Predictor) -> float:
-    """Return the share of frames in which a generator alone would cross the inner lips.
+def lip_crossing_rate(generator: MotionGenerator, features: Tensor) -> float:
+    """Return the fraction of frames in which a generator alone would cross the inner lips.
 
     Later they are kept apart; a generator that leans on that has lost the shape of a mouth.
+    features (T, F).
     """
-    features = speech_features(sound, models.listener)
-    said = predict(generator, AlignedFeatures(features, torch.zeros(len(features), 68, 3))).numpy()
-    height = said[..., 1] + NEUTRAL[:, 1]
+    unseen = AlignedFeatures(features, torch.zeros(len(features), 68, 3))
+    height = predict(generator, unseen).numpy()[..., 1] + generic_neutral()[:, 1]
     gaps = [height[:, lower] - height[:, upper] for upper, lower in MOUTH_PAIRS]
-    return float((np.max(gaps, axis=0) < -0.01).mean())
+    return float((np.max(gaps, axis=0) < CROSSED).mean())
 
 
-def crossings(style: Style, sound: Sound, models: Predictor) -> tuple[float, float]:
-    """Return lip crossings of the un-tuned and of a style's tuned generator."""
-    assert style.tuning is not None  # asked of tuned styles alone
-    changed = tuned_generator(models.networks.generator, style.tuning, style.name)
-    return tuple(lip_crossings(net, sound, models) for net in (models.networks.generator, changed))  # pyright: ignore[reportReturnType]
+def lip_crossing_rates(tuned: Style, networks: Networks, features: Tensor) -> dict[str, float]:
+    """Return the lip-crossing rate of the un-tuned and of a style's tuned generator, by name."""
+    assert tuned.tuning is not None  # asked of tuned styles alone
+    generators = {
+        "un-tuned": networks.generator,
+        "tuned": tuned_generator(networks.generator, tuned.tuning, tuned.name),
+    }
+    return {name: lip_crossing_rate(net, features) for name, net in generators.items()}
 
 
-def distance_ratio(before: Row, after: Row) -> float:
+# ---- verdict --------------------------------------------------------------------------------
+
+
+def distance_ratio(before: HoldoutScores, after: HoldoutScores) -> float:
     """Return the mean ratio of the three style distances, after to before: below 1 is nearer."""
-    pairs = ((after.sld, before.sld), (after.slv, before.slv), (after.smd, before.smd))
-    return float(np.mean([one / other for one, other in pairs]))
+    ratios = (after.sld / before.sld, after.slv / before.slv, after.smd / before.smd)
+    return float(np.mean(ratios))
 
 
-def rejection_reasons(rows: dict[str, Row]) -> list[str]:
+def rejection_reasons(result: HoldoutResult) -> list[str]:
     """Return why a tuned style should not be kept; nothing when it should."""
-    before, after = rows["un-tuned"], rows["tuned"]
-    found: list[str] = []
-    ratio = distance_ratio(before, after)
-    if not ratio < 1:
-        found.append(f"the held-out style distance went from 1 to {ratio:.2f}")
-    if after.sync < SYNC_LEAST:
-        found.append(f"lips follow the un-tuned generator at {after.sync:.2f} only")
-    if after.lmd > before.lmd * (2 - SYNC_LEAST):
-        found.append(f"LMD on the clip's own sound rose from {before.lmd:.2f} to {after.lmd:.2f}")
-    return found
+    untuned, tuned = result.scores["un-tuned"], result.scores["tuned"]
+    reasons: list[str] = []
+    if not result.distance_ratio < 1:
+        reasons.append(f"the held-out style distance went from 1 to {result.distance_ratio:.2f}")
+    if tuned.sync < LEAST_LIP_SYNC:
+        reasons.append(f"lips follow the un-tuned generator at {tuned.sync:.2f} only")
+    if tuned.lmd > untuned.lmd * LARGEST_LMD_RATIO:
+        reasons.append(
+            f"LMD on the clip's own sound rose from {untuned.lmd:.2f} to {tuned.lmd:.2f}"
+        )
+    return reasons

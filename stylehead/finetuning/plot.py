@@ -1,82 +1,85 @@
-"""The proof of a tuned style as one picture: distances before and after, and the mouth's curves."""
+"""The hold-out test as one picture: bars of distances, curves of the mouth and the brows."""
+
+# pyright: reportUnknownMemberType=false
+# (Matplotlib leaves its keywords untyped.)
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
+from stylehead import files
 from stylehead.face.landmarks import brow_height, mouth_opening
-from stylehead.finetuning.holdout import NEUTRAL, HoldoutTest, Row
-from stylehead.media.image import write_image
-from stylehead.style.sheet import ACCENT, INK, PAPER, write
-from stylehead.types import Floats, Motion, Pixels, Style
+from stylehead.finetuning.holdout import HoldoutResult, HoldoutScores, generic_neutral
+from stylehead.types import Floats, Motion
 
-WIDTH, BARS, CURVES = 960, 260, 190  # pixels
-COLOURS = {"un-tuned": (150, 150, 146), "statistics": (80, 130, 190), "tuned": ACCENT}
-SHOWN = {"sld": "SLD", "slv": "SLV", "smd": "SMD", "posed_sld": "SLD, posed", "sync": "sync"}
+COLOURS = {"un-tuned": "#969692", "statistics": "#5082be", "tuned": "#c4402a"}
+INK = "#22201e"
+CLIP = "the clip, held out"
+MEASURES = {
+    "sld": "SLD",
+    "slv": "SLV",
+    "smd": "SMD",
+    "posed_sld": "SLD with head pose",
+    "sync": "lip sync",
+}
+"""Fields of HoldoutScores that are drawn, and their titles."""
 SECONDS = 8.0  # of each curve
+BAR = 0.26  # of the distance between two measures
 
 
-def draw_transfer(path: Path, holdout: HoldoutTest, style: Style, rows: dict[str, Row]) -> None:
-    """Write the picture: bars relative to the un-tuned generator, then opening and brows."""
-    motions = {
-        "un-tuned": holdout.moved(None, holdout.neutral),
-        "statistics": holdout.moved(replace(style, tuning=None), holdout.neutral),
-        "tuned": holdout.moved(style, holdout.neutral),
-    }
-    held = holdout.held_out[0]
-    parts = [bars(rows)]
-    for title, measure in (
-        ("mouth opening, interocular", lambda m: mouth_opening(m.landmarks + NEUTRAL)),
-        ("brow height, interocular", lambda m: brow_height(m.landmarks + NEUTRAL)),
-    ):
-        lines = {name: _start(measure(one), one) for name, one in motions.items()}
-        parts.append(curves(title, lines, _start(measure(held), held), float(held.fps)))
-    write_image(path, np.concatenate(parts))
+def draw_result(path: Path, result: HoldoutResult, held_out: Motion) -> None:
+    """Write a PNG: scores relative to the un-tuned generator, then opening and brows over time.
+
+    The motions are those of the neutral speech; `held_out` is the clip's own, of other words.
+    """
+    figure = Figure(figsize=(9.6, 7.2), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)  # the figure keeps it: no window, no global state
+    bars, mouth, brows = figure.subplots(3, 1, height_ratios=(1.2, 1, 1))
+    draw_bars(bars, result.scores)
+    motions = {**result.motions, CLIP: held_out}
+    draw_curves(mouth, motions, mouth_opening)
+    mouth.set_ylabel("mouth opening\n[interocular]")
+    draw_curves(brows, motions, brow_height)
+    brows.set_ylabel("brow height\n[interocular]")
+    brows.set_xlabel("time [s]")
+    mouth.sharex(brows)
+    mouth.tick_params(labelbottom=False)
+    handles, labels = mouth.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    with files.atomic(path) as part:
+        figure.savefig(part, format="png")
 
 
-def _start(values: Floats, motion: Motion) -> Floats:
-    return values[: round(SECONDS * motion.fps)]
+def draw_bars(axes: Axes, scores: dict[str, HoldoutScores]) -> None:
+    """Draw each measure of each row, relative to the un-tuned generator's."""
+    places = np.arange(len(MEASURES))
+    for number, (name, row) in enumerate(scores.items()):
+        ratios = [getattr(row, field) / getattr(scores["un-tuned"], field) for field in MEASURES]
+        bars = axes.bar(places + (number - 1) * BAR, ratios, BAR * 0.92, color=COLOURS[name])
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=8, color=INK, bbox=paper)
+    axes.axhline(1, color=INK, linewidth=0.8, linestyle=":", zorder=0)
+    axes.set_xticks(places, list(MEASURES.values()))
+    axes.set_ylabel("relative to un-tuned")
+    axes.set_title("distances: lower is nearer; lip sync: higher is better", loc="left", size=9)
+    axes.margins(y=0.12)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
-def bars(rows: dict[str, Row]) -> Pixels:
-    """Draw each measure of each row, the un-tuned generator's being 1."""
-    canvas = np.full((BARS, WIDTH, 3), PAPER, np.uint8)
-    floor, unit = BARS - 36, (BARS - 90) / 1.5
-    step = WIDTH // len(SHOWN)
-    for place, (field, title) in enumerate(SHOWN.items()):
-        base = getattr(rows["un-tuned"], field)
-        for number, (name, row) in enumerate(rows.items()):
-            ratio = getattr(row, field) / base
-            left = place * step + 30 + number * 44
-            top = floor - int(min(ratio, 1.6) * unit)
-            cv2.rectangle(canvas, (left, top), (left + 38, floor), COLOURS[name], -1)
-            write(canvas, f"{ratio:.2f}", (left, top - 5), INK, 0.4)
-        write(canvas, title, (place * step + 30, BARS - 14), INK, 0.5)
-    for number, (name, colour) in enumerate(COLOURS.items()):
-        write(canvas, name, (30 + number * 130, 22), colour, 0.5)
-    write(canvas, "relative to un-tuned; distances: lower is nearer", (440, 22), INK, 0.45)
-    return canvas
-
-
-def curves(title: str, lines: dict[str, Floats], held: Floats, fps: float) -> Pixels:
-    """Draw curves over time on one scale, the held-out part's own in thin ink."""
-    canvas = np.full((CURVES, WIDTH, 3), PAPER, np.uint8)
-    together = [*lines.values(), held]
-    low = min(float(one.min()) for one in together)
-    high = max(float(one.max()) for one in together) + 1e-6
-
-    def draw(values: Floats, colour: tuple[int, int, int], width: int) -> None:
-        x = 46 + np.arange(len(values)) / (SECONDS * fps) * (WIDTH - 60)
-        y = CURVES - 20 - (values - low) / (high - low) * (CURVES - 60)
-        line = np.round(np.stack([x, y], -1) * 16).astype(np.int32)
-        cv2.polylines(canvas, [line], False, colour, width, cv2.LINE_AA, 4)
-
-    draw(held, INK, 1)
-    for name, values in lines.items():
-        draw(values, COLOURS[name], 2)
-    write(canvas, f"{title}: {low:.2f} to {high:.2f}; ink: the clip, held out", (46, 18), INK, 0.45)
-    return canvas
+def draw_curves(
+    axes: Axes, motions: dict[str, Motion], measure: Callable[[Floats], Floats]
+) -> None:
+    """Draw a measure of landmarks (T, 68, 3) -> (T,) over time, a curve a motion."""
+    for name, motion in motions.items():
+        values = measure(motion.landmarks + generic_neutral())[: round(SECONDS * motion.fps)]
+        seconds = np.arange(len(values)) / float(motion.fps)
+        width = 0.8 if name == CLIP else 1.6
+        axes.plot(seconds, values, label=name, color=COLOURS.get(name, INK), linewidth=width)
+    axes.set_xlim(0, SECONDS)
+    axes.spines[["top", "right"]].set_visible(False)

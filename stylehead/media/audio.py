@@ -21,9 +21,6 @@ PIECE = 800  # samples at SPEECH_RATE, 50 ms: the grain of loudness
 LONGEST_SOUND = 3 * 3600  # seconds; beyond it the file is more likely a mistake
 
 
-# ---- sound in -------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Sound:
     """A recording on disk and the part of it that is used; samples are read when needed."""
@@ -37,7 +34,7 @@ class Sound:
     """The recording's own rate in Hz."""
     channels: int
     energies: Floats
-    """Mean square of each PIECE of the used part as mono, full scale 1."""
+    """(P,) mean square of each PIECE of the used part as mono, full scale 1."""
 
     @property
     def loudness(self) -> float:
@@ -45,7 +42,7 @@ class Sound:
         return loudness(self.energies)
 
     def blocks(self) -> Iterator[Floats]:
-        """Yield the used part as mono float32 blocks at SPEECH_RATE, a second or so at a time."""
+        """Yield the used part as mono float32 blocks (N,) at SPEECH_RATE, some frames at a time."""
         return _mono(self.path, self.start, self.seconds)
 
 
@@ -59,13 +56,14 @@ def open_audio(path: Path, *, start: float = 0.0, duration: float | None = None)
             raise MediaError(f"{path} has no sound.", remedy="Give a recording of a voice.")
         context = container.streams.audio[0].codec_context
         rate, channels = context.sample_rate, context.channels
-    samples, energies, rest = 0, [], np.zeros(0, np.float32)
+    samples, energies = 0, list[Floats]()
+    remaining = np.zeros(0, np.float32)
     for block in _mono(path, start, duration):
         samples += len(block)
-        rest = np.concatenate([rest, block])
-        whole = len(rest) // PIECE * PIECE
-        energies.append(piece_energies(rest[:whole]))
-        rest = rest[whole:]
+        remaining = np.concatenate([remaining, block])
+        whole = len(remaining) // PIECE * PIECE
+        energies.append(piece_energies(remaining[:whole]))
+        remaining = remaining[whole:]
         if samples > LONGEST_SOUND * SPEECH_RATE:
             raise MediaError(
                 f"{path} is longer than {LONGEST_SOUND // 3600} hours.",
@@ -73,29 +71,36 @@ def open_audio(path: Path, *, start: float = 0.0, duration: float | None = None)
             )
     seconds = samples / SPEECH_RATE
     if seconds < 0.1:
-        whole = "" if start == 0 else f" after {clock(start)}"
+        after = "" if start == 0 else f" after {clock(start)}"
         raise MediaError(
-            f"{path} has only {seconds:.2f} s of sound{whole}.",
+            f"{path} has only {seconds:.2f} s of sound{after}.",
             remedy="Give at least 0.1 s of sound.",
         )
-    return Sound(path, start, seconds, rate, channels, np.concatenate(energies))
+    return Sound(
+        path=path,
+        start=start,
+        seconds=seconds,
+        sample_rate=rate,
+        channels=channels,
+        energies=np.concatenate(energies),
+    )
 
 
 def piece_energies(samples: Floats) -> Floats:
-    """Return the mean square of each whole PIECE of samples."""
+    """Return the mean square (P,) of each whole PIECE of samples (N,)."""
     whole = len(samples) // PIECE * PIECE
     return np.square(samples[:whole].reshape(-1, PIECE)).mean(1)
 
 
 def loudness(energies: Floats) -> float:
-    """Return the RMS of the louder half of the pieces; 0 without any."""
+    """Return the RMS of the louder half of the pieces' energies (P,); 0 without any."""
     louder = np.sort(energies)[len(energies) // 2 :]
     return float(np.sqrt(louder.mean())) if len(louder) else 0.0
 
 
 def _mono(path: Path, start: float, duration: float | None) -> Iterator[Floats]:
     """Yield mono blocks at SPEECH_RATE, the mean of all channels."""
-    wanted = None if duration is None else round(duration * SPEECH_RATE)
+    left = None if duration is None else round(duration * SPEECH_RATE)
     skip = round(start * SPEECH_RATE)
     for frame in resampled(path, "fltp", None, SPEECH_RATE):
         block = frame.to_ndarray().mean(0, dtype=np.float32)
@@ -104,19 +109,19 @@ def _mono(path: Path, start: float, duration: float | None) -> Iterator[Floats]:
             skip -= len(block)
             continue
         block, skip = block[skip:], 0
-        if wanted is not None:
-            block = block[:wanted]
-            wanted -= len(block)
+        if left is not None:
+            block = block[:left]
+            left -= len(block)
         if len(block):
             yield block
-        if wanted == 0:
+        if left == 0:
             return
 
 
 def resampled(
     path: Path, sample_format: str, layout: str | None, rate: int | None
 ) -> Iterator[av.AudioFrame]:
-    """Decode the first sound track; None keeps the recording's own layout or rate.
+    """Yield frames of the first sound track; None keeps the recording's own layout or rate.
 
     A late stream start is filled with silence, so that sound keeps its place in the file.
     """
@@ -126,7 +131,7 @@ def resampled(
         rate = rate or context.sample_rate
         layout = layout or context.layout.name
         resampler = AudioResampler(sample_format, layout, rate)
-        first, heard = True, False
+        first, decoded_any = True, False
         decoded = container.decode(stream)
         while True:
             try:
@@ -134,10 +139,10 @@ def resampled(
             except StopIteration:
                 break
             except FFmpegError:
-                if heard:  # a damaged packet: keep what can be heard
+                if decoded_any:  # a damaged packet: keep what was decoded
                     break
                 raise
-            heard = True
+            decoded_any = True
             if first:
                 first = False
                 lead = _lead(container, stream, frame)
@@ -145,7 +150,7 @@ def resampled(
                     yield from resampler.resample(_silence(frame, lead))
             frame.pts = None
             yield from resampler.resample(frame)
-        if heard:
+        if decoded_any:
             yield from resampler.resample(None)
 
 

@@ -1,4 +1,4 @@
-"""Opening a container, with decoding errors told as ours."""
+"""Opening a container; decoding errors become ours."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def open_container(path: Path, kind: str) -> Generator[InputContainer]:
 
 
 def cause_of(error: Exception) -> str:
-    """Return what a decoding error says of its cause."""
+    """Return the reason of a decoding error in a few words."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

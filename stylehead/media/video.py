@@ -1,7 +1,11 @@
 """Video in and out: frames with their true times; H.264 and AAC in MP4."""
 
+# PyAV's stubs leave types of streams and packets open.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -51,9 +55,9 @@ def read_frames(
                 if frames:
                     break
                 raise
-            seconds = picture.time
-            if seconds is None:
-                seconds = frames / float(stream.average_rate or 25)
+            seconds = (
+                frames / float(stream.average_rate or 25) if picture.pts is None else picture.time
+            )
             if seconds < start:
                 continue
             if duration is not None and seconds >= start + duration:
@@ -106,10 +110,11 @@ def write_video(
     sound: Sound,
     metadata: dict[str, str],
 ) -> int:
-    """Encode frames as they come, with the recording's own sound, and return how many there were.
+    """Encode frames (H, W, 3) RGB as they come, with the recording's own sound; return how many.
 
     H.264 and AAC in MP4, playable before it is fully loaded. Sound keeps its rate and channels
-    where AAC can carry them. The file appears only when everything was written.
+    where AAC can carry them. An odd side loses its last pixels. The file appears only when
+    everything was written; raises MediaError when it cannot be.
     """
     with atomic(path) as part, _encoder(path, part) as container:
         container.metadata.update(metadata)
@@ -125,7 +130,7 @@ def write_video(
         video.codec_context.color_trc = 1
         track = _SoundTrack(container, sound)
         count = 0
-        for pixels in _chain(first, frames):
+        for pixels in itertools.chain([first], frames):
             picture = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(pixels[:height, :width]), format="rgb24"
             ).reformat(format="yuv420p", dst_colorspace=1, dst_color_range=1)
@@ -137,11 +142,6 @@ def write_video(
         container.mux(video.encode(None))
         track.write_until(None)
     return count
-
-
-def _chain(first: Pixels, rest: Iterator[Pixels]) -> Iterator[Pixels]:
-    yield first
-    yield from rest
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A small change of the motion generator: what style transfer learns and a style file carries."""
+"""A low-rank change of the motion generator: what style transfer learns and a style file holds."""
 
 from __future__ import annotations
 
@@ -33,17 +33,20 @@ class Adapter(nn.Module):
 
     def changes(self) -> dict[str, Tensor]:
         """Return the change of each of the generator's arrays, by name."""
-        found = {key: self.up[key] @ down for key, down in self.down.items()}
-        found |= dict(self.added.items())
-        return {key.replace("/", "."): value for key, value in found.items()}
+        changes = {key: self.up[key] @ down for key, down in self.down.items()}
+        changes |= dict(self.added.items())
+        return {key.replace("/", "."): value for key, value in changes.items()}
 
     def run(
         self, generator: MotionGenerator, features: Tensor, state: State | None = None
     ) -> tuple[Tensor, State]:
-        """Return what the changed generator says, differentiable in the change alone."""
-        held = {name: value.detach() for name, value in generator.state_dict().items()}
-        changed = {name: held[name] + change for name, change in self.changes().items()}
-        return functional_call(generator, held | changed, (features, state))
+        """Return the changed generator's output, differentiable in the change alone.
+
+        Arguments and results as in MotionGenerator.forward.
+        """
+        frozen = {name: value.detach() for name, value in generator.state_dict().items()}
+        changed = {name: frozen[name] + change for name, change in self.changes().items()}
+        return functional_call(generator, frozen | changed, (features, state))
 
 
 @torch.no_grad()

@@ -14,11 +14,11 @@ class AudioEncoderConfig:
     mels: int = 80  # paper, Implementation
     width: int = 512  # authors' code
     layers: int = 3  # authors' code
-    ahead: int = 3  # rows between what is heard and what is predicted (method notes, 2.2)
+    ahead: int = 3  # rows between the last one heard and the one predicted
     teacher: int = 0
-    """Width of the teacher's features it also learned to give; 0: APC alone, as in the paper."""
+    """Width of the teacher's features that distillation predicts; 0: APC alone, as in the paper."""
     lookahead: int = 24
-    """Rows of sound heard before the teacher's feature of a row is asked for: 0.2 s."""
+    """Rows of sound between a row and the prediction of its teacher's feature: 0.2 s."""
 
 
 class AudioEncoder(nn.Module):

@@ -1,4 +1,4 @@
-"""Keypoints and the poses that place them: Eq. 1-2 of the paper, and what two networks call angles.
+"""Keypoints and the poses that place them (paper, Eq. 1-2), and angles as networks give them.
 
 Points are rows everywhere, so a rotation multiplies on the right.
 """
@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from scipy.spatial import ConvexHull
 from torch import Tensor
 
 BIN = 3.0
@@ -20,7 +18,7 @@ VID2VID_FIRST, LIVEPORTRAIT_FIRST = -99.0, -97.5
 
 
 class Pose(NamedTuple):
-    """How a face is held and what it does."""
+    """Head pose and expression of faces."""
 
     rotation: Tensor
     """(B, 3, 3)"""
@@ -33,7 +31,7 @@ class Pose(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A picture that is going to be moved, as a warping network remembers it."""
+    """A source image, encoded by a warping network."""
 
     volume: Tensor
     """(1, 32, 16, 64, 64) appearance."""
@@ -45,7 +43,7 @@ class Source(NamedTuple):
 
 
 def transform_keypoints(canonical: Tensor, pose: Pose) -> Tensor:
-    """MouthCrop canonical keypoints: C_k = s (c_k R + eps_k) + tau (Eq. 1; s is 1 in face-vid2vid).
+    """Place canonical keypoints: C_k = s (c_k R + eps_k) + tau (Eq. 1; s is 1 in face-vid2vid).
 
     (B, K, 3) in, (B, K, 3) out.
     """
@@ -54,13 +52,13 @@ def transform_keypoints(canonical: Tensor, pose: Pose) -> Tensor:
 
 
 def expected_degrees(logits: Tensor, first: float) -> Tensor:
-    """Return the angle that class logits (B, 66) mean, (B,), the first class at `first` degrees."""
+    """Return the expected angle (B,) of class logits (B, 66); class 0 is `first` degrees."""
     classes = torch.arange(logits.shape[-1], device=logits.device, dtype=logits.dtype)
     return BIN * (logits.softmax(-1) * classes).sum(-1) + first
 
 
 def axis_rotation(degrees: Tensor, axis: int, *, pi: float = math.pi) -> Tensor:
-    """Return rotations (B, 3, 3) about x, y or z (0, 1, 2) for rows: the usual matrix, transposed.
+    """Return row rotations (B, 3, 3) about x, y or z (0, 1, 2) of angles (B,) in degrees.
 
     A quarter turn about z sends x to y.
     """
@@ -71,27 +69,3 @@ def axis_rotation(degrees: Tensor, axis: int, *, pi: float = math.pi) -> Tensor:
     turn[:, j, j], turn[:, j, k] = cos, sin
     turn[:, k, j], turn[:, k, k] = -sin, cos
     return turn
-
-
-def relative_pose(source: Pose, driving: Pose, first: Pose) -> Pose:
-    """Return the source's pose, moved as `driving` has moved since `first` (LivePortrait)."""
-    return Pose(
-        driving.rotation @ first.rotation.mT @ source.rotation,
-        source.translation + driving.translation - first.translation,
-        source.expression + driving.expression - first.expression,
-        source.scale * driving.scale / first.scale,
-    )
-
-
-def hull_scale(source: Tensor, first: Tensor) -> float:
-    """Return how much larger the source's keypoints (K, 3) are: the roots of hull volumes.
-
-    The root is square although the hull is solid; face-vid2vid's weights are driven so.
-    """
-    volumes = [ConvexHull(np.asarray(points.double().cpu())).volume for points in (source, first)]
-    return math.sqrt(volumes[0]) / math.sqrt(volumes[1])
-
-
-def relative_keypoints(source: Tensor, driving: Tensor, first: Tensor, scale: float) -> Tensor:
-    """Return source keypoints moved as `driving` has since `first` (face-vid2vid); (B, K, 3)."""
-    return source + scale * (driving - first)

@@ -12,7 +12,7 @@ from torch.nn.utils import remove_spectral_norm
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm around an identity, then ReLU (paper memo, 6.2)."""
+    """Two 3x3 convolutions with batch norm around an identity, then ReLU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class PreActivationBlock(nn.Module):
 
 
 def single(like: Tensor) -> torch.autocast:
-    """Compute in single precision inside, even where the caller has half: places need it.
+    """Compute in single precision inside, even where the caller has half: coordinates need it.
 
     Half a thousandth of the picture's side is visible when it trembles from frame to frame.
     """

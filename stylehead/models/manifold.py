@@ -1,12 +1,13 @@
 """Manifold projection: bring features of an unknown voice near to those of known ones.
 
 K nearest neighbours and locally linear embedding, as Live Speech Portraits does for one person's
-own speech (method notes, 2.3); here the base is of many voices.
+own speech; here the base is of many voices.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -25,14 +26,15 @@ def weights_of(feature: Tensor, neighbours: Tensor, *, ridge: float = RIDGE) -> 
     its mean.
     """
     nearest = neighbours[..., :1, :]
-    across = neighbours[..., 1:, :] - nearest  # A^T of the method notes
+    across = neighbours[..., 1:, :] - nearest
     gram = across @ across.transpose(-1, -2)
     count = gram.shape[-1]
     raised = ridge * gram.diagonal(dim1=-2, dim2=-1).mean(-1) + 1e-12
     gram = gram + raised[..., None, None] * torch.eye(count, dtype=gram.dtype)
     along = across @ (feature[..., None, :] - nearest).transpose(-1, -2)
-    rest = torch.linalg.solve(gram, along)[..., 0]
-    return torch.cat([1 - rest.sum(-1, keepdim=True), rest], -1)
+    solution = torch.linalg.solve(gram, along)  # pyright: ignore (untyped in torch)
+    others = cast(Tensor, solution)[..., 0]
+    return torch.cat([1 - others.sum(-1, keepdim=True), others], -1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +52,7 @@ class Manifold:
     neighbours: int = NEIGHBOURS
 
     def project(self, features: Tensor) -> Tensor:
-        """Return features (T, D) blended with what their neighbours in the base make of them."""
+        """Return features (T, D) blended with their reconstructions from neighbours in the base."""
         if self.blend == 0:
             return features
         base = (self.base - self.mean) / self.scale

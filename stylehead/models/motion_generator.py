@@ -1,4 +1,4 @@
-"""The motion generator: what an encoder hears -> landmark offsets, streaming."""
+"""The motion generator: speech features -> landmark offsets, streaming."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 State = tuple[Tensor, Tensor]
-"""Hidden and cell state of the LSTM: what it remembers of the sound so far."""
+"""Hidden and cell state of the LSTM, (layers, B, hidden) each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class MotionConfig:
     hidden: int = 160  # LSP has 256; our twenty minutes overfit that
     layers: int = 2
     components: int = 32  # principal components of 204 offsets: nearly all of their weighted energy
-    delay: int = 18  # frames of sound heard ahead: 300 ms (method notes, 3.1)
+    delay: int = 18  # frames of sound heard ahead: 300 ms (Live Speech Portraits)
     dropout: float = 0.4
 
 
@@ -68,7 +68,7 @@ class MotionGenerator(nn.Module):
         self.register_buffer("predicted_spread", torch.ones(68, 3))
 
     def standardised(self, features: Tensor) -> Tensor:
-        """Return features about their usual mean, in units of their usual spread."""
+        """Return features (..., F) about their mean, in units of their spread."""
         return (features - self.mean) / self.scale
 
     def forward(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:

@@ -1,4 +1,4 @@
-"""The compact generator: a warped mouth and its facial map -> what the warp could not show."""
+"""The mouth generator: a warped mouth and its facial map -> what the warp could not show."""
 
 from __future__ import annotations
 
@@ -10,46 +10,41 @@ from torch import Tensor, nn
 
 CHANNELS = 2
 """Channels of a facial map: its lines, and the open mouth filled."""
-FINE = 4
-"""Pixels of the patch: what is finer inside an open mouth is as drawn, what is coarser is the
-network's. The network alone gives the mean of all mouths: the right light, and no teeth."""
-LIGHT = 0.6
-"""How much of the coarser part is the network's, for the mean of all mouths is paler than one."""
 UNCOVERED = -3.0
 """Logit of the cover at the start: the warp is left as it is until something better is learned."""
 
 
 @dataclass(frozen=True, slots=True)
 class MouthGeneratorConfig:
-    """Shape of a compact generator."""
+    """Shape of a mouth generator; the paper's size has widths of 64 to 512 over seven levels."""
 
     patterns: int = 4
     """Intermediate style patterns it looks at; 0 for the generator that makes them."""
     facial_map: bool = True
     """Look at the facial map, and paint all of the open mouth; False is for comparison."""
     widths: tuple[int, ...] = (32, 48, 80, 112)
-    """Channels at a half, a quarter, ... of the patch."""
+    """Channels at a half, a quarter, ... of the patch's side."""
 
 
 class MouthGenerator(nn.Module):
-    """A small U-Net at half the patch's size.
+    """A U-Net at half the patch's size.
 
     It gives a layer to lay over the warped patch: cover and colour. Skin that the warp shows well
-    keeps its own pixels. Patterns are looked at once per portrait (`remember`).
+    keeps its own pixels. Patterns are encoded once per portrait (`encode`).
     """
 
     def __init__(self, config: MouthGeneratorConfig) -> None:
         super().__init__()
         self.config = config
-        first, *rest = config.widths
+        first, *deeper = config.widths
         self.front = nn.Conv2d(5 + CHANNELS * config.facial_map, first, 4, 2, 1)
         self.down = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.ReLU(), _Residual(b))
-            for a, b in zip(config.widths, rest, strict=False)
+            for a, b in zip(config.widths, deeper, strict=False)
         )
         self.up = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a + b, b, 3, 1, 1), nn.ReLU(), _Residual(b))
-            for b, a in reversed(list(zip(config.widths, rest, strict=False)))
+            for b, a in reversed(list(zip(config.widths, deeper, strict=False)))
         )
         self.out = nn.Conv2d(first, 16, 3, 1, 1)
         nothing = [UNCOVERED] * 4 + [0.0] * 12
@@ -66,35 +61,36 @@ class MouthGenerator(nn.Module):
                 nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
 
-    def remember(self, patterns: Tensor) -> list[Tensor]:
-        """Return what patterns (B, patterns x 3, S, S) in [0, 1] add to each level."""
-        hidden, found = patterns * 2 - 1, []
-        for look, recall in zip(self.memory, self.recall, strict=True):
-            hidden = look(hidden)
-            found.append(recall(hidden))
-        return found
+    def encode(self, patterns: Tensor) -> list[Tensor]:
+        """Return what patterns (B, patterns x 3, S, S) in [0, 1] add to each level's features."""
+        hidden, added = patterns * 2 - 1, list[Tensor]()
+        for encoder, projection in zip(self.memory, self.recall, strict=True):
+            hidden = encoder(hidden)
+            added.append(projection(hidden))
+        return added
 
     def forward(
-        self,
-        warped: Tensor,
-        facial_map: Tensor,
-        memory: list[Tensor] | None = None,
-        interior: Tensor | None = None,
+        self, warped: Tensor, facial_map: Tensor, memory: list[Tensor] | None = None
     ) -> Tensor:
-        """Return the layer (B, 4, S, S): cover in [0, 1], then RGB that is added.
+        """Return the layer (B, 4, S, S), faded at the rim: cover in [0, 1], then added RGB.
 
-        warped (B, 3, S, S), facial_map (B, CHANNELS, S, S), both in [0, 1]; memory of `remember`,
-        left out by the intermediate generator; interior (B, 4, S, S) of mouth_interior, which is
-        shown where the facial map is looked at.
+        warped (B, 3, S, S), facial_map (B, CHANNELS, S, S), both in [0, 1]; memory of `encode`,
+        left out by the intermediate generator.
         """
+        return fade_rim(self.layer(warped, facial_map, memory))
+
+    def layer(
+        self, warped: Tensor, facial_map: Tensor, memory: list[Tensor] | None = None
+    ) -> Tensor:
+        """Return the layer (B, 4, S, S) before its rim is faded; arguments as in `forward`."""
         looked_at, inside = warped * 2 - 1, None
         if self.config.facial_map:
             # Inside the lips the warp only stretches their rim: it is neither seen nor shown.
             inside = facial_map[:, 1:2]
             looked_at = torch.cat([looked_at * (1 - inside), facial_map], 1)
         # Teeth hang from the skull and the patch goes with it: where in the patch matters.
-        place = _place(warped.shape[-1]).to(warped).expand(len(warped), -1, -1, -1)
-        hidden = F.relu(self.front(torch.cat([looked_at, place], 1)))
+        position = _positions(warped.shape[-1]).to(warped).expand(len(warped), -1, -1, -1)
+        hidden = F.relu(self.front(torch.cat([looked_at, position], 1)))
         levels: list[Tensor] = []
         for number in range(len(self.config.widths)):
             hidden = self.down[number - 1](hidden) if number else hidden
@@ -105,31 +101,16 @@ class MouthGenerator(nn.Module):
         for layer in self.up:
             hidden = F.interpolate(hidden, scale_factor=2.0)
             hidden = layer(torch.cat([hidden, levels.pop()], 1))
-        cover, colour = F.pixel_shuffle(self.out(hidden), 2).split((1, 3), 1)
+        cover, colour = torch.split(F.pixel_shuffle(self.out(hidden), 2), [1, 3], 1)
         cover = torch.sigmoid(cover)
         if inside is not None:
             cover = 1 - (1 - cover) * (1 - inside)
-        layer = torch.cat([cover, colour], 1)
-        if inside is not None and interior is not None:
-            layer = show_interior(layer, interior)
-        return layer * _window(warped.shape[-1]).to(warped)
+        return torch.cat([cover, colour], 1)
 
 
-def show_interior(layer: Tensor, interior: Tensor) -> Tensor:
-    """Give a drawn inside of the mouth the layer's light: (B, 4, S, S) each, as mouth_interior's.
-
-    The layer's colours less the drawn ones are smoothed within the lips; LIGHT of that is added to
-    the drawn.
-    """
-    inside, drawn = interior.split((1, 3), 1)
-    cover, colour = layer.split((1, 3), 1)
-    light = LIGHT * _smooth(colour * inside - drawn) / _smooth(inside).clamp(min=1e-3)
-    return torch.cat([cover, colour * (1 - inside) + drawn + light * inside], 1)
-
-
-def _smooth(pictures: Tensor) -> Tensor:
-    """Return pictures (B, C, S, S) without what is finer than FINE."""
-    return F.interpolate(F.avg_pool2d(pictures, FINE), scale_factor=float(FINE), mode="bilinear")
+def fade_rim(layer: Tensor) -> Tensor:
+    """Fade a layer (B, C, S, S) to 0 at its rim, where the patch must not show."""
+    return layer * _window(layer.shape[-1]).to(layer)
 
 
 def compose(warped: Tensor, layer: Tensor) -> Tensor:
@@ -137,7 +118,7 @@ def compose(warped: Tensor, layer: Tensor) -> Tensor:
     return warped * (1 - layer[:, :1]) + layer[:, 1:]
 
 
-def _place(size: int) -> Tensor:
+def _positions(size: int) -> Tensor:
     """Return (2, S, S): column and row of every pixel, -1 to 1."""
     steps = torch.linspace(-1, 1, size)
     return torch.stack(torch.meshgrid(steps, steps, indexing="xy"))

@@ -1,4 +1,4 @@
-"""The pose generator: head pose as an autoregressive Gaussian process that hears the voice."""
+"""The pose generator: head pose as an autoregressive Gaussian, conditioned on the voice."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class PoseConfig:
     """Shape of the pose generator; with 2 blocks of dilations to 16 it looks 4.2 s back."""
 
     heard: int = 80
-    """Features of the sound at each pose: its mean log-mel row."""
+    """Audio features of each pose: its mean log-mel row."""
     style: int = AXES
-    """Numbers of the style: how fast each axis moves for its range."""
+    """Features of the style: how fast each axis moves for its range."""
     width: int = 64  # LSP has 128 for one person's hour
     skip: int = 64
     layers: int = 5
@@ -69,8 +69,7 @@ class PoseGenerator(nn.Module):
         states (B, T, 12), heard (B, T, 80) the sound at the state that is to come, style (B, 6).
         """
         condition = self.hear(torch.cat([heard, style[:, None].expand(-1, len(heard[0]), -1)], -1))
-        # Whole channels, and not made up for by a factor: the net must not lean on the last pose
-        # alone, and seeing all of it later only makes it surer.
+        # Channel dropout without rescaling, so that the net cannot just copy the last pose.
         if self.training:
             keep = torch.rand(states.shape[0], 1, STATE, device=states.device)
             states = states * (keep > self.config.dropout)
@@ -110,9 +109,9 @@ class PoseGenerator(nn.Module):
         for t in range(count):
             hidden, skip = self.front(state), torch.zeros(self.config.skip)
             for layer, dilation in enumerate(self.config.dilations):
-                place = t % dilation
-                before = queues[layer][place].clone()
-                queues[layer][place] = hidden
+                slot = t % dilation
+                before = queues[layer][slot].clone()
+                queues[layer][slot] = hidden
                 both = self.taps[layer](torch.cat([before, hidden])) + added[layer][t]
                 filtered, gate = both.chunk(2)
                 unit = torch.tanh(filtered) * torch.sigmoid(gate)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 MOTION = 68 * 3
-"""Numbers of phi: the 68 landmarks in three dimensions."""
+"""Width of phi: the 68 landmarks in three dimensions."""
 WIDTHS = (1024, 512, 256)
 """Units of the three layers (paper, section 3.4)."""
 LEAST_SPREAD = 1e-3
@@ -18,7 +18,7 @@ LEAST_SPREAD = 1e-3
 class StyleNetwork(nn.Module):
     """An MLP over phi, standardised so that the face's contour does not outweigh its motion.
 
-    Leaky rectifiers of slope 0.2 between the layers, the last one linear (method notes, 7).
+    Leaky rectifiers of slope 0.2 between the layers, the last one linear.
     """
 
     mean: Tensor
@@ -50,18 +50,9 @@ class StyleNetwork(nn.Module):
         return self.layers(motion)
 
 
-def retargeted(landmarks: Tensor, own_neutral: Tensor, neutral: Tensor) -> Tensor:
-    """Return another person's landmarks (..., 68, 3) on the target's face.
-
-    Their own neutral face out, the target's in: else identity leaks as style (method notes, 7).
-    """
-    return landmarks - own_neutral + neutral
-
-
-def mean_features(features: Tensor, shares: Tensor | None = None) -> Tensor:
-    """Return F (256,), the mean of features (..., 256) over frames; `shares` (...) weigh them."""
+def mean_features(features: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return F (256,), the mean of features (..., 256) over frames, weighted by `weights` (...)."""
     flat = features.flatten(0, -2)
-    if shares is None:
+    if weights is None:
         return flat.mean(0)
-    weights = shares.flatten() / shares.sum()
-    return torch.einsum("n,nf->f", weights, flat)
+    return torch.einsum("n,nf->f", weights.flatten() / weights.sum(), flat)

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 PLAN = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512)
 """Channels of each convolution up to relu5_1; 0 halves the picture."""
-HEARD = (1, 6, 11, 20, 29)
-"""Places of relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 (paper memo, 5.5 and 6.4)."""
+TAPS = (1, 6, 11, 20, 29)
+"""Positions of relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1 in the layers."""
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which it was trained on
 
 
@@ -30,10 +30,10 @@ class Vgg19(nn.Module):
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         """Return five feature maps of pictures (B, 3, H, W) in [0, 1]."""
-        mean, spread = (torch.tensor(one).to(picture)[:, None, None] for one in (MEAN, SPREAD))
-        hidden, found = (picture - mean) / spread, []
-        for place, layer in enumerate(self.features):
+        mean, spread = (torch.tensor(v).to(picture)[:, None, None] for v in (MEAN, SPREAD))
+        hidden, maps = (picture - mean) / spread, list[Tensor]()
+        for position, layer in enumerate(self.features):
             hidden = layer(hidden)
-            if place in HEARD:
-                found.append(hidden)
-        return found
+            if position in TAPS:
+                maps.append(hidden)
+        return maps

@@ -1,4 +1,4 @@
-"""The voice filter: where is a voice, and which part of each moment's sound is it."""
+"""The voice filter: voice activity, and a mask that separates the voice."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class VoiceFilter(nn.Module):
         self.mask = nn.Linear(2 * width, rows)
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (B, T / 2) that a voice is there, and the voice's share (B, T, 80).
+        """Return logits (B, T / 2) of voice activity, and the voice's mask (B, T, 80).
 
-        mel (B, T, 80) log-mel rows at 100 Hz in [0, 1]; the share is in [0, 1], of the magnitude.
+        mel (B, T, 80) log-mel rows at 100 Hz in [0, 1]; the mask is in [0, 1], of the magnitude.
         """
-        steps = mel.unflatten(1, (-1, ROWS_PER_STEP)).flatten(2)
+        steps = torch.unflatten(mel, 1, (-1, ROWS_PER_STEP)).flatten(2)
         hidden, _ = self.memory(self.front(steps * 2 - 1))
-        mask = torch.sigmoid(self.mask(hidden)).unflatten(2, (ROWS_PER_STEP, -1)).flatten(1, 2)
-        return self.activity(hidden)[..., 0], mask
+        mask = torch.unflatten(torch.sigmoid(self.mask(hidden)), 2, (ROWS_PER_STEP, -1))
+        return self.activity(hidden)[..., 0], mask.flatten(1, 2)

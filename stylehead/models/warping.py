@@ -51,15 +51,15 @@ class DenseMotion(NamedTuple):
     """Where each cell of the moved volume comes from."""
 
     mask: Tensor
-    """(B, K + 1, D, H, W) share of each keypoint's motion, the background first; Eq. 9."""
+    """(B, K + 1, D, H, W) weight of each keypoint's motion, the background first; Eq. 9."""
     deformation: Tensor
-    """(B, D, H, W, 3) places to sample."""
+    """(B, D, H, W, 3) coordinates to sample at."""
     occlusion: Tensor
     """(B, 1, H, W) 1 where the source shows what is needed."""
 
 
 class Hourglass(nn.Module):
-    """U-Net over volumes that keep their depth; gives its input beside what it found."""
+    """U-Net over volumes that keep their depth; gives its input beside its output."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -113,29 +113,29 @@ class DenseMotionNetwork(nn.Module):
         compressed = self.norm(self.compress(volume)).relu()
         copies = compressed.repeat_interleave(flows.shape[1], 0)
         warped = F.grid_sample(copies, flows.flatten(0, 1), align_corners=False)
-        warped = warped.unflatten(0, (batch, -1))
+        warped = torch.unflatten(warped, 0, (batch, -1))
         heat = gaussians(driving, grid) - gaussians(source, grid)
         heat = F.pad(heat, (0, 0, 0, 0, 0, 0, 1, 0))[:, :, None]
-        found = self.hourglass(torch.cat([heat, warped], 2).flatten(1, 2))
+        features = self.hourglass(torch.cat([heat, warped], 2).flatten(1, 2))
         # Single precision from here on, whatever the features have: half would shake the picture.
-        mask = self.mask(found).float().softmax(1)
+        mask = self.mask(features).float().softmax(1)
         deformation = (mask[..., None] * flows).sum(1)
-        occlusion = self.occlusion(found.flatten(1, 2)).sigmoid()
+        occlusion = self.occlusion(features.flatten(1, 2)).sigmoid()
         return DenseMotion(mask, deformation, occlusion)
 
 
 class AppearanceEncoder(nn.Module):
     """Picture (B, 3, 256, 256) in [0, 1] -> feature volume (B, 32, 16, 64, 64)."""
 
-    def __init__(self, *, kernel: int = 3, **others: int) -> None:
+    def __init__(self, **others: int) -> None:
         super().__init__(**others)
-        self.first = ConvBlock(2, 3, 64, kernel=kernel)
+        self.first = ConvBlock(2, 3, 64)
         self.down_blocks = nn.ModuleList([DownBlock(2, 64, 128), DownBlock(2, 128, 256)])
         self.second = CONV[2](256, VOLUME * DEPTH, 1)
         self.resblocks_3d = named_blocks("3dr", (PreActivationBlock(3, VOLUME) for _ in range(6)))
 
     def encode(self, picture: Tensor) -> Tensor:
-        """Return the feature volume."""
+        """Return the feature volume (B, 32, 16, 64, 64) of images (B, 3, 256, 256) in [0, 1]."""
         x = self.first(picture)
         for down in self.down_blocks:
             x = down(x)
@@ -152,7 +152,10 @@ class VolumeWarper(nn.Module):
         self.fourth = CONV[2](DECODED, DECODED, 1)
 
     def warp(self, volume: Tensor, source: Tensor, driving: Tensor) -> tuple[Tensor, DenseMotion]:
-        """Return features (B, 256, 64, 64), faded where the source hides them, and the motion."""
+        """Return features (B, 256, 64, 64), faded where the source hides them, and the motion.
+
+        volume (B, 32, 16, 64, 64), keypoints source and driving (B, K, 3).
+        """
         motion = self.dense_motion_network(volume, source, driving)
         moved = F.grid_sample(volume, motion.deformation, align_corners=False)
         return self.fourth(self.third(moved.flatten(1, 2))) * motion.occlusion, motion

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
+from stylehead.face.geometry import angles_from_rotation, nearest_rotation, rotation_from_angles
 from stylehead.face.landmarks import MOUTH_PAIRS
 from stylehead.motion.eyes import sample_blinks
 from stylehead.options import MotionControls
@@ -123,10 +123,9 @@ def at_rate(motion: Motion, fps: Fraction) -> Motion:
     def moved(values: Floats) -> Floats:
         return CubicSpline(old, values, axis=0)(new).astype(np.float32)
 
-    left, _, right = np.linalg.svd(moved(motion.rotation).astype(np.float64))
     return Motion(
         moved(motion.landmarks),
-        (left @ right).astype(np.float32),
+        nearest_rotation(moved(motion.rotation)),
         moved(motion.translation),
         np.interp(new, old, motion.blink).astype(np.float32),
         fps,

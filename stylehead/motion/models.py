@@ -12,7 +12,7 @@ from stylehead.models.adapter import Adapter, tuned
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.models.pose_generator import PoseGenerator
 from stylehead.types import Tuning
-from stylehead.weights.networks import load_motion_generator, load_pose_generator
+from stylehead.weights.networks import load_network
 from stylehead.weights.store import read_manifest, resolve
 
 
@@ -38,8 +38,8 @@ class Networks:
 def load_networks(encoder: str, device: torch.device) -> Networks:
     """Load the motion generator of a speech encoder, and the pose network."""
     return Networks(
-        load_motion_generator(resolve(f"motion_{encoder}"), device),
-        load_pose_generator(resolve("pose")),
+        load_network(MotionGenerator, resolve(f"motion_{encoder}"), device),
+        load_network(PoseGenerator, resolve("pose")),
     )
 
 

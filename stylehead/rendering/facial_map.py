@@ -8,20 +8,20 @@ import numpy as np
 from stylehead.face.landmarks import POLYLINES
 from stylehead.types import Floats, Pixels
 
-SHIFT = 4  # bits of sub-pixel place: whole pixels would make lines jump from frame to frame
+SHIFT = 4  # fractional bits of coordinates: whole pixels would make lines jump from frame to frame
 LINE = 2 / 512  # thickness against the map's side (paper: 2 pixels of 512)
 
 
 def facial_map(points: Floats, size: int) -> Pixels:
     """Draw a facial map: (N, 2) points in its pixels -> (size, size, 2).
 
-    The first 68 points are the landmarks: each group of POLYLINES is drawn in a grey of its own
-    (method notes, 6.1: a labelled map). The rest is the outline of the inner lips, filled in the
-    second channel: what the networks have to invent is in there.
+    The first 68 points are the landmarks: each group of POLYLINES is drawn in a grey of its own in
+    the first channel. The remaining ones are the outline of the inner lips, filled in the second
+    channel: the networks have to invent what is in there.
     """
     drawn = np.zeros((size, size), np.uint8)
     inside = np.zeros((size, size), np.uint8)
-    fixed = np.round(apart(points) * (1 << SHIFT)).astype(np.int32)
+    fixed = np.round(uncross_lips(points) * (1 << SHIFT)).astype(np.int32)
     thickness = max(1, round(LINE * size))
     for number, (group, closed) in enumerate(POLYLINES, start=1):
         grey = round(255 * number / len(POLYLINES))
@@ -31,8 +31,11 @@ def facial_map(points: Floats, size: int) -> Pixels:
     return np.stack([drawn, inside], -1)
 
 
-def apart(points: Floats) -> Floats:
-    """Where inner lips cross, let their outline meet half way: nothing is open there."""
+def uncross_lips(points: Floats) -> Floats:
+    """Let the outline of inner lips that cross meet half way: nothing is open there.
+
+    (68 + K, 2) landmarks and outline in, the same out.
+    """
     outline = points[68:]
     half = len(outline) // 2  # corner, upper lip, corner, lower lip back
     upper, lower = outline[1:half], outline[half + 1 :][::-1]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from stylehead.face.face_model import FaceModel
+from stylehead.models.mouth_generator import MouthGenerator
 from stylehead.rendering.mouth_crop import MouthCrop
 from stylehead.rendering.mouth_generator import MouthCompleter
 from stylehead.rendering.patterns import Pattern, frame_crop, is_colourless, map_styles
@@ -33,18 +34,36 @@ BATCH = {"cpu": 4, "cuda": 16}
 """Frames completed at once."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class MouthNetworks:
+    """The two networks that complete mouths; any number of portraits share them."""
+
+    intermediate: MouthGenerator
+    """Completes the intermediate style patterns, without looking at any."""
+    style_aware: MouthGenerator
+    """Completes the frames, looking at the four patterns."""
+
+
+def load_mouth_networks(device: torch.device) -> MouthNetworks:
+    """Load the networks that complete mouths."""
+    return MouthNetworks(
+        intermediate=load_mouth_generator(resolve("style_mapping"), device),
+        style_aware=load_mouth_generator(resolve("style_generator"), device),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MeshScene:
     """A portrait ready to be rendered in any motion."""
 
     picture: Pixels
     """(H, W, 3) the still that frames are pasted into; the crop itself when only that is wanted."""
-    rig: PortraitMesh
+    mesh: PortraitMesh
     sampler: Sampler
     patterns: list[Pattern]
     """The portrait in the poses and with the mouths of the style's references."""
     completer: MouthCompleter
-    """The style-aware generator, which has seen the patterns."""
+    """The style-aware generator, which has encoded the patterns."""
     device: torch.device
     paste: Floats | None
     """(S, S, 1) weight of the moved crop; None when the crop is the whole frame."""
@@ -53,46 +72,57 @@ class MeshScene:
 def prepare(
     portrait: Portrait,
     references: tuple[StyleReference, ...],
+    networks: MouthNetworks,
     *,
     crop_size: int | None,
     device: torch.device,
 ) -> MeshScene:
-    """Build the rig of a portrait and its intermediate style patterns, once.
+    """Build a portrait's mesh and its intermediate style patterns, once.
 
     With `crop_size` frames are the face crop at that many pixels; without, they are the whole
     picture at its own resolution.
     """
-    rig = build_portrait_mesh(portrait, size=crop_size)
-    crop = crop_of(portrait.pixels, rig)
+    mesh = build_portrait_mesh(portrait, size=crop_size)
+    crop = crop_of(portrait.pixels, mesh)
     sampler = make_sampler(crop, device)
     grey = is_colourless(crop)
     mapper, completer = (
-        MouthCompleter(load_mouth_generator(resolve(name), device), device, colourless=grey)
-        for name in ("style_mapping", "style_generator")
+        MouthCompleter(net, device, colourless=grey)
+        for net in (networks.intermediate, networks.style_aware)
     )
-    patterns = map_styles(rig, sampler, references, mapper)
+    patterns = map_styles(mesh, sampler, references, mapper)
     completer.encode_patterns([pattern.patch() for pattern in patterns])
-    parts = rig, sampler, patterns, completer, device
-    if crop_size is not None:
-        return MeshScene(crop, *parts, None)
-    steps = np.minimum(np.arange(rig.size), np.arange(rig.size)[::-1]) / (FEATHER * rig.size)
+    return MeshScene(
+        picture=portrait.pixels if crop_size is None else crop,
+        mesh=mesh,
+        sampler=sampler,
+        patterns=patterns,
+        completer=completer,
+        device=device,
+        paste=_feather(mesh.size) if crop_size is None else None,
+    )
+
+
+def _feather(size: int) -> Floats:
+    """Return the weight (S, S, 1) of a crop: 1 inside, falling to 0 at its edge."""
+    steps = np.minimum(np.arange(size), np.arange(size)[::-1]) / (FEATHER * size)
     ramp = steps.clip(0, 1).astype(np.float32)
-    return MeshScene(portrait.pixels, *parts, np.minimum(ramp[:, None], ramp[None])[..., None])
+    return np.minimum(ramp[:, None], ramp[None])[..., None]
 
 
 def render(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
     """Yield one (H, W, 3) RGB frame per frame of motion; memory does not grow with its length."""
-    posed = _posed(scene.rig, motion)
-    while batch := list(islice(posed, BATCH[scene.device.type])):
-        vertices, places = zip(*batch, strict=True)
-        crops = [move(scene, one) for one in vertices]
-        scene.completer.complete(crops, vertices, places)
+    frames = _posed(scene.mesh, motion)
+    while batch := list(islice(frames, BATCH[scene.device.type])):
+        vertices, mouths = zip(*batch, strict=True)
+        crops = [move(scene, posed) for posed in vertices]
+        scene.completer.complete(crops, vertices, mouths)
         for crop in crops:
             yield compose(scene, crop)
 
 
-def _posed(rig: PortraitMesh, motion: Motion) -> Iterator[tuple[Floats, MouthCrop]]:
-    """Yield the vertices of each frame, and where the mouth's patch lies in it."""
+def _posed(mesh: PortraitMesh, motion: Motion) -> Iterator[tuple[Floats, MouthCrop]]:
+    """Yield the vertices (N, 3) of each frame, and where its mouth lies."""
     model = FaceModel.embedded()
     for start in range(0, len(motion), CHUNK):
         rows = slice(start, start + CHUNK)
@@ -105,15 +135,16 @@ def _posed(rig: PortraitMesh, motion: Motion) -> Iterator[tuple[Floats, MouthCro
             motion.gaze[rows],
             strict=True,
         ):
-            vertices = rig.pose_vertices(offsets, rotation, translation, float(blink), gaze)
-            yield vertices, frame_crop(rig, rig.posed(rotation, translation))
+            vertices = mesh.pose_vertices(offsets, rotation, translation, float(blink), gaze)
+            yield vertices, frame_crop(mesh, mesh.head_pose(rotation, translation))
 
 
 def move(scene: MeshScene, vertices: Floats) -> Pixels:
     """Return the crop (S, S, 3) with its mesh moved to vertices (N, 3), nothing made up."""
-    rig = scene.rig
-    cells = min(rig.size, CELLS)
-    displacement = displacement_map(rig.triangles, vertices, rig.source, size=rig.size, cells=cells)
+    mesh = scene.mesh
+    displacement = displacement_map(
+        mesh.triangles, vertices, mesh.source, size=mesh.size, cells=min(mesh.size, CELLS)
+    )
     moved = scene.sampler(displacement)
     soften_folds(moved, displacement)
     return moved
@@ -123,4 +154,4 @@ def compose(scene: MeshScene, moved: Pixels) -> Pixels:
     """Return the frame of a moved crop (S, S, 3): itself, or pasted into the still picture."""
     if scene.paste is None:
         return moved
-    return paste_crop(scene.picture, moved, scene.rig, scene.paste)
+    return paste_crop(scene.picture, moved, scene.mesh, scene.paste)

@@ -12,22 +12,22 @@ from stylehead.face.geometry import Similarity
 from stylehead.face.landmarks import INNER_LIPS, MESH_OF_68
 from stylehead.types import Floats, Pixels
 
-SIZE = 128
+CROP_SIZE = 128
 """Side of the patch in its own pixels."""
-UNITS = 1.1
+CROP_UNITS = 1.1
 """The same in head-space units: from the nose to below the chin of a closed mouth."""
-DRAWN = np.concatenate([MESH_OF_68, INNER_LIPS])
+CROP_POINTS = np.concatenate([MESH_OF_68, INNER_LIPS])
 """Mesh vertices that a facial map is drawn from: the 68 landmarks, then the inner lips' outline."""
 
 
-def mouth_middle(rest: Floats) -> Floats:
+def mouth_middle(neutral: Floats) -> Floats:
     """Return the middle of the lips (3,) of a neutral mesh (478, 3), head space."""
-    return rest[INNER_LIPS].mean(0)
+    return neutral[INNER_LIPS].mean(0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MouthCrop:
-    """Where the patch lies in a picture; it turns with the head's roll and grows with its size."""
+    """Where the patch lies in an image; it turns with the head's roll and grows with its size."""
 
     centre: Floats
     """(2,) pixels."""
@@ -47,13 +47,13 @@ class MouthCrop:
     @property
     def step(self) -> float:
         """Picture pixels per patch pixel."""
-        return self.unit * UNITS / SIZE
+        return self.unit * CROP_UNITS / CROP_SIZE
 
     def matrix(self) -> NDArray[np.float64]:
         """Return the (2, 3) move from patch pixels to picture pixels."""
         x, y = self.right * self.step
         turn = np.array([[x, -y], [y, x]], np.float64)
-        middle = (SIZE - 1) / 2
+        middle = (CROP_SIZE - 1) / 2
         return np.column_stack([turn, self.centre - turn @ [middle, middle]])
 
     def in_patch(self, points: Floats) -> Floats:
@@ -62,13 +62,13 @@ class MouthCrop:
         return ((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T).astype(np.float32)
 
     def cut(self, pixels: Pixels) -> Pixels:
-        """Return the patch (SIZE, SIZE, 3) of a picture."""
+        """Return the patch (CROP_SIZE, CROP_SIZE, 3) of a picture."""
         # Samples lie closer than the picture's pixels, then are averaged: no moire.
         finer = max(1, round(self.step))
         matrix = self.matrix()
         shift = matrix[:, :2] @ np.full(2, (1 / finer - 1) / 2)
         finely = np.column_stack([matrix[:, :2] / finer, matrix[:, 2] + shift])
-        side = SIZE * finer
+        side = CROP_SIZE * finer
         patch = cv2.warpAffine(
             pixels,
             finely,
@@ -77,17 +77,17 @@ class MouthCrop:
             borderMode=cv2.BORDER_REPLICATE,
         )
         if finer > 1:
-            patch = cv2.resize(patch, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+            patch = cv2.resize(patch, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
         return np.asarray(patch, np.uint8)
 
     def blend(self, pixels: Pixels, layer: Floats) -> None:
-        """Lay a patch over a picture, in place.
+        """Lay a patch over a picture (H, W, 3), in place: a frame is too large to be copied.
 
-        layer (SIZE, SIZE, 4): how much of the picture it covers, 0 to 1, then RGB that is added,
-        0 to 255; nothing of it may reach the patch's rim.
+        layer (CROP_SIZE, CROP_SIZE, 4): how much of the picture it covers, 0 to 1, then RGB that is
+        added, 0 to 255; it must be 0 along its rim.
         """
         height, width = pixels.shape[:2]
-        reach = UNITS * self.unit * 0.5 * float(np.abs(self.right).sum()) + 2
+        reach = CROP_UNITS * self.unit * 0.5 * float(np.abs(self.right).sum()) + 2
         low = np.maximum(np.floor(self.centre - reach).astype(int), 0)
         high = np.minimum(np.ceil(self.centre + reach).astype(int) + 1, [width, height])
         if (high <= low).any():

@@ -10,13 +10,13 @@ import torch
 from stylehead.device import channels_first, to_array
 from stylehead.models.mouth_generator import MouthGenerator
 from stylehead.rendering.facial_map import facial_map
-from stylehead.rendering.mouth_crop import DRAWN, SIZE, MouthCrop
-from stylehead.rendering.mouth_interior import mouth_interiors
+from stylehead.rendering.mouth_crop import CROP_POINTS, CROP_SIZE, MouthCrop
+from stylehead.rendering.mouth_interior import mouth_interiors, mouth_layer
 from stylehead.types import Floats, Pixels
 
 
 class MouthCompleter:
-    """Lays what a network makes of the mouth over moved crops."""
+    """Completes the mouths of one portrait's moved crops with a network."""
 
     def __init__(
         self, net: MouthGenerator, device: torch.device, *, colourless: bool = False
@@ -29,27 +29,34 @@ class MouthCompleter:
 
     @torch.inference_mode()
     def encode_patterns(self, patches: Sequence[Pixels]) -> None:
-        """Encode the mouth crops (SIZE, SIZE, 3) of the portrait's four style patterns, once."""
-        self._memory = self._net.remember(self._pictures([np.concatenate(patches, -1)]))
+        """Encode the mouth crops (CROP_SIZE, CROP_SIZE, 3) of the four style patterns, once."""
+        self._memory = self._net.encode(self._pictures([np.concatenate(patches, -1)]))
 
     @torch.inference_mode()
     def complete(
-        self, crops: Sequence[Pixels], vertices: Sequence[Floats], places: Sequence[MouthCrop]
+        self, crops: Sequence[Pixels], vertices: Sequence[Floats], mouths: Sequence[MouthCrop]
     ) -> None:
-        """Complete moved crops (S, S, 3), in place; vertices (N, 3) of each in crop pixels."""
-        warped = [place.cut(crop) for crop, place in zip(crops, places, strict=True)]
+        """Complete moved crops (S, S, 3), in place: only the pixels of their mouths change.
+
+        vertices (N, 3) of each crop in its pixels; mouths: where the mouth lies in it.
+        """
+        warped = [mouth.cut(crop) for crop, mouth in zip(crops, mouths, strict=True)]
         points = [
-            place.in_patch(one[DRAWN, :2]) for one, place in zip(vertices, places, strict=True)
+            mouth.in_patch(posed[CROP_POINTS, :2])
+            for posed, mouth in zip(vertices, mouths, strict=True)
         ]
-        maps = [facial_map(one, SIZE) for one in points]
+        maps = [facial_map(face, CROP_SIZE) for face in points]
         interior = channels_first(mouth_interiors(points, warped, maps), self._device)
-        layers = self._net(self._pictures(warped), self._pictures(maps), self._memory, interior)
+        layers = mouth_layer(
+            self._net, self._pictures(warped), self._pictures(maps), self._memory, interior
+        )
         values = to_array(layers.permute(0, 2, 3, 1))
         if self._colourless:
             values[..., 1:] = values[..., 1:].mean(-1, keepdims=True)
         values[..., 1:] *= 255
-        for crop, place, layer in zip(crops, places, values, strict=True):
-            place.blend(crop, layer)
+        for crop, mouth, layer in zip(crops, mouths, values, strict=True):
+            mouth.blend(crop, layer)
 
-    def _pictures(self, pictures: list[Pixels]) -> torch.Tensor:
+    def _pictures(self, pictures: Sequence[Pixels]) -> torch.Tensor:
+        """Return pictures (S, S, C) of bytes as a batch (B, C, S, S) in [0, 1]."""
         return channels_first(np.stack(pictures), self._device) / 255

@@ -1,20 +1,25 @@
-"""The inside of an open mouth, drawn as anatomy has it: teeth, tongue and the dark behind them."""
+"""The inside of an open mouth: teeth and tongue, drawn from anatomy and lit by the network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
-from stylehead.rendering.facial_map import SHIFT, apart
-from stylehead.rendering.mouth_crop import SIZE, UNITS
+from stylehead.models.mouth_generator import MouthGenerator, fade_rim
+from stylehead.rendering.facial_map import SHIFT, uncross_lips
+from stylehead.rendering.mouth_crop import CROP_SIZE, CROP_UNITS
 from stylehead.types import Floats, Pixels
 
 FINER = 2  # pixels drawn per pixel of the patch, each way
-MIDDLE = (SIZE - 1) / 2  # of the patch: where the lips meet at rest
-MILLIMETRE = SIZE / UNITS / 92  # patch pixels; outer eye corners are 92 mm apart
+MIDDLE = (CROP_SIZE - 1) / 2  # of the patch: where closed lips meet
+MILLIMETRE = CROP_SIZE / CROP_UNITS / 92  # patch pixels; outer eye corners are 92 mm apart
 WIDTHS = (8.6, 6.8, 7.6, 6.8, 6.6, 9.5)
 """Of the upper teeth from the middle to the side, mm (means of adults). Lower ones are left out:
 on the training clips they cost more than they gave at every opening."""
@@ -25,32 +30,37 @@ EDGE = 2.4  # mm that the teeth end below where lips meet
 ROUND, BETWEEN = 0.9, 0.1  # rounding of a tooth's corners and half the gap beside it, mm
 DEEP = 0.4  # patch pixels that teeth move per pixel the nose's tip is off its base
 LEAST_GAP, FULL_GAP = 7.0, 13.0  # mm between the lips at which the tongue shows
-TONGUE = 0.5  # share of the gap that the tongue fills
+TONGUE = 0.5  # fraction of the gap that the tongue fills
 # Light inside, against the skin's. Fitted on the training clips for the least error, then moved
 # half way to what a single mouth looks like: the mean of many has neither teeth nor dark.
 ENAMEL = (0.18, 0.85)
-"""Of teeth: a constant and a share of the skin's; they stay light in dark skin."""
+"""Tooth brightness is `ENAMEL[0] + ENAMEL[1] * skin`: teeth stay light beside dark skin."""
 DARK, FLESH = (0.48, 0.25, 0.25), (0.98, 0.66, 0.67)
 """Of the dark and of the tongue, red, green and blue."""
 WHITE = (1.03, 0.995, 0.93)
-COLOUR = 0.6  # share of the skin's own colour in all of it: it is the light's colour, too
+COLOUR = 0.6  # weight of the skin's hue in all of it, for it is the light's hue, too
 LIPS_SHADE, RIM_SHADE = 0.4, 0.33  # light taken under the upper lip, and along the whole rim
+FINE = 4
+"""Pixels of the patch: what is finer inside an open mouth is as drawn, what is coarser is the
+network's. The network alone gives the mean of all mouths: the right light, and no teeth."""
+LIGHT = 0.6
+"""How much of the coarser part is the network's, for the mean of all mouths is paler than one."""
 
 
 def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats:
-    """Draw the inside of a mouth in its patch: (SIZE, SIZE, 4), cover, then RGB x cover; in [0, 1].
+    """Draw the inside of a mouth in its patch: (S, S, 4), cover, then RGB x cover; in [0, 1].
 
-    points (88, 2) are those that facial_map (SIZE, SIZE, 2) was drawn from; warped (SIZE, SIZE, 3)
-    is the patch, whose skin says how much light there is. Upper teeth hang from the skull, with
-    which the patch goes; the tongue goes with the lower lip.
+    S is CROP_SIZE. points (88, 2) are those that facial_map (S, S, 2) was drawn from; warped
+    (S, S, 3) is the patch, whose skin tells how much light there is. Upper teeth hang from the
+    skull, with which the patch moves; the tongue moves with the lower lip.
     """
-    points = apart(points)
+    points = uncross_lips(points)
     upper, lower = points[69:78], points[79:88][::-1]
     rim = float(lower[4, 1])
     gap = (rim - float(upper[4, 1])) / MILLIMETRE
     inside = facial_map[..., 1]
     if not inside.any():
-        return np.zeros((SIZE, SIZE, 4), np.float32)
+        return np.zeros((CROP_SIZE, CROP_SIZE, 4), np.float32)
     teeth, tongue = _teeth(points), _tongue(points, rim, gap)
     light = _skin(points, warped)
     level = float(light @ (0.3, 0.59, 0.11))
@@ -68,9 +78,43 @@ def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats
 def mouth_interiors(
     points: Iterable[Floats], warped: Iterable[Pixels], facial_maps: Iterable[Pixels]
 ) -> Floats:
-    """Draw several: (B, SIZE, SIZE, 4)."""
-    every = zip(points, warped, facial_maps, strict=True)
-    return np.stack([mouth_interior(*one) for one in every])
+    """Draw the insides of several mouths: (B, CROP_SIZE, CROP_SIZE, 4), as mouth_interior does."""
+    mouths = zip(points, warped, facial_maps, strict=True)
+    return np.stack([mouth_interior(*mouth) for mouth in mouths])
+
+
+def mouth_layer(
+    net: MouthGenerator,
+    warped: Tensor,
+    facial_map: Tensor,
+    memory: list[Tensor] | None,
+    interior: Tensor,
+) -> Tensor:
+    """Return the layer (B, 4, S, S) to lay over warped patches: cover in [0, 1], then added RGB.
+
+    warped (B, 3, S, S), facial_map (B, 2, S, S) and interior (B, 4, S, S) of mouth_interior, all in
+    [0, 1]; memory of the network's `encode`. A network that does not look at the facial map paints
+    no open mouth, so there is nothing to show the interior in.
+    """
+    layer = net.layer(warped, facial_map, memory)
+    return fade_rim(show_interior(layer, interior) if net.config.facial_map else layer)
+
+
+def show_interior(layer: Tensor, interior: Tensor) -> Tensor:
+    """Give a drawn inside of the mouth the layer's light: (B, 4, S, S) each, cover and colours.
+
+    The layer's colours less the drawn ones are smoothed within the lips; LIGHT of that is added to
+    the drawn.
+    """
+    inside, drawn = torch.split(interior, [1, 3], 1)
+    cover, colour = torch.split(layer, [1, 3], 1)
+    light = LIGHT * _smooth(colour * inside - drawn) / _smooth(inside).clamp(min=1e-3)
+    return torch.cat([cover, colour * (1 - inside) + drawn + light * inside], 1)
+
+
+def _smooth(pictures: Tensor) -> Tensor:
+    """Return pictures (B, C, S, S) without what is finer than FINE."""
+    return F.interpolate(F.avg_pool2d(pictures, FINE), scale_factor=float(FINE), mode="bilinear")
 
 
 def _row() -> list[tuple[Floats, float]]:
@@ -80,7 +124,7 @@ def _row() -> list[tuple[Floats, float]]:
     """
     along = np.minimum(np.concatenate([[0], np.cumsum(WIDTHS)]) / (1.25 * HALF), np.pi / 2)
     borders, depths = HALF * np.sin(along), 1 - np.cos(along)
-    found: list[tuple[Floats, float]] = []
+    teeth: list[tuple[Floats, float]] = []
     for number, shorter in enumerate(SHORTER):
         left, right = borders[number] + BETWEEN, borders[number + 1] - BETWEEN
         depth = (depths[number] + depths[number + 1]) / 2
@@ -89,16 +133,16 @@ def _row() -> list[tuple[Floats, float]]:
         x = (left + right) / 2 + across * (right - left) / 2
         outline = np.concatenate([[[left, -35]], np.stack([x, edge], 1), [[right, -35]]])
         light = 1 - 0.75 * depth**0.8
-        found.append(((outline * MILLIMETRE).astype(np.float32), float(light)))
-    return found
+        teeth.append(((outline * MILLIMETRE).astype(np.float32), float(light)))
+    return teeth
 
 
 ROW = _row()
 
 
 def _teeth(points: Floats) -> Floats:
-    """Return the light of teeth (SIZE, SIZE), 0 where there are none."""
-    drawn = np.zeros((SIZE * FINER, SIZE * FINER), np.uint8)
+    """Return the light of teeth (CROP_SIZE, CROP_SIZE), 0 where there are none."""
+    drawn = np.zeros((CROP_SIZE * FINER, CROP_SIZE * FINER), np.uint8)
     middle = MIDDLE - DEEP * float(points[30, 0] - points[33, 0])
     edge = np.array([middle, MIDDLE + EDGE * MILLIMETRE], np.float32)
     for outline, light in ROW:
@@ -109,8 +153,8 @@ def _teeth(points: Floats) -> Floats:
 
 
 def _tongue(points: Floats, rim: float, gap: float) -> Floats:
-    """Return how much of each pixel is tongue (SIZE, SIZE)."""
-    drawn = np.zeros((SIZE * FINER, SIZE * FINER), np.uint8)
+    """Return how much of each pixel is tongue (CROP_SIZE, CROP_SIZE)."""
+    drawn = np.zeros((CROP_SIZE * FINER, CROP_SIZE * FINER), np.uint8)
     shown = float(np.clip((gap - LEAST_GAP) / (FULL_GAP - LEAST_GAP), 0, 1))
     if shown:
         height = TONGUE * gap * MILLIMETRE + 6
@@ -121,22 +165,22 @@ def _tongue(points: Floats, rim: float, gap: float) -> Floats:
 
 
 def _shade(inside: Pixels, upper: Floats) -> Floats:
-    """Return how much light the lips leave (SIZE, SIZE, 1)."""
+    """Return how much light the lips leave (CROP_SIZE, CROP_SIZE, 1)."""
     far = cv2.distanceTransform((inside > 127).astype(np.uint8), cv2.DIST_L2, 3)
     order = np.argsort(upper[:, 0])
-    lip = np.interp(np.arange(SIZE), upper[order, 0], upper[order, 1])
-    below = np.maximum(np.arange(SIZE)[:, None] - lip, 0)
+    lip = cast(Floats, np.interp(np.arange(CROP_SIZE), upper[order, 0], upper[order, 1]))
+    below = np.maximum(np.arange(CROP_SIZE)[:, None] - lip, 0)
     shade = (1 - LIPS_SHADE * np.exp(-below / 2.2)) * (1 - RIM_SHADE * np.exp(-far / 2.0))
     return shade[..., None].astype(np.float32)
 
 
-_ROWS, _COLUMNS = np.mgrid[:SIZE:2, :SIZE:2]
+_ROWS, _COLUMNS = np.mgrid[:CROP_SIZE:2, :CROP_SIZE:2]
 NEAR = (np.hypot(_ROWS - MIDDLE, _COLUMNS - MIDDLE) < 45) & (_ROWS > 45)
 
 
 def _skin(points: Floats, warped: Pixels) -> Floats:
     """Return the colour of the skin around the lips (3,), in [0, 1]."""
-    lips = np.zeros((SIZE, SIZE), np.uint8)
+    lips = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
     cv2.fillConvexPoly(lips, cv2.convexHull(_fixed(points[48:60])), 1, shift=SHIFT)
     lips = cv2.dilate(lips, np.ones((5, 5), np.uint8))
     around = warped[::2, ::2][NEAR & (lips[::2, ::2] == 0)]
@@ -149,4 +193,7 @@ def _fixed(points: Floats, finer: int = 1) -> NDArray[np.int32]:
 
 
 def _coarser(drawn: Pixels) -> Floats:
-    return cv2.resize(drawn, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return (
+        cv2.resize(drawn, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
+        / 255
+    )

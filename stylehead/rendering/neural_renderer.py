@@ -1,4 +1,4 @@
-"""The warping networks that a user fetches, loaded from their published files."""
+"""The neural renderers: published warping networks, driven by the embedded renderer's frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from stylehead.models.liveportrait.portrait_animator import PortraitAnimator
 from stylehead.models.vid2vid.style_mapper import StyleMapper
 from stylehead.progress import SILENT, Reporter
 from stylehead.rendering import mesh_renderer
-from stylehead.rendering.mesh_renderer import MeshScene, compose
+from stylehead.rendering.mesh_renderer import MeshScene, MouthNetworks, compose
 from stylehead.types import Motion, Pixels, Portrait, StyleReference
 from stylehead.weights.networks import load_published
 from stylehead.weights.store import load_state
@@ -34,27 +34,28 @@ BATCH = {"cpu": 1, "cuda": 8}
 
 
 class Animator(Protocol):
-    """A warping network: a remembered picture, held as the face in another picture is."""
+    """A warping network: re-poses an encoded source image to match a driving image."""
 
-    def remember(self, picture: Tensor) -> Source:
-        """Return what is needed of a picture (1, 3, 256, 256) in [0, 1]."""
+    def encode_source(self, picture: Tensor) -> Source:
+        """Encode a source image (1, 3, 256, 256) in [0, 1], once."""
         ...
 
     def drive(self, source: Source, driving: Tensor) -> Tensor:
-        """Return pictures (B, 3, S, S) in [0, 1] of driving ones (B, 3, 256, 256)."""
+        """Return the source (B, 3, S, S), posed as driving images (B, 3, 256, 256), in [0, 1]."""
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class NeuralScene:
-    """A portrait that a warping network remembers."""
+    """A portrait that a warping network has encoded."""
 
     still: MeshScene
     """The picture that frames are pasted into."""
     driver: MeshScene
-    """The same crop at the network's size."""
+    """The same crop at the network's size, which renders the driving images."""
     network: Animator
     source: Source
+    """The driver's picture, encoded."""
     device: torch.device
 
 
@@ -62,32 +63,39 @@ def prepare_neural(
     portrait: Portrait,
     references: tuple[StyleReference, ...],
     network: Animator,
+    mouths: MouthNetworks,
     *,
     crop_size: int | None,
     device: torch.device,
 ) -> NeuralScene:
-    """Have the network look at the portrait's face crop once; the rest is as in rendering."""
-    still = mesh_renderer.prepare(portrait, references, crop_size=crop_size, device=device)
-    driver = mesh_renderer.prepare(portrait, references, crop_size=DRIVING_SIZE, device=device)
+    """Encode the portrait's face crop once; `crop_size` as in mesh_renderer.prepare.
+
+    The portrait is prepared at the size of its frames and at the network's, where its mouths are
+    completed: patterns are made of each size's own pixels.
+    """
+    still, driver = (
+        mesh_renderer.prepare(portrait, references, mouths, crop_size=size, device=device)
+        for size in (crop_size, DRIVING_SIZE)
+    )
     with torch.inference_mode():
-        source = network.remember(_pictures([driver.picture], device))
-    return NeuralScene(still, driver, network, source, device)
+        source = network.encode_source(_pictures([driver.picture], device))
+    return NeuralScene(still=still, driver=driver, network=network, source=source, device=device)
 
 
 def render_neural(scene: NeuralScene, motion: Motion) -> Iterator[Pixels]:
     """Yield one (H, W, 3) RGB frame per frame of motion; memory does not grow with its length."""
     drivers = mesh_renderer.render(scene.driver, motion)
     while batch := list(islice(drivers, BATCH[scene.device.type])):
-        for made in _drive(scene, batch):
-            yield compose(scene.still, _fitted(made, scene.still.rig.size))
+        for crop in _drive(scene, batch):
+            yield compose(scene.still, _fitted(crop, scene.still.mesh.size))
 
 
 @torch.inference_mode()
 def _drive(scene: NeuralScene, drivers: list[Pixels]) -> Pixels:
-    """Return crops (B, S, S, 3) of driving ones."""
+    """Return the network's crops (B, S, S, 3) for driving ones (256, 256, 3)."""
     with _half(scene.device):
-        made = scene.network.drive(scene.source, _pictures(drivers, scene.device))
-    return (to_array(made.permute(0, 2, 3, 1)) * 255 + 0.5).astype(np.uint8)
+        driven = scene.network.drive(scene.source, _pictures(drivers, scene.device))
+    return (to_array(driven.permute(0, 2, 3, 1)) * 255 + 0.5).astype(np.uint8)
 
 
 def _pictures(crops: list[Pixels], device: torch.device) -> Tensor:
@@ -95,7 +103,7 @@ def _pictures(crops: list[Pixels], device: torch.device) -> Tensor:
 
 
 def _half(device: torch.device) -> torch.autocast | nullcontext[None]:
-    """Compute in half precision where that is faster; the networks keep places in single."""
+    """Compute in half precision where that is faster; the networks keep coordinates in single."""
     return torch.autocast("cuda", torch.float16) if device.type == "cuda" else nullcontext()
 
 

@@ -34,16 +34,16 @@ class Pattern:
     """(S, S, 3) the working crop."""
     vertices: Floats
     """(N, 3) the mesh in it, in its pixels."""
-    place: MouthCrop
-    """Where the mouth's patch lies in it."""
+    mouth: MouthCrop
+    """Where the mouth lies in it."""
 
     def patch(self) -> Pixels:
-        """Return the mouth's patch."""
-        return self.place.cut(self.pixels)
+        """Return the crop of the mouth (CROP_SIZE, CROP_SIZE, 3)."""
+        return self.mouth.cut(self.pixels)
 
 
 def map_styles(
-    rig: PortraitMesh,
+    mesh: PortraitMesh,
     sampler: Sampler,
     references: tuple[StyleReference, ...],
     completer: MouthCompleter,
@@ -52,9 +52,9 @@ def map_styles(
 
     The explicit back end: keypoints are the mesh's vertices. c_k is the portrait's neutral face,
     C_k the vertices of the portrait as it is, Cbar_k those with the reference's expression and
-    head pose relative to the style person's own None frame, so that no identity comes along. The
-    triangles' barycentric weights compose the warp (they sum to one), the depth test decides what
-    is hidden, and `completer` is the intermediate generator.
+    head pose relative to the style person's own None frame, so that no identity is carried over.
+    The triangles' barycentric weights compose the warp (they sum to one), the depth test decides
+    what is hidden, and `completer` is the intermediate generator.
     """
     model = FaceModel.embedded()
     none = references[TEMPLATES.index("none")]
@@ -62,15 +62,15 @@ def map_styles(
     for reference in references:
         offsets = model.mesh_offsets((reference.landmarks - none.landmarks)[None])[0]
         rotation = reference.rotation @ none.rotation.T
-        vertices = rig.pose_vertices(offsets, rotation, np.zeros(3, np.float32), 0.0)
+        vertices = mesh.pose_vertices(offsets, rotation, np.zeros(3, np.float32), 0.0)
         moved = sampler(
             displacement_map(
-                rig.triangles, vertices, rig.source, size=rig.size, cells=min(rig.size, PATTERN)
+                mesh.triangles, vertices, mesh.source, size=mesh.size, cells=min(mesh.size, PATTERN)
             )
         )
-        place = frame_crop(rig, rig.posed(rotation, np.zeros(3, np.float32)))
-        completer.complete([moved], [vertices], [place])
-        patterns.append(Pattern(reference.template, moved, vertices, place))
+        mouth = frame_crop(mesh, mesh.head_pose(rotation, np.zeros(3, np.float32)))
+        completer.complete([moved], [vertices], [mouth])
+        patterns.append(Pattern(reference.template, moved, vertices, mouth))
     return patterns
 
 
@@ -80,9 +80,9 @@ def is_colourless(crop: Pixels) -> bool:
     return bool(np.ptp(small, axis=-1).mean() < LEAST_COLOUR)
 
 
-def frame_crop(rig: PortraitMesh, pose: Similarity) -> MouthCrop:
-    """Return where the mouth's patch of a posed head lies."""
-    return MouthCrop.of(pose, mouth_middle(rig.rest))
+def frame_crop(mesh: PortraitMesh, pose: Similarity) -> MouthCrop:
+    """Return where the mouth of a posed head lies; pose takes head space to crop pixels."""
+    return MouthCrop.of(pose, mouth_middle(mesh.neutral))
 
 
 def check_patterns(folder: Path, *, overwrite: bool) -> None:
@@ -95,7 +95,7 @@ def check_patterns(folder: Path, *, overwrite: bool) -> None:
 def save_patterns(patterns: list[Pattern], folder: Path) -> None:
     """Write the patterns as PNG at PATTERN pixels: none.png, M.png, R.png and O.png."""
     make_folder(folder)
-    for one in patterns:
-        way = cv2.INTER_AREA if len(one.pixels) > PATTERN else cv2.INTER_CUBIC
-        resized = cv2.resize(one.pixels, (PATTERN, PATTERN), interpolation=way)
-        write_image(folder / f"{one.template}.png", np.asarray(resized, np.uint8))
+    for pattern in patterns:
+        way = cv2.INTER_AREA if len(pattern.pixels) > PATTERN else cv2.INTER_CUBIC
+        resized = cv2.resize(pattern.pixels, (PATTERN, PATTERN), interpolation=way)
+        write_image(folder / f"{pattern.template}.png", np.asarray(resized, np.uint8))

@@ -1,8 +1,12 @@
 """The portrait's extended mesh: face, head, shoulders and background, and how motion moves it."""
 
+# SciPy has no stubs.
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,42 +29,42 @@ from stylehead.types import Floats, Portrait
 
 RINGS = ((1.12, 1.0), (1.3, 1.0), (1.55, 0.8), (1.9, 0.45), (2.3, 0.12))
 """Rings around the face: size against the oval, and how rigidly they follow the head."""
-CROP_FACES = 2.1  # side of the working square in face sizes (architecture, 3)
+CROP_FACES = 2.1  # side of the working square in face sizes
 LEAST_CROP = 1.4  # of face sizes, when the picture is small
 CROP_LIFT = 0.03  # of that side: more room for hair than for the chest
 SKULL_DEPTH = 0.95  # depth of the head's axis behind the rigid points, head-space unit
 DEPTH_REACHED = 0.65  # of the oval's size beyond it, where the surface has curved back to the axis;
 # steeper, a head that looks up would hide its forehead behind its hair
 CHEST = 0.12  # how rigidly what is below the chin follows the head
-SHOULDERS = 0.5  # of the head's shift that shoulders follow (method notes, 3.3)
+SHOULDERS = 0.5  # of the head's shift that shoulders follow
 EYEBALL = 0.13  # radius of the eyeball, head-space unit: 12 mm
-SIGHT = np.array([0.5, 0.9, 1.0, 1.0, 1.0, 0.9, 0.5], np.float32)
+IRIS_FOLLOW = np.array([0.5, 0.9, 1.0, 1.0, 1.0, 0.9, 0.5], np.float32)
 """How far points along the middle of an eye's opening follow the eyeball; corners do not."""
 STRAIGHT = np.zeros(2, np.float32)
-CREASE_SHARE, BROW_SKIN_SHARE = 0.5, 0.08  # of the lid's way in a blink: the brow stays
-LOWER_LID_SHARE = 0.12  # of the eye's opening that the lower lid rises; the upper lid does the rest
+EYELID_CREASE, BROW_SKIN = 0.5, 0.08  # of the lid's way in a blink: the brow stays
+LOWER_LID = 0.12  # of the eye's opening that the lower lid rises; the upper lid does the rest
 OVERLAP = 0.008  # head-space unit by which lids and lips that were open in the picture pass each
 # other when shut, so that no line of eye or teeth is left between them
 NEARER = 0.02  # head-space unit by which the upper one is then in front
 CLOSED_GAP = 0.008  # inner-lip gap of a closed mouth as the tracker sees it, head-space unit
-SEEN = 2 * len(SIGHT)
-OWN_EXPRESSION = 0.9  # of the estimated expression that is taken off; the rest is the person's look
+SEEN = 2 * len(IRIS_FOLLOW)
+OWN_EXPRESSION = 0.9  # of the estimated expression is taken off; what remains is the person's look
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PortraitMesh:
     """A portrait prepared for motion, in pixels of its square working crop."""
 
     source: Floats
     """(N, 3) vertices as they are in the picture."""
-    rest: Floats
+    neutral: Floats
     """(478, 3) the portrait's own neutral face, head space."""
     pose: Similarity
     """Head space -> crop pixels, the portrait's own head pose."""
     rigidity: Floats
     """(N,) 1 moves with the head, 0 stays."""
-    carried: Floats
-    """(N,) share of the head's shift, without its turn, that is added: shoulders."""
+    shoulder_follow: Floats
+    """(N,) fraction of the head's shift, without its turn, that is added: shoulders."""
     triangles: NDArray[np.int64]
     """(M, 3)"""
     size: int
@@ -80,22 +84,26 @@ class PortraitMesh:
     ) -> Floats:
         """Return all vertices (N, 3) in crop pixels for one frame of motion.
 
-        offsets (478, 3) mesh offsets from neutral in head space; gaze (2,) degrees. Eq. 1-2 of the
-        paper with explicit keypoints: vertex = (rest + offset) R + tau, blended with the still
+        offsets (478, 3) mesh offsets from neutral, head space; rotation (3, 3) and translation (3,)
+        of the head from the portrait's own pose; blink 0 to 1; gaze (2,) degrees. Eq. 1-2 of the
+        paper with explicit keypoints: vertex = (neutral + offset) R + tau, blended with the still
         picture by rigidity.
         """
-        face = self.rest[:FACE] + offsets[:FACE]
+        face = self.neutral[:FACE] + offsets[:FACE]
         for eye in EYES:
-            _close_lids(face, eye, blink)
-        sight = _sight(face, EYEBALL * np.sin(np.radians(gaze)))
-        pose = self.posed(rotation, translation)
-        placed = pose.apply(np.concatenate([face, self._around(), sight]))
+            face = _close_lids(face, eye, blink)
+        irises = _iris_points(face, EYEBALL * np.sin(np.radians(gaze)))
+        pose = self.head_pose(rotation, translation)
+        placed = pose.apply(np.concatenate([face, self._around(), irises]))
         vertices = self._blended(placed)
-        vertices[:, :2] += self.carried[:, None] * (self.pose.scale * translation[:2])
+        vertices[:, :2] += self.shoulder_follow[:, None] * (self.pose.scale * translation[:2])
         return vertices.astype(np.float32)
 
-    def posed(self, rotation: Floats, translation: Floats) -> Similarity:
-        """Return head space -> crop pixels of a head that moved from its rest pose."""
+    def head_pose(self, rotation: Floats, translation: Floats) -> Similarity:
+        """Return head space -> crop pixels of a head that moved from the portrait's own pose.
+
+        rotation (3, 3) for row vectors; translation (3,) in head-space units.
+        """
         # Nearer is larger; the nominal camera is far, so this is a few percent at most.
         near = CAMERA_DISTANCE / (CAMERA_DISTANCE + float(translation[2]))
         own = self.pose
@@ -109,12 +117,12 @@ class PortraitMesh:
         """Move a mesh (N, 3) from the picture's pixels to the crop's."""
         return _in_crop(mesh, self.corner, self.scale)
 
-    def follow(self, mesh: Floats, pose: Similarity) -> Floats:
+    def from_tracked(self, mesh: Floats, pose: Similarity) -> Floats:
         """Return all vertices (N, 3) of a face that was tracked: mesh (478, 3), crop pixels.
 
-        pose takes head space to crop pixels, as `posed` does.
+        pose takes head space to crop pixels, as `head_pose` does.
         """
-        placed = [mesh[:FACE], pose.apply(self._around()), _sight(mesh, STRAIGHT)]
+        placed = [mesh[:FACE], pose.apply(self._around()), _iris_points(mesh, STRAIGHT)]
         return self._blended(np.concatenate(placed)).astype(np.float32)
 
     def _around(self) -> Floats:
@@ -136,37 +144,38 @@ def build_portrait_mesh(portrait: Portrait, *, size: int | None) -> PortraitMesh
     height, width = portrait.pixels.shape[:2]
     # A square inside the picture shows nothing made up; only a face too near its edge needs more.
     side = float(round(max(min(side, width, height), side * LEAST_CROP / CROP_FACES)))
-    corner = (oval.min(0) + oval.max(0)) / 2 - side / 2 - [0, CROP_LIFT * side]
+    top_left = (oval.min(0) + oval.max(0)) / 2 - side / 2 - [0, CROP_LIFT * side]
     room = np.array([width - side, height - side])
-    corner = np.where(room >= 0, corner.clip(0, np.maximum(room, 0)), corner)
-    corner = np.round(corner).astype(np.float32)
+    kept = top_left.clip(0, np.maximum(room, 0))
+    inside = cast(Floats, np.where(room >= 0, kept, top_left))
+    corner = np.round(inside).astype(np.float32)
     size = size or int(side)
     scale = size / side
     face = _in_crop(mesh, corner, scale)
     model = FaceModel.embedded()
     pose = model.pose(face)
-    rest = _own_neutral(pose.undo(face), model, portrait.face.expression)
-    unit = float(interocular(to_68(rest)))
+    neutral = _own_neutral(pose.undo(face), model, portrait.face.expression)
+    unit = float(interocular(to_68(neutral)))
     pose = pose._replace(scale=pose.scale * unit)
-    rest = rest / unit
-    rings, rigidity, carried = _rings(face, pose, size)
+    neutral = neutral / unit
+    rings, rigidity, shoulder_follow = _rings(face, pose, size)
     border = _border(size, face[OVAL, 2].mean())
     source = np.concatenate([face[:FACE], rings, border]).astype(np.float32)
     fixed = np.zeros(len(border))
     weights = np.concatenate([np.ones(FACE), rigidity, fixed, np.ones(SEEN)])
-    shoulders = np.concatenate([np.zeros(FACE), carried, fixed, np.zeros(SEEN)])
+    shoulders = np.concatenate([np.zeros(FACE), shoulder_follow, fixed, np.zeros(SEEN)])
     triangles = np.concatenate([model.triangles, _openings(len(source)), _outside(source)])
-    source = np.concatenate([source, _sight(face, STRAIGHT)]).astype(np.float32)
+    source = np.concatenate([source, _iris_points(face, STRAIGHT)]).astype(np.float32)
     return PortraitMesh(
-        source,
-        rest.astype(np.float32),
-        pose,
-        weights.astype(np.float32),
-        shoulders.astype(np.float32),
-        triangles,
-        size,
-        corner,
-        scale,
+        source=source,
+        neutral=neutral.astype(np.float32),
+        pose=pose,
+        rigidity=weights.astype(np.float32),
+        shoulder_follow=shoulders.astype(np.float32),
+        triangles=triangles,
+        size=size,
+        corner=corner,
+        scale=scale,
     )
 
 
@@ -177,7 +186,7 @@ def _in_crop(mesh: Floats, corner: Floats, scale: float) -> Floats:
 
 
 def _own_neutral(head: Floats, model: FaceModel, expression: Floats) -> Floats:
-    """AlignedFeatures the portrait's own expression off and close its lips: (478, 3) head space."""
+    """Return a head (478, 3) without the portrait's own expression, its lips closed; head space."""
     neutral = head - OWN_EXPRESSION * model.expression_offset(expression)
     points = to_68(neutral)
     gaps = points[[67, 66, 65], 1] - points[[61, 62, 63], 1]
@@ -194,37 +203,39 @@ def _own_neutral(head: Floats, model: FaceModel, expression: Floats) -> Floats:
         neutral = neutral + model.mesh_offsets(closing)[0]
         # What the linear map left open between the landmarks.
         gap = neutral[INNER_LOWER, 1] - neutral[INNER_UPPER, 1]
-        rest = np.maximum(0, gap + OVERLAP)
-        neutral[INNER_UPPER, 1] += 0.4 * rest
-        neutral[INNER_LOWER, 1] -= 0.6 * rest
+        remaining = np.maximum(0, gap + OVERLAP)
+        neutral[INNER_UPPER, 1] += 0.4 * remaining
+        neutral[INNER_LOWER, 1] -= 0.6 * remaining
         neutral[INNER_UPPER, 2] -= NEARER
     return neutral
 
 
-def _close_lids(face: Floats, eye: tuple[NDArray[np.int64], ...], blink: float) -> None:
-    """Lower the upper lid onto the lower one, in place; head space, y down."""
+def _close_lids(face: Floats, eye: tuple[NDArray[np.int64], ...], blink: float) -> Floats:
+    """Return a face (468, 3) with an upper lid lowered onto the lower one; head space, y down."""
     if blink <= 0:
-        return
-    upper, lower, crease, below_brow = eye
+        return face
+    upper, lower, eyelid_crease, below_brow = eye
+    closed = face.copy()
     gap = face[lower] - face[upper]
-    way = blink * (1 - LOWER_LID_SHARE) * gap[1:-1]
+    way = blink * (1 - LOWER_LID) * gap[1:-1]
     way = way + blink * np.array([0, OVERLAP, -NEARER], np.float32)
-    face[upper[1:-1]] += way
-    face[lower[1:-1]] -= blink * LOWER_LID_SHARE * gap[1:-1]
-    face[crease] += CREASE_SHARE * way
-    face[below_brow] += BROW_SKIN_SHARE * way
+    closed[upper[1:-1]] += way
+    closed[lower[1:-1]] -= blink * LOWER_LID * gap[1:-1]
+    closed[eyelid_crease] += EYELID_CREASE * way
+    closed[below_brow] += BROW_SKIN * way
+    return closed
 
 
-def _sight(face: Floats, shift: Floats) -> Floats:
+def _iris_points(face: Floats, shift: Floats) -> Floats:
     """Return the points (14, 3) in the middle of both eyes' openings, moved with the eyeballs."""
     points = [(face[eye[0][1:-1]] + face[eye[1][1:-1]]) / 2 for eye in EYES]
     for row in points:
-        row[:, :2] += SIGHT[:, None] * shift
+        row[:, :2] += IRIS_FOLLOW[:, None] * shift
     return np.concatenate(points)
 
 
 def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats, Floats]:
-    """Return ring vertices (K, 3) in pixels, their rigidity (K,), and how far they are carried.
+    """Return ring vertices (K, 3) in pixels, their rigidity and shoulder follow (K,).
 
     Depth runs from the face's outline to the axis of the skull: the silhouette of a turning head
     stays where it is. Rings outside the crop are left out.
@@ -234,16 +245,16 @@ def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats, F
     axis_depth = float(pose.apply(np.array([0, 0, SKULL_DEPTH], np.float32))[2])
     chin = float(face[152, 1])
     height = float(np.ptp(oval[:, 1]))
-    rings, rigidity, carried = [], [], []
+    rings, rigidity, shoulder_follow = list[Floats](), list[Floats](), list[Floats]()
     for factor, weight in RINGS:
         ring = oval.copy()
         ring[:, :2] = centre + (oval[:, :2] - centre) * factor
-        share = min(1.0, (factor - 1) / DEPTH_REACHED)
-        ring[:, 2] = oval[:, 2] + share * (axis_depth - oval[:, 2])
+        fraction = min(1.0, (factor - 1) / DEPTH_REACHED)
+        ring[:, 2] = oval[:, 2] + fraction * (axis_depth - oval[:, 2])
         below = ((ring[:, 1] - chin) / (0.35 * height)).clip(0, 1)
         rings.append(ring)
         rigidity.append(weight * ((1 - below) + CHEST * below))
-        carried.append((SHOULDERS - CHEST) * weight * below)
+        shoulder_follow.append((SHOULDERS - CHEST) * weight * below)
     points, weights = np.concatenate(rings), np.concatenate(rigidity)
     room = size / 100
     inside = ((points[:, :2] > room) & (points[:, :2] < size - 1 - room)).all(1)
@@ -251,7 +262,7 @@ def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats, F
     points, weights = points[inside], weights[inside]
     edge = np.minimum(points[:, :2], size - 1 - points[:, :2]).min(1)
     free = (edge / (0.08 * size)).clip(0, 1)
-    return points, weights * free, np.concatenate(carried)[inside] * free
+    return points, weights * free, np.concatenate(shoulder_follow)[inside] * free
 
 
 def _border(size: int, depth: float) -> Floats:
@@ -262,10 +273,10 @@ def _border(size: int, depth: float) -> Floats:
     return np.column_stack([points, np.full(len(points), depth + size)]).astype(np.float32)
 
 
-def _openings(first_sight: int) -> NDArray[np.int64]:
+def _openings(first_iris_point: int) -> NDArray[np.int64]:
     """Triangles across mouth and eyes, so that the map has no holes there.
 
-    Eyes have a middle row, the points of `_sight`, the first of which is vertex `first_sight`.
+    Eyes have a middle row: the points of `_iris_points`, from vertex `first_iris_point` on.
     """
     strips = [
         (
@@ -274,7 +285,7 @@ def _openings(first_sight: int) -> NDArray[np.int64]:
         )
     ]
     for number, (upper, lower, *_) in enumerate(EYES):
-        row = first_sight + number * len(SIGHT) + np.arange(len(SIGHT))
+        row = first_iris_point + number * len(IRIS_FOLLOW) + np.arange(len(IRIS_FOLLOW))
         middle = np.array((upper[0], *row, upper[-1]))
         strips += [(upper, middle), (middle, lower)]
     triangles: list[tuple[int, int, int]] = []

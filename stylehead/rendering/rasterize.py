@@ -1,4 +1,4 @@
-"""Triangles -> map of source displacements, depth tested."""
+"""Rasterize triangles into a map of source displacements, depth tested."""
 
 from __future__ import annotations
 

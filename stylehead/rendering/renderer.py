@@ -13,7 +13,7 @@ import torch
 from stylehead.options import Renderer
 from stylehead.progress import SILENT, Reporter, clock
 from stylehead.rendering import mesh_renderer
-from stylehead.rendering.mesh_renderer import MeshScene
+from stylehead.rendering.mesh_renderer import MeshScene, MouthNetworks, load_mouth_networks
 from stylehead.rendering.neural_renderer import (
     LIVEPORTRAIT,
     VID2VID,
@@ -29,7 +29,7 @@ from stylehead.types import Motion, Pixels, Portrait, StyleReference
 ENCODING = 1.2e-8  # seconds a pixel of a frame, measured for x264 veryfast on 2 cores
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Scene:
     """A portrait ready to be rendered in any motion."""
 
@@ -45,9 +45,10 @@ class Scene:
     device: torch.device
 
     def estimate(self, motion: Motion) -> str:
-        """Say what will be made and how long it takes, from a few frames rendered now.
+        """Return a sentence: frames, size and estimated time, from a few frames rendered now.
 
-        The first one is apart, for it starts the compiler; with no more of them it has to do.
+        The first frame is timed apart, for it starts the compiler; without trial frames its time
+        has to do.
         """
         rows = np.linspace(0, len(motion) - 1, self.trial_frames + 1).astype(int)
         frame = self._timed(motion[rows[:1]])
@@ -67,17 +68,19 @@ class Scene:
         return time.perf_counter() - began
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LoadedRenderer:
-    """A renderer whose weights are there."""
+    """A renderer with its networks loaded, for any number of portraits."""
 
     name: str
     weights: tuple[str, ...]
     """Entries of weights.toml it uses beyond those that every video needs."""
+    mouths: MouthNetworks
     trial_frames: int
     """Frames rendered to estimate the whole, after a first one."""
     device: torch.device
     network: Animator | None = None
+    """The warping network of a neural renderer."""
 
     def prepare(
         self,
@@ -93,34 +96,55 @@ class LoadedRenderer:
         """
         still, render = self._prepared(portrait, references, crop_size)
         height, width = still.picture.shape[:2]
-        return Scene(width, height, render, still.patterns, self.trial_frames, self.device)
+        return Scene(
+            width=width,
+            height=height,
+            render=render,
+            patterns=still.patterns,
+            trial_frames=self.trial_frames,
+            device=self.device,
+        )
 
     def _prepared(
         self, portrait: Portrait, references: tuple[StyleReference, ...], crop_size: int | None
     ) -> tuple[MeshScene, Callable[[Motion], Iterator[Pixels]]]:
         if self.network is None:
             scene = mesh_renderer.prepare(
-                portrait, references, crop_size=crop_size, device=self.device
+                portrait, references, self.mouths, crop_size=crop_size, device=self.device
             )
             return scene, partial(mesh_renderer.render, scene)
-        moved = prepare_neural(
-            portrait, references, self.network, crop_size=crop_size, device=self.device
+        neural = prepare_neural(
+            portrait,
+            references,
+            self.network,
+            self.mouths,
+            crop_size=crop_size,
+            device=self.device,
         )
-        return moved.still, partial(render_neural, moved)
+        return neural.still, partial(render_neural, neural)
 
 
 def load_renderer(
     renderer: Renderer, device: torch.device, *, reporter: Reporter = SILENT
 ) -> LoadedRenderer:
     """Load a renderer; raises WeightsError when its weights cannot be had."""
+    mouths = load_mouth_networks(device)
     if renderer is Renderer.EMBEDDED:
-        return LoadedRenderer(renderer.value, (), 6, device)
-    # Many seconds each on a CPU, where the first one has to do; two batches on a GPU.
-    holdout = 0 if device.type == "cpu" else 16
+        return LoadedRenderer(
+            name=renderer.value, weights=(), mouths=mouths, trial_frames=6, device=device
+        )
     load, parts = {
         Renderer.LIVEPORTRAIT: (load_portrait_animator, LIVEPORTRAIT),
         Renderer.VID2VID: (load_style_mapper, VID2VID),
     }[renderer]
     network = load(device, reporter=reporter)
     names = tuple(sorted({name for name, _ in parts.values()}))
-    return LoadedRenderer(renderer.value, names, holdout, device, network)
+    return LoadedRenderer(
+        name=renderer.value,
+        weights=names,
+        mouths=mouths,
+        # Many seconds each on a CPU, where the first one has to do; two batches on a GPU.
+        trial_frames=0 if device.type == "cpu" else 16,
+        device=device,
+        network=network,
+    )

@@ -18,17 +18,17 @@ FEATHER = 0.04  # of the crop's side, over which the moved crop fades into the s
 FOLD = 2.5  # pixels of displacement between neighbouring cells that mark a fold
 
 
-def crop_of(pixels: Pixels, rig: PortraitMesh) -> Pixels:
-    """Return the rig's working square (S, S, 3) of its picture."""
-    scale = rig.scale
-    offset = -(rig.corner - 0.5) * scale - 0.5
+def crop_of(pixels: Pixels, mesh: PortraitMesh) -> Pixels:
+    """Return the mesh's working square (S, S, 3) of its picture (H, W, 3)."""
+    scale = mesh.scale
+    offset = -(mesh.corner - 0.5) * scale - 0.5
     matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
     if scale < 0.5:  # averaging avoids the moire of leaping over pixels
         pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 0.4 / scale), np.uint8)
     crop = cv2.warpAffine(
         pixels,
         matrix,
-        (rig.size, rig.size),
+        (mesh.size, mesh.size),
         flags=cv2.INTER_CUBIC if scale != 1 else cv2.INTER_NEAREST,
         borderMode=cv2.BORDER_REFLECT_101,
     )
@@ -36,9 +36,10 @@ def crop_of(pixels: Pixels, rig: PortraitMesh) -> Pixels:
 
 
 def soften_folds(moved: Pixels, displacement: Floats) -> None:
-    """Blend the pixels along folds, where a turned face hides what is behind it; in place.
+    """Blend the pixels along folds, where a turned face hides what is behind it.
 
-    There the map jumps from one cell to the next, and the edge would show as stairs.
+    There the displacement (C, C, 2) jumps from one cell to the next, and the edge would show as
+    stairs. Changes `moved` (S, S, 3) in place: the few pixels of the folds.
     """
     fold = fold_mask(displacement, FOLD)
     if not fold.any():
@@ -47,29 +48,32 @@ def soften_folds(moved: Pixels, displacement: Floats) -> None:
     weight = cv2.GaussianBlur(cv2.resize(fold, size, interpolation=cv2.INTER_NEAREST), (3, 3), 0)
     rows, columns = np.nonzero(weight)
     soft = cv2.GaussianBlur(moved, (3, 3), 0.8)
-    share = np.asarray(weight, np.float32)[rows, columns, None] / 255
-    mixed = moved[rows, columns] * (1 - share) + soft[rows, columns] * share
+    alpha = np.asarray(weight, np.float32)[rows, columns, None] / 255
+    mixed = moved[rows, columns] * (1 - alpha) + soft[rows, columns] * alpha
     moved[rows, columns] = mixed.round().astype(np.uint8)
 
 
-def paste_crop(picture: Pixels, moved: Pixels, rig: PortraitMesh, weight: Floats) -> Pixels:
-    """Blend the moved crop into a copy of the picture, at the picture's own resolution."""
+def paste_crop(picture: Pixels, moved: Pixels, mesh: PortraitMesh, weight: Floats) -> Pixels:
+    """Blend the moved crop (S, S, 3) into a copy of the picture (H, W, 3), at its resolution.
+
+    weight (S, S, 1) of the crop, 1 in its middle.
+    """
     height, width = picture.shape[:2]
-    x, y = rig.corner.astype(int)
+    x, y = mesh.corner.astype(int)
     left, top = max(0, -x), max(0, -y)
-    right, bottom = min(rig.size, width - x), min(rig.size, height - y)
+    right, bottom = min(mesh.size, width - x), min(mesh.size, height - y)
     frame = picture.copy()
     target = frame[y + top : y + bottom, x + left : x + right]
     inside = moved[top:bottom, left:right]
-    share = weight[top:bottom, left:right]
-    edge = int(np.ceil(FEATHER * rig.size))
+    alpha = weight[top:bottom, left:right]
+    edge = int(np.ceil(FEATHER * mesh.size))
     core = np.s_[
-        max(0, edge - top) : rig.size - edge - top, max(0, edge - left) : rig.size - edge - left
+        max(0, edge - top) : mesh.size - edge - top, max(0, edge - left) : mesh.size - edge - left
     ]
     blended = target.copy()
     blended[core] = inside[core]
     for strip in _frame_strips(target.shape[:2], edge):
-        part = target[strip] + share[strip] * (inside[strip].astype(np.float32) - target[strip])
+        part = target[strip] + alpha[strip] * (inside[strip].astype(np.float32) - target[strip])
         blended[strip] = (part + 0.5).astype(np.uint8)
     target[:] = blended
     return frame
@@ -108,9 +112,11 @@ class CpuSampler:
     def __call__(self, displacement: Floats) -> Pixels:
         """Return the moved picture."""
         size = (self._size, self._size)
-        places = cv2.resize(displacement, size, interpolation=cv2.INTER_CUBIC) + self._still
+        coordinates: Floats = (
+            cv2.resize(displacement, size, interpolation=cv2.INTER_CUBIC) + self._still
+        )
         moved = cv2.remap(
-            self._crop, places, _NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+            self._crop, coordinates, _NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
         return np.asarray(moved, np.uint8)
 

@@ -13,6 +13,7 @@ from stylehead.device import to_array
 from stylehead.errors import MediaError
 from stylehead.media.audio import Sound
 from stylehead.models import pose_generator
+from stylehead.models.voice_filter import VoiceFilter
 from stylehead.options import Encoder, Encoding
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.encoders import ApcEncoder, SpeechEncoder, WhisperSpeechEncoder
@@ -27,7 +28,7 @@ from stylehead.types import (
     Speech,
     SpeechChunk,
 )
-from stylehead.weights.networks import CPU, load_audio_encoder, load_voice_filter, load_whisper
+from stylehead.weights.networks import CPU, load_audio_encoder, load_network, load_whisper
 from stylehead.weights.store import resolve
 
 QUIETEST = 10 ** (-60 / 20)  # loudness below which a recording counts as silent
@@ -53,7 +54,7 @@ def load_listener(
 ) -> Listener:
     """Load voice separator and speech encoder; raises WeightsError when they cannot be had."""
     encoder = load_encoder(encoding.encoder, device, reporter=reporter)
-    separator = VoiceSeparator(load_voice_filter(resolve("voice_filter"), device))
+    separator = VoiceSeparator(load_network(VoiceFilter, resolve("voice_filter"), device))
     return Listener(encoding.encoder.value, separator, encoder)
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from stylehead import files
 from stylehead.errors import StyleError
-from stylehead.style.learn import style_statistics
+from stylehead.style.learn import STATISTICS
 from stylehead.types import TEMPLATES, Motion, Style, StyleReference, Tuning
 from stylehead.weights.store import asset, home
 
 FORMAT = "1"
+Arrays = dict[str, NDArray[Any]]
 SUFFIX = ".style"
-
-
-# ---- files ----------------------------------------------------------------------------------
 
 
 def save_style(style: Style, path: Path | str) -> None:
@@ -62,6 +62,28 @@ def save_style(style: Style, path: Path | str) -> None:
         part.write_bytes(save(arrays, metadata=metadata))
 
 
+class _Score(BaseModel):
+    seconds: float
+    score: float
+
+
+class _TuningOf(BaseModel):
+    encoder: str
+    generator_sha256: str
+
+
+class _About(BaseModel):
+    """What a style file says beside its arrays."""
+
+    format: Literal["1"]
+    name: str
+    fps: Fraction
+    references: dict[str, _Score]
+    statistics: dict[str, float]
+    provenance: dict[str, str]
+    tuning: _TuningOf | None = None
+
+
 def load_style(path: Path | str) -> Style:
     """Read a style file; raises StyleError when it is not one or is damaged."""
     path = Path(path)
@@ -69,67 +91,53 @@ def load_style(path: Path | str) -> Style:
         raise StyleError(f"{path} does not exist.", remedy="Check the style file's path.")
     try:
         with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get("stylehead_style", "{}"))
-            if about.get("format") != FORMAT:
-                raise StyleError(
-                    f"{path} is not a style file of this version.",
-                    remedy="Make it again with stylehead extract-style.",
-                )
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        scores = about["references"]
-        references = tuple(_reference(template, scores[template], arrays) for template in TEMPLATES)
-        motion = Motion(
-            arrays["motion.landmarks"].astype(np.float32),
-            arrays["motion.rotation"],
-            arrays["motion.translation"],
-            arrays["motion.blink"].astype(np.float32),
-            Fraction(about["fps"]),
-            arrays["motion.neutral"],
-        )
-        statistics = about["statistics"]
-        missing = style_statistics(motion).keys() - statistics.keys()
-        finite = all(np.isfinite(array).all() for array in arrays.values())
-        if missing or not finite:
+            text = (file.metadata() or {}).get("stylehead_style", "{}")
+            arrays: Arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        about = _About.model_validate_json(text)
+        missing = STATISTICS - about.statistics.keys()
+        if missing or not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError(f"unusable numbers, or no {', '.join(sorted(missing))}")
-        return Style(
-            about["name"],
-            references,
-            motion,
-            arrays["motion.times"],
-            statistics,
-            dict(about["provenance"]),
-            _tuning(about.get("tuning"), arrays),
-        )
-    except (
-        SafetensorError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ValueError,
-        ZeroDivisionError,
-        OSError,
-    ) as error:
+        return _style(about, arrays)
+    except (SafetensorError, KeyError, ValueError, ZeroDivisionError, OSError) as error:
         raise StyleError(
-            f"{path} is not a style file, or is damaged.",
+            f"{path} is not a style file of this version, or is damaged.",
             remedy="Make it again with stylehead extract-style.",
         ) from error
 
 
-def _reference(
-    template: str, score: dict[str, float], arrays: dict[str, NDArray[np.generic]]
-) -> StyleReference:
-    key = f"reference.{template}"
-    return StyleReference(
-        template,
-        score["seconds"],
-        score["score"],
-        arrays[f"{key}.landmarks"],  # pyright: ignore[reportArgumentType]
-        arrays[f"{key}.rotation"],  # pyright: ignore[reportArgumentType]
-        arrays[f"{key}.expression"],  # pyright: ignore[reportArgumentType]
+def _style(about: _About, arrays: Arrays) -> Style:
+    motion = Motion(
+        arrays["motion.landmarks"].astype(np.float32),
+        arrays["motion.rotation"],
+        arrays["motion.translation"],
+        arrays["motion.blink"].astype(np.float32),
+        about.fps,
+        arrays["motion.neutral"],
+    )
+    return Style(
+        about.name,
+        tuple(_reference(template, about.references[template], arrays) for template in TEMPLATES),
+        motion,
+        arrays["motion.times"],
+        about.statistics,
+        about.provenance,
+        _tuning(about.tuning, arrays),
     )
 
 
-def _tuning(about: dict[str, str] | None, arrays: dict[str, NDArray[np.generic]]) -> Tuning | None:
+def _reference(template: str, score: _Score, arrays: Arrays) -> StyleReference:
+    key = f"reference.{template}"
+    return StyleReference(
+        template,
+        score.seconds,
+        score.score,
+        arrays[f"{key}.landmarks"],
+        arrays[f"{key}.rotation"],
+        arrays[f"{key}.expression"],
+    )
+
+
+def _tuning(about: _TuningOf | None, arrays: Arrays) -> Tuning | None:
     if about is None:
         return None
     own = {
@@ -137,7 +145,7 @@ def _tuning(about: dict[str, str] | None, arrays: dict[str, NDArray[np.generic]]
         for key, value in arrays.items()
         if key.startswith("tuning.")
     }
-    return Tuning(about["encoder"], about["generator_sha256"], own)
+    return Tuning(about.encoder, about.generator_sha256, own)
 
 
 def style_folders() -> tuple[Path, Path]:

@@ -17,7 +17,16 @@ from stylehead.version import __version__
 
 STYLE_FPS = Fraction(30)
 AXES = ("x", "y", "z")
+ANGLE_KINDS = ("range_degrees", "std_degrees", "speed_degrees_per_second")
 ANGLES = ("pitch", "yaw", "roll")
+STATISTICS = frozenset(
+    {f"spread_{region}_{axis}" for region in REGIONS for axis in AXES}
+    | {f"mouth_{name}" for name in ("opening_range", "opening_high", "width_range")}
+    | {f"{angle}_{kind}" for angle in ANGLES for kind in ANGLE_KINDS}
+    | {f"head_{axis}_{kind}" for axis in AXES for kind in ("std", "speed_per_second")}
+    | {"brow_range", "blinks_per_minute", "seconds"}
+)
+"""Names of `style_statistics`."""
 
 
 def learn_style(

@@ -1,4 +1,4 @@
-"""The main face of a clip, followed frame by frame."""
+"""The main face of a clip, tracked frame by frame."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ CUT = 0.35  # mean absolute change of a 16 x 16 thumbnail, full scale 1, that is
 SMALL = 0.2  # height of a face, of the picture's longer side, under which it gets a window
 WINDOW = 4.0  # side of that window in face heights
 OFF_CENTRE, GROWN = 0.25, 1.6
-"""How far, of its side, and by what factor a face may leave its window before it gets another."""
+"""The window is re-centred when the face has moved by OFF_CENTRE of its side or changed size by
+the factor GROWN."""
 WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between two searches for a face that is not there
 
 
 class _ClipTracker:
-    """Follows one face; a small one, which the detector overlooks, in a window of the picture."""
+    """Tracks one face; a small one, which the detector overlooks, in a window of the picture."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._tasks = stack.enter_context(ExitStack())
         self._stamp = -1  # milliseconds, rising: the tracker refuses equal ones
         self._search_at, self._wait = 0.0, WAIT
-        self._look_in(None)
+        self._start_tracking(None)
 
     def face(self, pixels: Pixels, seconds: float) -> Face | None:
-        """Return the face in the next frame of the clip."""
+        """Return the face in the clip's next frame (H, W, 3), in its pixels."""
         self._stamp = max(self._stamp + 1, round(seconds * 1000))
-        found = self._seen(pixels)
-        if found and self._window and self._has_left(found):
-            self._look_in(found)
-            return self._seen(pixels) or found
-        if found or seconds < self._search_at:
-            return found
+        face = self._detect(pixels)
+        if face and self._window and self._left_window(face):
+            self._start_tracking(face)
+            return self._detect(pixels) or face
+        if face or seconds < self._search_at:
+            return face
         with landmarker(video=False, faces=MOST_FACES) as stills:  # seldom needed
             others = search(stills, pixels)
         if not others:
@@ -49,11 +50,11 @@ class _ClipTracker:
             return None
         self._search_at, self._wait = seconds + WAIT, WAIT
         main = max(others, key=height_of)
-        self._look_in(main if height_of(main) < SMALL * max(pixels.shape) else None)
-        return self._seen(pixels)
+        self._start_tracking(main if height_of(main) < SMALL * max(pixels.shape) else None)
+        return self._detect(pixels)
 
-    def _look_in(self, face: Face | None) -> None:
-        """Begin to follow in a window around a face, or in the whole picture."""
+    def _start_tracking(self, face: Face | None) -> None:
+        """Start a tracker in a window around a face, or in the whole picture."""
         self._tasks.close()
         self._task: FaceLandmarker = self._tasks.enter_context(landmarker(video=True))
         self._window = None
@@ -62,7 +63,7 @@ class _ClipTracker:
             x, y = (_middle(face) - side / 2).round().astype(int).tolist()
             self._window = (x, y, side)
 
-    def _seen(self, pixels: Pixels) -> Face | None:
+    def _detect(self, pixels: Pixels) -> Face | None:
         if self._window is None:
             return next(iter(faces_in(self._task, pixels, self._stamp)), None)
         x, y, side = self._window
@@ -71,7 +72,7 @@ class _ClipTracker:
             return replace(face, mesh=face.mesh + np.array([x0, y0, 0], np.float32))
         return None
 
-    def _has_left(self, face: Face) -> bool:
+    def _left_window(self, face: Face) -> bool:
         assert self._window is not None
         x, y, side = self._window
         away = np.abs(_middle(face) - (x + side / 2, y + side / 2)).max() / side
@@ -90,7 +91,7 @@ def track_video(
     duration: float | None = None,
     reporter: Reporter = SILENT,
 ) -> FaceTrack:
-    """Follow the main face of a clip, one row per frame; memory grows by 6 KB a frame.
+    """Track the main face of a clip, one row per frame; memory grows by 6 KB a frame.
 
     With `start` and `duration`, in seconds, only that part.
 
@@ -104,14 +105,14 @@ def track_video(
     size = (0, 0)
     thumbnail = None
     with ExitStack() as stack:
-        follower = _ClipTracker(stack)
+        tracker = _ClipTracker(stack)
         total = count_frames(path) if start == 0 and duration is None else None
         part = read_frames(path, start=start, duration=duration)
         for frame in track(part, "Tracking", total, reporter):
             if seconds and frame.seconds <= seconds[-1]:
                 continue  # a repeated time stamp: the earlier picture was never shown
             size = (frame.pixels.shape[1], frame.pixels.shape[0])
-            face = follower.face(frame.pixels, frame.seconds)
+            face = tracker.face(frame.pixels, frame.seconds)
             small = cv2.resize(frame.pixels, (16, 16), interpolation=cv2.INTER_AREA) / 255.0
             cuts.append(thumbnail is not None and np.abs(small - thumbnail).mean() > CUT)
             thumbnail = small
@@ -141,7 +142,7 @@ def track_video(
 
 
 def crowd_share(path: Path, *, samples: int = 12) -> float:
-    """Return the share of sampled frames that show a second face at least half as high.
+    """Return the fraction of sampled frames that show a second face at least half as high.
 
     `samples` frames are taken over the clip's length.
     """
@@ -157,7 +158,7 @@ def crowd_share(path: Path, *, samples: int = 12) -> float:
 
 
 def _sharpness(pixels: Pixels, mesh: Floats) -> float:
-    """Variance of the Laplacian of the face's box, scaled to 256 pixels (method notes, 4.3)."""
+    """Variance of the Laplacian of the face's box, scaled to 256 pixels."""
     low = np.maximum(mesh[:, :2].min(0).astype(int), 0)
     high = mesh[:, :2].max(0).astype(int) + 1
     box = pixels[low[1] : high[1], low[0] : high[0]]

@@ -1,5 +1,9 @@
 """MediaPipe's face landmarker: faces of stills and of the frames of a video."""
 
+# MediaPipe is not annotated.
+# pyright: reportMissingTypeStubs=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import logging
@@ -57,7 +61,7 @@ def landmarker(*, video: bool, faces: int = 1) -> Generator[FaceLandmarker]:
 
 @contextmanager
 def _native_talk_muted() -> Generator[None]:
-    """Send the native libraries' start-up lines to nowhere: they bypass Python's logging."""
+    """Silence the native libraries' start-up lines, which bypass Python's logging."""
     if log.isEnabledFor(logging.DEBUG):
         yield
         return
@@ -72,7 +76,10 @@ def _native_talk_muted() -> Generator[None]:
 
 
 def faces_in(task: FaceLandmarker, pixels: Pixels, milliseconds: int | None) -> list[Face]:
-    """Return the faces of one picture; with `milliseconds`, of the next frame of a video."""
+    """Return the faces of one picture (H, W, 3); with `milliseconds`, of a video's next frame.
+
+    Meshes (478, 3) are in the picture's pixels, z in the scale of x.
+    """
     import mediapipe as mp
 
     image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(pixels))

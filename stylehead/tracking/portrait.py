@@ -1,4 +1,4 @@
-"""Choose the portrait's face: search a picture, measure each face, refuse what cannot be animated."""
+"""Choose the portrait's face: search a picture, measure faces, refuse what cannot be animated."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from stylehead.types import Face, Pixels, Portrait
 
 CROP = 640  # pixels of the square a face is measured in again after it was found
 CROP_FACES = 2.4  # side of that square in face heights
+LARGEST_TILE = 1280  # pixels of a tile's longer side that the detector is given
 SMALLEST_EYES = 18.0  # pixels between the outer eye corners that still give a usable mouth
 PROFILE_YAW = 40.0  # degrees beyond which half of the mouth is hidden
 PROFILE_PITCH = 35.0
 
 
-# ---- stills ---------------------------------------------------------------------------------
-
-
 def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Portrait:
-    """Find the face to animate and measure it at full detail.
+    """Find the face of a picture (H, W, 3) to animate, and measure it at full detail.
 
     `number` counts faces from left to right, from 1; None takes the largest. `name` is the
     picture's name for messages. Raises FaceError for no face, a profile or a face too small.
@@ -34,21 +32,21 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
             f"{name} has only {width} x {height} pixels.", remedy="Give a larger picture."
         )
     with landmarker(video=False, faces=MOST_FACES) as task:
-        found = search(task, pixels)
-    if not found:
+        faces = search(task, pixels)
+    if not faces:
         raise FaceError(
             f"{name} shows no face.", remedy="Give a picture with a face turned to the camera."
         )
-    found.sort(key=lambda face: float(face.mesh[:, 0].mean()))
+    faces.sort(key=lambda face: float(face.mesh[:, 0].mean()))
     if number is None:
-        number = 1 + int(np.argmax([height_of(face) for face in found]))
-    if not 1 <= number <= len(found):
+        number = 1 + int(np.argmax([height_of(face) for face in faces]))
+    if not 1 <= number <= len(faces):
         raise FaceError(
-            f"{name} shows {len(found)} face{'s' if len(found) > 1 else ''}, so there is no face "
+            f"{name} shows {len(faces)} face{'s' if len(faces) > 1 else ''}, so there is no face "
             f"{number}.",
-            remedy=f"Pass --face 1 to --face {len(found)}, or leave it out.",
+            remedy=f"Pass --face 1 to --face {len(faces)}, or leave it out.",
         )
-    face = found[number - 1]
+    face = faces[number - 1]
     eyes = float(interocular(to_68(face.mesh)[:, :2]))
     if eyes < SMALLEST_EYES:
         raise FaceError(
@@ -63,11 +61,13 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
             f"The face in {name} is turned {side}.",
             remedy="Give a picture in which both eyes and the whole mouth can be seen.",
         )
-    return Portrait(pixels, face, rotation, number, len(found))
+    return Portrait(pixels, face, rotation, number, len(faces))
 
 
 def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
-    """Find faces in the whole picture, then in ever smaller overlapping tiles; measure each again.
+    """Return faces of a picture (H, W, 3), searched whole, then in ever smaller overlapping tiles.
+
+    Each face found is measured again in a crop of its own; meshes are in the picture's pixels.
 
     The detector sees faces of a fifth of the picture's width or more, so small ones need tiles. The
     level below the first that shows a face is searched too: others may stand further away.
@@ -83,28 +83,33 @@ def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
         boxes.append(
             [
                 (int(x), int(y), int(1.5 * side), int(1.5 * side))
-                for y in np.arange(-side / 4, height - side / 2, step)
-                for x in np.arange(-side / 4, width - side / 2, step)
+                for y in _steps(-side / 4, height - side / 2, step)
+                for x in _steps(-side / 4, width - side / 2, step)
             ]
         )
-    found: list[Face] = []
+    faces: list[Face] = []
     for tiles in boxes:
-        last = bool(found)
+        last = bool(faces)
         for x, y, w, h in tiles:
             x0, y0 = max(x, -margin) + margin, max(y, -margin) + margin
             tile = padded[y0 : y + margin + h, x0 : x + margin + w]
-            for face in faces_in(task, _at_most(tile, 1280), None):
-                scale = tile.shape[1] / min(tile.shape[1], _at_most(tile, 1280).shape[1])
+            scaled = _at_most(tile, LARGEST_TILE)
+            scale = tile.shape[1] / scaled.shape[1]
+            for face in faces_in(task, scaled, None):
                 rough = Face(
                     face.mesh * scale + np.array([x0 - margin, y0 - margin, 0], np.float32),
                     face.expression,
                 )
                 exact = _measure(task, padded, margin, rough)
-                if exact and not any(_same(exact, other) for other in found):
-                    found.append(exact)
+                if exact and not any(_same(exact, other) for other in faces):
+                    faces.append(exact)
         if last:
             break
-    return found
+    return faces
+
+
+def _steps(start: float, stop: float, step: float) -> list[float]:
+    return np.arange(start, stop, step).tolist()
 
 
 def _at_most(pixels: Pixels, side: int) -> Pixels:
@@ -133,12 +138,12 @@ def _measure(task: FaceLandmarker, padded: Pixels, margin: int, rough: Face) -> 
     if not faces:
         return None
     middle = np.array([CROP / 2, CROP / 2], np.float32)
-    face = min(faces, key=lambda one: float(np.linalg.norm(one.mesh[:, :2].mean(0) - middle)))
+    face = min(faces, key=lambda face: float(np.linalg.norm(face.mesh[:, :2].mean(0) - middle)))
     shift = np.array([centre[0] - margin, centre[1] - margin, 0], np.float32)
-    place = np.array([CROP / 2, CROP / 2, 0], np.float32)
-    return Face((face.mesh - place) / np.float32(scale) + shift, face.expression)
+    offset = np.array([CROP / 2, CROP / 2, 0], np.float32)
+    return Face((face.mesh - offset) / np.float32(scale) + shift, face.expression)
 
 
-def _same(one: Face, other: Face) -> bool:
-    distance = np.linalg.norm(one.mesh[:, :2].mean(0) - other.mesh[:, :2].mean(0))
-    return bool(distance < 0.3 * max(height_of(one), height_of(other)))
+def _same(face: Face, other: Face) -> bool:
+    distance = np.linalg.norm(face.mesh[:, :2].mean(0) - other.mesh[:, :2].mean(0))
+    return bool(distance < 0.3 * max(height_of(face), height_of(other)))

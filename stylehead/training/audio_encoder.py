@@ -17,6 +17,7 @@ from stylehead.errors import MediaError
 from stylehead.media.audio import loudness, piece_energies
 from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from stylehead.models.manifold import CHUNK
+from stylehead.models.motion_generator import MotionGenerator
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.encoders import WhisperSpeechEncoder
 from stylehead.speech.mel import LOUDNESS, log_mel, mel_filters
@@ -35,7 +36,7 @@ from stylehead.training.data.audio import (
 from stylehead.training.data.clips import PEOPLE, load_clips
 from stylehead.training.loop import descend, save_weights
 from stylehead.types import MEL_ROWS_PER_FRAME, MOTION_FPS, SPEECH_RATE
-from stylehead.weights.networks import load_motion_generator, load_whisper
+from stylehead.weights.networks import load_network, load_whisper
 from stylehead.weights.store import resolve
 
 
@@ -291,6 +292,6 @@ def _batch(
 
 def motion_focus(path: Path) -> Tensor:
     """Return what a motion generator's first layer takes from its features: (K, F)."""
-    first = load_motion_generator(path).front[1]
+    first = load_network(MotionGenerator, path).front[1]
     assert isinstance(first, nn.Linear)
     return first.weight.detach()

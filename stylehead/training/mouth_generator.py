@@ -17,7 +17,7 @@ from stylehead.models.discriminator import DiscriminatorConfig, MultiscaleDiscri
 from stylehead.models.mouth_generator import CHANNELS, MouthGenerator, MouthGeneratorConfig, compose
 from stylehead.progress import SILENT, Reporter
 from stylehead.rendering.facial_map import facial_map
-from stylehead.rendering.mouth_interior import mouth_interiors
+from stylehead.rendering.mouth_interior import mouth_interiors, mouth_layer
 from stylehead.training.data.clips import PEOPLE
 from stylehead.training.data.mouth_batches import (
     Augmentation,
@@ -140,7 +140,7 @@ def make_patterns(patches: Patches, mapper: MouthGenerator, device: torch.device
         maps = np.stack([facial_map(one, size) for one in points])
         drawn = mouth_interiors(points, shown, maps)
         warped, interior = channels_first(shown, device) / 255, channels_first(drawn, device)
-        layer = mapper(warped, channels_first(maps, device) / 255, None, interior)
+        layer = mouth_layer(mapper, warped, channels_first(maps, device) / 255, None, interior)
         found = compose(warped, layer).clamp(0, 1)
         out[row] = (found * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return out
@@ -185,7 +185,11 @@ def fit_pictures(
     def losses() -> dict[str, Tensor]:
         rows = torch.multinomial(shares, how.batch, replacement=True, generator=generator)
         batch = batch_of(
-            known, rows.tolist(), patterns, how=Augmentation(jitter=how.jitter), generator=generator
+            known,
+            rows.tolist(),
+            patterns,
+            augmentation=Augmentation(jitter=how.jitter),
+            generator=generator,
         ).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             layer = _layer(net, batch, how)
@@ -220,8 +224,10 @@ def _layer(
     It learns to paint all of the mouth itself: trained under the drawn inside, which takes all
     detail off its hands, it made the light between teeth and dark an even grey.
     """
-    memory = net.remember(batch.patterns.flatten(1, 2)) if how.patterns else None
-    return net(batch.warped, batch.facial_map, memory, interior)
+    memory = net.encode(batch.patterns.flatten(1, 2)) if how.patterns else None
+    if interior is None:
+        return net(batch.warped, batch.facial_map, memory)
+    return mouth_layer(net, batch.warped, batch.facial_map, memory, interior)
 
 
 def picture_losses(

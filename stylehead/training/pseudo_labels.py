@@ -24,7 +24,7 @@ from stylehead.training.data.synthetic_speech import (
 )
 from stylehead.training.motion_generator import predict
 from stylehead.types import SPEECH_RATE, Floats
-from stylehead.weights.networks import load_motion_generator, load_whisper
+from stylehead.weights.networks import load_network, load_whisper
 from stylehead.weights.store import asset, resolve
 
 IMAGINED = 20  # seconds
@@ -42,7 +42,7 @@ def shipped_teacher() -> Teacher:
     """Return the generator of this checkout that hears with Whisper."""
     path = asset("motion_whisper.safetensors")
     ears = WhisperSpeechEncoder(load_whisper(resolve("encoder_whisper")))
-    return Teacher((load_motion_generator(path),), ears)
+    return Teacher((load_network(MotionGenerator, path),), ears)
 
 
 def imagine(samples: Floats, teacher: Teacher, shut: Floats | None = None) -> Floats:

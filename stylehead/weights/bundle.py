@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import threading
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stylehead.errors import WeightsError
-from stylehead.files import atomic, check_file
+from stylehead.files import atomic, check_file, digest
 from stylehead.progress import Reporter
-from stylehead.weights.cache import alone, incoming, is_intact, record, unverified
+from stylehead.weights.cache import (
+    FileProgress,
+    check_room,
+    copy,
+    incoming,
+    is_intact,
+    locked,
+    matches,
+    put_in_place,
+    unverified,
+)
 from stylehead.weights.manifest import WeightsEntry
-from stylehead.weights.partial import Meter, Part, disk_trouble
 
 FOLDER = "weights/"
 """Where a bundle keeps its files."""
 CONTENTS = "CONTENTS.txt"
-BLOCK = 1 << 20
 
 
 def write_bundle(
@@ -54,7 +61,7 @@ def read_bundle(
     allow_unverified: bool,
     reporter: Reporter,
 ) -> list[WeightsEntry]:
-    """AlignedFeatures a bundle's files into the folder and return their entries.
+    """Take a bundle's files into the folder and return their entries.
 
     A file goes where weights.toml says and nowhere else, whatever the bundle calls it, and only
     when its size and sha256 are right. What is there already is left alone.
@@ -62,17 +69,14 @@ def read_bundle(
     check_file(path, "bundle")
     try:
         with zipfile.ZipFile(path) as bundle:
-            found = _known(bundle, path, entries.values(), allow_unverified=allow_unverified)
-            wanting = [each for each in found if not is_intact(each[0], folder / each[0].file)]
-            if wanting:
-                title = path.name
-                meter = Meter(title, [info.file_size for _, info in wanting], reporter)
-                for entry, info in wanting:
-                    with alone(folder, entry.file, say=meter.say, leaving=threading.Event()):
-                        _take(bundle, path, entry, info, folder, meter)
+            members = _known(bundle, path, entries.values(), allow_unverified=allow_unverified)
+            for entry, member in members:
+                with locked(folder, entry.file, reporter):
+                    if not is_intact(entry, folder / entry.file):
+                        _unpack(bundle, path, entry, member, folder, reporter)
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         raise _refused(path, str(error)) from error
-    return [entry for entry, _ in found]
+    return [entry for entry, _ in members]
 
 
 def _known(
@@ -101,32 +105,26 @@ def _known(
     return list(found.values())
 
 
-def _take(
+def _unpack(
     bundle: zipfile.ZipFile,
     path: Path,
     entry: WeightsEntry,
-    info: zipfile.ZipInfo,
+    member: zipfile.ZipInfo,
     folder: Path,
-    meter: Meter,
+    reporter: Reporter,
 ) -> None:
     # Not the name of a download's part: that one may be half there and worth keeping.
-    with Part(incoming(folder) / f"{entry.file}.bundled") as part:
-        try:
-            part.restart()
-            part.check_room(info.file_size)
-            with bundle.open(info) as file:
-                while block := file.read(BLOCK):
-                    part.write(block)
-                    meter.reached(entry.name, part.size)
-            part.finish()
-            if not part.sha256.startswith(entry.sha256 or entry.sha256_start or ""):
-                raise _refused(path, f"{entry.file} has the wrong sha256 {part.sha256[:12]}")
-            with disk_trouble(folder / entry.file):
-                if entry.sha256 is None:
-                    record(folder / entry.file, part.sha256)
-                part.path.replace(folder / entry.file)
-        finally:
-            part.path.unlink(missing_ok=True)
+    part = incoming(folder) / f"{entry.file}.bundled"
+    check_room(folder, member.file_size)
+    try:
+        with bundle.open(member) as file:
+            copy(file, part, FileProgress(f"Unpacking {entry.file}", member.file_size, reporter))
+        sha256 = digest(part)
+        if not matches(entry, sha256):
+            raise _refused(path, f"{entry.file} has the wrong sha256 {sha256[:12]}")
+        put_in_place(entry, part, folder / entry.file, sha256)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _refused(path: Path, reason: str) -> WeightsError:

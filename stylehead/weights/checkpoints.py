@@ -1,4 +1,4 @@
-"""Read CTranslate2's model container: a list of named arrays."""
+"""Published checkpoints -> tensors; nothing in them is executed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save_file  # pyright: ignore (PathLike of its stub is bare)
 from torch import Tensor
 
 from stylehead.errors import WeightsError
@@ -35,6 +35,22 @@ DAMAGED = (
 """What torch's reader raises for bytes that are no checkpoint."""
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file."""
+    opened: Any = safe_open(path, framework="pt")
+    with opened as file:
+        return file.metadata() or {}
+
+
+def read_tensors(path: Path, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors of a safetensors file whose names begin with a prefix."""
+    opened: Any = safe_open(path, framework="pt")
+    with opened as file:
+        for name in file.keys():  # noqa: SIM118 (no dict)
+            if name.startswith(prefix):
+                yield name, file.get_tensor(name)
+
+
 def load_state(entry: WeightsEntry, path: Path, section: str | None) -> dict[str, Tensor]:
     """Return the tensors of one network, on the CPU, names without the entry's prefix.
 
@@ -44,9 +60,7 @@ def load_state(entry: WeightsEntry, path: Path, section: str | None) -> dict[str
     prefix = _prefix(entry, section)
     plain = path if entry.format == "safetensors" else _as_safetensors(entry, path)
     try:
-        with safe_open(plain, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            state = {name[len(prefix) :]: file.get_tensor(name) for name in names}
+        state = {name[len(prefix) :]: tensor for name, tensor in read_tensors(plain, prefix)}
     except SafetensorError as error:
         raise _unreadable(path, str(error)) from error
     if state and all(name.startswith(WRAPPER) for name in state):
@@ -100,8 +114,7 @@ def is_converted(entry: WeightsEntry, path: Path) -> bool:
 
 def _source_of(plain: Path) -> str | None:
     try:
-        with safe_open(plain, framework="pt") as file:
-            return json.loads((file.metadata() or {}).get("source", "{}")).get("sha256")
+        return json.loads(read_metadata(plain).get("source", "{}")).get("sha256")
     except SafetensorError:
         return None
 
@@ -127,7 +140,7 @@ def _flat(content: Any, start: str = "") -> Iterator[tuple[str, Tensor]]:
     if isinstance(content, Tensor):
         yield start.removesuffix("."), content
     elif isinstance(content, Mapping):
-        for key, value in content.items():  # pyright: ignore
+        for key, value in cast("Mapping[Any, Any]", content).items():
             yield from _flat(value, f"{start}{key}.")
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from stylehead.errors import WeightsError
-from stylehead.models import whisper
 from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from stylehead.models.manifold import Manifold
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
@@ -19,21 +17,40 @@ from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfi
 from stylehead.models.pose_generator import PoseConfig, PoseGenerator
 from stylehead.models.vgg import Vgg19
 from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
+from stylehead.models.whisper import WhisperEncoder, positions
+from stylehead.weights.checkpoints import read_metadata, read_tensors
 
 CPU = torch.device("cpu")
+N = TypeVar("N", bound=nn.Module)
+
+CONFIGS: dict[type[nn.Module], type] = {
+    AudioEncoder: AudioEncoderConfig,
+    MotionGenerator: MotionConfig,
+    MouthGenerator: MouthGeneratorConfig,
+    PoseGenerator: PoseConfig,
+    VoiceFilter: VoiceFilterConfig,
+}
+"""Network of ours -> what its file's config is read as."""
 
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the config and the arrays, in single precision, of one of our own files."""
-    with safe_open(path, framework="pt") as file:
-        config = json.loads(file.metadata()["config"])
-        return config, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    state = {name: tensor.float() for name, tensor in read_tensors(path)}
+    return json.loads(read_metadata(path)["config"]), state
 
 
-def load_motion_generator(path: Path, device: torch.device = CPU) -> MotionGenerator:
-    """Build the motion generator its file describes; every name and shape must fit."""
-    config, state = read_weights(path)
-    net = MotionGenerator(MotionConfig(**config))
+def load_network(kind: type[N], path: Path, device: torch.device = CPU) -> N:
+    """Build the network of one kind that a file describes, ready for use.
+
+    Every name and shape must fit: raises RuntimeError, for a checked file of ours always does.
+    """
+    return _build(kind, *read_weights(path), device)
+
+
+def _build(
+    kind: type[N], config: dict[str, Any], state: dict[str, Tensor], device: torch.device
+) -> N:
+    net = kind(CONFIGS[kind](**config))
     net.load_state_dict(state)
     return net.to(device).eval()
 
@@ -41,37 +58,28 @@ def load_motion_generator(path: Path, device: torch.device = CPU) -> MotionGener
 def load_audio_encoder(
     path: Path, device: torch.device = CPU
 ) -> tuple[AudioEncoder, Manifold | None]:
-    """Build the audio encoder its file describes, and the manifold that came with it, if any."""
+    """Build the audio encoder a file describes, and the manifold that came with it, if any."""
     config, state = read_weights(path)
-    base = {name: state.pop(f"manifold.{name}", None) for name in ("base", "mean", "scale")}
-    net = AudioEncoder(AudioEncoderConfig(**config))
-    net.load_state_dict(state)
-    manifold = None if base["base"] is None else Manifold(**base)  # pyright: ignore
-    return net.to(device).eval(), manifold
+    base = {name: state.pop(f"manifold.{name}") for name in MANIFOLD if f"manifold.{name}" in state}
+    manifold = Manifold(base["base"], base["mean"], base["scale"]) if base else None
+    return _build(AudioEncoder, config, state, device), manifold
 
 
-def load_whisper(path: Path, device: torch.device = CPU) -> whisper.WhisperEncoder:
+MANIFOLD = ("base", "mean", "scale")
+
+
+def load_whisper(path: Path, device: torch.device = CPU) -> WhisperEncoder:
     """Build Whisper's audio encoder; the table of positions is a formula and not in its file."""
     _, state = read_weights(path)
-    net = whisper.WhisperEncoder()
-    net.load_state_dict(state | {"embed_positions.weight": whisper.positions()})
-    return net.to(device).eval()
-
-
-def load_voice_filter(path: Path, device: torch.device = CPU) -> VoiceFilter:
-    """Build the voice filter its file describes."""
-    config, state = read_weights(path)
-    net = VoiceFilter(VoiceFilterConfig(**config))
-    net.load_state_dict(state)
+    net = WhisperEncoder()
+    net.load_state_dict(state | {"embed_positions.weight": positions()})
     return net.to(device).eval()
 
 
 def load_mouth_generator(path: Path, device: torch.device = CPU) -> MouthGenerator:
-    """Build the intermediate or the style-aware generator its file describes."""
-    config, state = read_weights(path)
-    net = MouthGenerator(MouthGeneratorConfig(**config))
-    net.load_state_dict(state)
-    return net.to(device, memory_format=torch.channels_last).eval()  # pyright: ignore
+    """Build the intermediate or the style-aware generator a file describes, channels last."""
+    net = load_network(MouthGenerator, path, device)
+    return net.to(memory_format=torch.channels_last)  # pyright: ignore (torch's stub lacks it)
 
 
 def load_vgg(state: dict[str, Tensor], device: torch.device = CPU) -> Vgg19:
@@ -80,14 +88,6 @@ def load_vgg(state: dict[str, Tensor], device: torch.device = CPU) -> Vgg19:
     wanted = net.state_dict()
     load_published(net, {name: state[name] for name in wanted if name in state}, "vgg19")
     return net.to(device).eval()
-
-
-def load_pose_generator(path: Path) -> PoseGenerator:
-    """Build the pose generator its file describes; it stays on the CPU, pose by pose."""
-    config, state = read_weights(path)
-    net = PoseGenerator(PoseConfig(**config))
-    net.load_state_dict(state)
-    return net.eval()
 
 
 WRAPPERS = ("module.", "net.", "detector.")

@@ -11,11 +11,12 @@ import platformdirs
 
 from stylehead.errors import WeightsError
 from stylehead.progress import SILENT, Reporter
-from stylehead.weights.cache import adopt, is_intact, unverified
-from stylehead.weights.manifest import WeightsEntry, parse
+from stylehead.weights.cache import accept, is_intact, unverified
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from stylehead.weights.manifest import WeightsEntry
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -31,10 +32,12 @@ def read_manifest(path: Path | None = None) -> dict[str, WeightsEntry]:
     A wheel carries the file inside the package; a checkout and an editable install have it
     one folder up.
     """
+    from stylehead.weights.manifest import parse  # pydantic takes a while
+
     places = [path] if path else [PACKAGE / "weights.toml", PACKAGE.parent / "weights.toml"]
     for place in places:
         if place.is_file():
-            return parse(place.read_text(encoding="utf-8"), place)
+            return dict(parse(place.read_text(encoding="utf-8"), place))
     raise WeightsError(
         f"weights.toml is not at {places[-1]}.", remedy="Install stylehead again with pip."
     )
@@ -120,7 +123,7 @@ def get(
     allow_unverified: bool = False,
     reporter: Reporter = SILENT,
 ) -> list[Path]:
-    """Return the verified files of some entries, fetching side by side those that are not there."""
+    """Return the verified files of some entries, fetching those that are not there."""
     entries = list(entries)
     for entry in entries:
         if entry.embedded and not is_there(entry):
@@ -129,7 +132,7 @@ def get(
                 remedy="Install stylehead again with pip.",
             )
         if allow_unverified:
-            adopt(entry, place_of(entry))
+            accept(entry, place_of(entry))
     wanting = [entry for entry in entries if not is_there(entry)]
     for entry in wanting:
         if entry.sha256 is None and not allow_unverified:
@@ -149,7 +152,7 @@ def _first_to_be_had(
     reporter: Reporter,
 ) -> tuple[WeightsEntry, Path]:
     """Return the entry, or another that holds the same networks, and its file."""
-    choices = [entry, *(each for each in entries.values() if each.instead_of == entry.name)]
+    choices = [entry, *(other for other in entries.values() if other.instead_of == entry.name)]
     for choice in choices:
         if is_there(choice):
             return choice, place_of(choice)

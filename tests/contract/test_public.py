@@ -93,8 +93,8 @@ def test_an_option_is_declared_once_and_reaches_the_command_line(pair):
     assert shown.name == field.name
     assert shown.default == field.default
     assert shown.help.startswith(field.metadata["help"])
-    assert getattr(shown.type, "min", None) == field.metadata["low"]
-    assert getattr(shown.type, "max", None) == field.metadata["high"]
+    assert shown.min == field.metadata["low"]
+    assert shown.max == field.metadata["high"]
 
 
 @pytest.mark.parametrize("pair", FIELDS, ids=named)

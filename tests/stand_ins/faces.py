@@ -282,7 +282,7 @@ def drawn_portrait(
     pixels = (np.array(skin) * (1 + waves[..., None])).clip(0, 255).astype(np.uint8)
     mesh = unit * side * (closed_mesh() if head is None else head)
     mesh = mesh + np.array([place[0] * side, place[1] * side, 0.0])
-    scores = FaceModel.embedded().rest.copy() if scores is None else scores
+    scores = FaceModel.embedded().neutral_scores.copy() if scores is None else scores
     return Portrait(pixels, Face(mesh.astype(np.float32), scores), STILL, 1, 1)
 
 
@@ -302,7 +302,7 @@ class RememberingReporter:
         self.said.append(message)
 
 
-class Interrupting(Listener):
+class Interrupting(RememberingReporter):
     """Stops the work, as a user would, after so many steps."""
 
     def __init__(self, steps):

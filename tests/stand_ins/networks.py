@@ -34,10 +34,10 @@ class Mirror:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
-        self.remembered = torch.zeros(0)
+        self.encoded = torch.zeros(0)
 
-    def remember(self, picture: Tensor) -> Source:
-        self.remembered = picture
+    def encode_source(self, picture: Tensor) -> Source:
+        self.encoded = picture
         nothing = torch.zeros(1, 1, 3)
         pose = Pose(torch.eye(3)[None], torch.zeros(1, 3), nothing, torch.ones(1, 1))
         return Source(picture, nothing, pose, nothing)

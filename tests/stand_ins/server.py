@@ -125,18 +125,6 @@ def silent_after(count: int, seconds: float) -> Step:
     return step
 
 
-def trickle(seconds: float) -> Step:
-    """Send a byte now and then."""
-
-    def step(server: FileServer, handler) -> None:
-        for byte in server.head(handler):
-            handler.wfile.write(bytes([byte]))
-            handler.wfile.flush()
-            time.sleep(seconds)
-
-    return step
-
-
 def status(code: int, **headers: str) -> Step:
     """Refuse."""
 

@@ -63,6 +63,36 @@ def test_a_changed_motion_is_a_checked_copy():
         motion.with_(blink=np.zeros(9, np.float32))
 
 
+def test_the_parts_of_a_motion_join_to_the_whole():
+    motion = performed_motion(4.0)
+    joined = Motion.joined([motion[:50], motion[50:]])
+    assert (len(motion[:50]), len(joined), joined.fps) == (50, len(motion), motion.fps)
+    for name in ("landmarks", "rotation", "translation", "blink", "gaze", "neutral"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(motion, name))
+
+
+def test_motions_at_different_rates_are_not_joined():
+    with pytest.raises(ValueError, match="different frame rates"):
+        Motion.joined([performed_motion(2.0), performed_motion(2.0, fps=25)])
+
+
+@pytest.mark.parametrize("rows", [slice(1, 3), np.array([1, 2]), np.array([0, 1, 1, 0], bool)])
+def test_the_rows_of_a_track_are_a_track(rows):
+    numbers = np.arange(4.0)
+    track = FaceTrack(
+        np.zeros((4, 478, 3)) + numbers[:, None, None],
+        np.zeros((4, 52)) + numbers[:, None],
+        numbers,
+        numbers,
+        numbers > 1,
+        (64, 48),
+    )
+    part = track[rows]
+    assert part.size == track.size
+    for name in ("mesh", "expression", "sharpness", "seconds", "cuts"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(track, name)[1:3])
+
+
 def test_values_are_frozen():
     with pytest.raises(AttributeError):
         Motion(**fields()).fps = Fraction(25)

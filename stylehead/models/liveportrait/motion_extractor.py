@@ -1,9 +1,9 @@
-"""Canonical keypoints, head pose and expression of a face in a picture, all from one ConvNeXt."""
+"""Canonical keypoints, head pose and expression of a face, all from one ConvNeXt."""
 
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -13,20 +13,20 @@ from stylehead.models.keypoints import LIVEPORTRAIT_FIRST, Pose, axis_rotation, 
 
 
 def liveportrait_rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
-    """Return the row rotation (B, 3, 3) that LivePortrait means: pitch first, then yaw, roll."""
+    """Return LivePortrait's row rotation (B, 3, 3) of degrees (B,): pitch first, then yaw, roll."""
     turns = [axis_rotation(d, axis) for axis, d in ((0, pitch), (1, yaw), (2, roll))]
     return turns[0] @ turns[1] @ turns[2]
 
 
-def liveportrait_pose(found: FaceMotion) -> Pose:
-    """Return the pose that LivePortrait's extractor says; it has no way to come nearer by z."""
+def liveportrait_pose(motion: FaceMotion) -> Pose:
+    """Return the pose of the extractor's output, without its shift in depth, as published."""
     yaw, pitch, roll = (
         expected_degrees(logits, LIVEPORTRAIT_FIRST)
-        for logits in (found.yaw, found.pitch, found.roll)
+        for logits in (motion.yaw, motion.pitch, motion.roll)
     )
     rotation = liveportrait_rotation(yaw, pitch, roll)
-    flat = found.translation * found.translation.new_tensor([1, 1, 0])
-    return Pose(rotation, flat, found.expression, found.scale)
+    flat = motion.translation * motion.translation.new_tensor([1, 1, 0])
+    return Pose(rotation, flat, motion.expression, motion.scale)
 
 
 KEYPOINTS = 21
@@ -46,7 +46,7 @@ HEADS = {
 
 
 class FaceMotion(NamedTuple):
-    """What the network says of a face, before it becomes a Pose."""
+    """The network's raw output for faces, before it becomes a Pose."""
 
     keypoints: Tensor
     """(B, K, 3) canonical."""
@@ -80,9 +80,10 @@ class ResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a map of the same shape."""
-        energy = x.norm(dim=(1, 2), keepdim=True)
-        share = energy / (energy.mean(-1, keepdim=True) + EPSILON)
-        return self.gamma * (x * share) + self.beta + x
+        norm = x.norm(dim=(1, 2), keepdim=True)  # pyright: ignore (untyped in torch)
+        energy = cast(Tensor, norm)
+        relative = energy / (energy.mean(-1, keepdim=True) + EPSILON)
+        return self.gamma * (x * relative) + self.beta + x
 
 
 class ConvNextBlock(nn.Module):
@@ -140,5 +141,5 @@ class MotionExtractor(nn.Module):
         self.detector = _Detector()
 
     def forward(self, picture: Tensor) -> FaceMotion:
-        """Return what is said of pictures (B, 3, 256, 256) in [0, 1]."""
+        """Estimate keypoints, head pose and expression of images (B, 3, 256, 256) in [0, 1]."""
         return self.detector(picture)

@@ -1,11 +1,11 @@
-"""LivePortrait's networks together: a picture moved as another picture's face is held."""
+"""LivePortrait's networks together: a source image, re-posed to match driving images."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from stylehead.models.keypoints import Pose, Source, relative_pose, transform_keypoints
+from stylehead.models.keypoints import Pose, Source, transform_keypoints
 from stylehead.models.layers import single
 from stylehead.models.liveportrait.motion_extractor import (
     KEYPOINTS,
@@ -18,10 +18,9 @@ from stylehead.models.warping import AppearanceEncoder, VolumeWarper
 
 
 class PortraitAnimator(nn.Module):
-    """Appearance, motion, warping, decoder and stitching, in the paper's family.
+    """Appearance, motion, warping, decoder and stitching.
 
-    Takes pictures (B, 3, 256, 256) in [0, 1], makes (B, 3, 512, 512). It can also stand in for
-    the style mapper, with patterns of twice the size.
+    Takes images (B, 3, 256, 256) in [0, 1] and gives (B, 3, 512, 512).
     """
 
     def __init__(self) -> None:
@@ -33,52 +32,32 @@ class PortraitAnimator(nn.Module):
         self.stitching = stitching_net()
 
     def pose(self, picture: Tensor) -> Pose:
-        """Return how the faces in pictures are held and what they do."""
+        """Estimate head pose and expression of images (B, 3, 256, 256) in [0, 1]."""
         with single(picture):
             return liveportrait_pose(self.motion(picture))
 
-    def remember(self, picture: Tensor) -> Source:
-        """Return all that is needed of the picture (1, 3, 256, 256) to move it."""
+    def encode_source(self, picture: Tensor) -> Source:
+        """Encode a source image (1, 3, 256, 256) in [0, 1], once."""
         with single(picture):
-            found = self.motion(picture)
-            pose = liveportrait_pose(found)
-            keypoints = transform_keypoints(found.keypoints, pose)
-            return Source(self.appearance.encode(picture), found.keypoints, pose, keypoints)
+            motion = self.motion(picture)
+            pose = liveportrait_pose(motion)
+            keypoints = transform_keypoints(motion.keypoints, pose)
+            return Source(self.appearance.encode(picture), motion.keypoints, pose, keypoints)
 
     def drive(self, source: Source, driving: Tensor) -> Tensor:
-        """Return the source held as the face in each driving picture is, exactly."""
-        return self._show(source, self.pose(driving))
+        """Render the source with the absolute pose and expression of each driving image.
 
-    def forward(self, neutral: Tensor, reference: Tensor) -> Tensor:
-        """Return patterns: the neutral's person with the references' turn and expression.
-
-        Size and place in the picture stay the neutral's, of which there is one row.
+        driving (B, 3, 256, 256) in [0, 1]; (B, 3, 512, 512) out.
         """
-        source, pose = self.remember(neutral), self.pose(reference)
-        stays = Pose(
-            pose.rotation,
-            source.pose.translation.expand_as(pose.translation),
-            pose.expression,
-            source.pose.scale.expand_as(pose.scale),
-        )
-        return self._show(source, stays)
+        return self._render(source, self.pose(driving))
 
-    def relative(self, neutral: Tensor, reference: Tensor, rest: Tensor) -> Tensor:
-        """Return patterns: the neutral's person, moved as the references differ from `rest`.
-
-        `rest` is the reference person's own neutral (template none); it and `neutral` of one row.
-        """
-        source = self.remember(neutral)
-        moved = relative_pose(source.pose, self.pose(reference), self.pose(rest))
-        return self._show(source, moved)
-
-    def _show(self, source: Source, pose: Pose) -> Tensor:
+    def _render(self, source: Source, pose: Pose) -> Tensor:
         count = len(pose.rotation)
-        places = source.keypoints.expand(count, -1, -1)
-        with single(places):
-            moved = self._stitch(places, transform_keypoints(source.canonical, pose))
+        keypoints = source.keypoints.expand(count, -1, -1)
+        with single(keypoints):
+            moved = self._stitch(keypoints, transform_keypoints(source.canonical, pose))
         volume = source.volume.expand(count, -1, -1, -1, -1)
-        return self.decoder(self.warping.warp(volume, places, moved)[0])
+        return self.decoder(self.warping.warp(volume, keypoints, moved)[0])
 
     def _stitch(self, source: Tensor, moved: Tensor) -> Tensor:
         """Correct moved keypoints so that shoulders and the edge stay as the picture has them."""

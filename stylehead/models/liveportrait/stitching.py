@@ -1,4 +1,4 @@
-"""Small networks that correct moved keypoints: seams to the still picture, eyes and lips."""
+"""The small network that corrects moved keypoints, so that seams to the still picture fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OFFSETS = 3 * KEYPOINTS
 
 
 class KeypointMlp(nn.Module):
-    """Layers of ReLU between numbers; the parts are published as `mlp`."""
+    """A multilayer perceptron with ReLU; its parts are published as `mlp`."""
 
     def __init__(self, *widths: int) -> None:
         super().__init__()
@@ -27,15 +27,5 @@ class KeypointMlp(nn.Module):
 
 
 def stitching_net() -> KeypointMlp:
-    """Source and moved keypoints -> their offsets, and a shift of all in x and y."""
+    """Return a net: source and moved keypoints (B, 126) -> offsets, and a shift in x, y (B, 65)."""
     return KeypointMlp(2 * OFFSETS, 128, 128, 64, OFFSETS + 2)
-
-
-def lip_net() -> KeypointMlp:
-    """Source keypoints and two lip ratios, there and wanted -> offsets."""
-    return KeypointMlp(OFFSETS + 2, 128, 128, 64, OFFSETS)
-
-
-def eye_net() -> KeypointMlp:
-    """Source keypoints and three eye ratios -> offsets."""
-    return KeypointMlp(OFFSETS + 3, 256, 256, 128, 128, 64, OFFSETS)

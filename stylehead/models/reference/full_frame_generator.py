@@ -1,4 +1,8 @@
-"""The style-aware generator: facial map and intermediate style patterns -> picture."""
+"""The renderer of Live Speech Portraits: facial map and patterns -> the whole picture.
+
+Kept because the paper's style-aware generator has its form. Ours, `models.mouth_generator`, paints
+the mouth alone; it has the paper's widths with the recipe `style_generator_paper`.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,7 @@ class StyleGenerator(nn.Module):
     def forward(self, condition: Tensor) -> Tensor:
         """Return pictures (B, 3, H, W) in [-1, 1] of conditions (B, inputs, H, W).
 
-        Patterns in [-1, 1], the facial map 0 or 1 (paper memo, 6.1).
+        Patterns in [-1, 1], the facial map 0 or 1.
         """
         return self.model(condition)
 

@@ -2,6 +2,7 @@
 
 Its audio encoder is `AudioEncoder`, its larger renderers are `StyleGenerator`, and its
 discriminator is `MultiscaleDiscriminator`; what is here has no counterpart of the same shape.
+Kept because the paper takes its audio-driven motion and head pose from these networks.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class MouthNet(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return displacements (B, T, 75) for the frames 18 earlier, of rows (B, 2 T, 512)."""
-        return self.fc(self.LSTM(self.downsample(rows.unflatten(1, (-1, 2)).flatten(2)))[0])
+        return self.fc(self.LSTM(self.downsample(torch.unflatten(rows, 1, (-1, 2)).flatten(2)))[0])
 
 
 class _Gate(nn.Module):

@@ -1,4 +1,7 @@
-"""The patch discriminator that face-vid2vid is trained against."""
+"""The patch discriminator that face-vid2vid is trained against.
+
+Kept to tell what the style mapping's published weights were trained with; never trained here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The losses face-vid2vid is trained with, one function each (method notes, 5.5).
+"""The losses face-vid2vid is trained with, one function each.
+
+Kept to tell what the style mapping's published weights were trained for; never trained here.
 
 Published weights, in docstrings, are of the released checkpoint. Pictures are in [0, 1].
 """
@@ -100,8 +102,8 @@ class Deformation:
         x, y = (torch.linspace(-1, 1, n, device=pictures.device) for n in (width, height))
         rows, columns = torch.meshgrid(y, x, indexing="ij")
         grid = torch.stack([columns, rows], -1).flatten(0, 1).expand(batch, -1, -1)
-        places = self.points(grid).unflatten(1, (height, width))
-        return F.grid_sample(pictures, places, padding_mode="reflection", align_corners=False)
+        coordinates = torch.unflatten(self.points(grid), 1, (height, width))
+        return F.grid_sample(pictures, coordinates, padding_mode="reflection", align_corners=False)
 
 
 def equivariance_loss(straight: Tensor, bent: Tensor, deformation: Deformation) -> Tensor:

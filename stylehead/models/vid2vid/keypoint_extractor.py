@@ -25,8 +25,8 @@ class Shrink(nn.Module):
         self.step = step
         sigma = (step - 1) / 2
         radius = round(4 * sigma)
-        places = torch.arange(-radius, radius + 1, dtype=torch.float32)
-        bump = torch.exp(-places.square() / (2 * sigma**2))
+        offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
+        bump = torch.exp(-offsets.square() / (2 * sigma**2))
         kernel = bump[:, None] * bump
         self.register_buffer("weight", (kernel / kernel.sum()).expand(3, 1, -1, -1).clone())
 
@@ -54,7 +54,7 @@ class _Predictor(nn.Module):
 
 
 class KeypointExtractor(nn.Module):
-    """Picture -> canonical keypoints, the expectation of K soft places in a volume."""
+    """Image -> canonical keypoints, the expectations of K heat maps over a volume."""
 
     def __init__(self, keypoints: int = KEYPOINTS) -> None:
         super().__init__()
@@ -65,5 +65,5 @@ class KeypointExtractor(nn.Module):
     def forward(self, picture: Tensor) -> Tensor:
         """Return keypoints (B, K, 3), x y z in [-1, 1], of pictures (B, 3, 256, 256) in [0, 1]."""
         maps = self.kp(self.predictor(self.down(picture)))
-        shares = (maps.flatten(2) / TEMPERATURE).softmax(-1)
-        return shares @ unit_grid(maps.shape[2:], shares).flatten(0, 2)
+        weights = (maps.flatten(2) / TEMPERATURE).softmax(-1)
+        return weights @ unit_grid(maps.shape[2:], weights).flatten(0, 2)

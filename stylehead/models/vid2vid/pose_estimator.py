@@ -1,4 +1,4 @@
-"""Head pose and expression of a face in a picture: a residual network of 50 layers."""
+"""Head pose and expression of a face in an image: a residual network of 50 layers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ VID2VID_PI = 3.14
 
 
 def vid2vid_rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
-    """Return the row rotation (B, 3, 3) that face-vid2vid means: roll first, then yaw, pitch."""
+    """Return face-vid2vid's row rotation (B, 3, 3) of degrees (B,): roll first, then yaw, pitch."""
     turns = [axis_rotation(d, axis, pi=VID2VID_PI) for axis, d in ((2, roll), (1, yaw), (0, pitch))]
     return turns[0] @ turns[1] @ turns[2]
 
 
-def vid2vid_pose(found: HeadPose) -> Pose:
-    """Return the pose that face-vid2vid's estimator says."""
-    yaw, pitch, roll = (expected_degrees(logits, VID2VID_FIRST) for logits in found[:3])
+def vid2vid_pose(estimate: HeadPose) -> Pose:
+    """Return the pose of the estimator's raw output."""
+    yaw, pitch, roll = (expected_degrees(logits, VID2VID_FIRST) for logits in estimate[:3])
     rotation = vid2vid_rotation(yaw, pitch, roll)
-    ones = torch.ones_like(found.translation[:, :1])
-    return Pose(rotation, found.translation, found.expression, ones)
+    ones = torch.ones_like(estimate.translation[:, :1])
+    return Pose(rotation, estimate.translation, estimate.expression, ones)
 
 
 BINS = 66
@@ -35,7 +35,7 @@ BINS = 66
 
 
 class HeadPose(NamedTuple):
-    """What the network says of a face, before it becomes a Pose."""
+    """The network's raw output for faces, before it becomes a Pose."""
 
     yaw: Tensor
     """(B, 66) logits, like pitch and roll."""
@@ -96,7 +96,7 @@ class PoseEstimator(nn.Module):
         self.fc_exp = nn.Linear(2048, 3 * keypoints)
 
     def forward(self, picture: Tensor) -> HeadPose:
-        """Return what is said of pictures (B, 3, 256, 256) in [0, 1]."""
+        """Estimate head pose and expression of images (B, 3, 256, 256) in [0, 1]."""
         x = self.maxpool(self.norm1(self.conv1(picture)).relu())
         x = self.block1(self.norm2(self.conv2(x)).relu())
         x = self.block3(self.block2(self.norm3(self.conv3(x)).relu()))

@@ -13,12 +13,12 @@ from torch import Tensor
 from stylehead.errors import MediaError
 from stylehead.face.landmarks import mirror_68
 from stylehead.rendering.facial_map import facial_map
-from stylehead.rendering.mouth_crop import DRAWN, SIZE
+from stylehead.rendering.mouth_crop import CROP_POINTS, CROP_SIZE
 from stylehead.training.data.mouth_pairs import load_pairs
 from stylehead.training.data.region_weights import region_weights
 from stylehead.types import TEMPLATES, Floats, Pixels
 
-MIRRORED = np.concatenate([mirror_68(), 68 + np.roll(np.arange(len(DRAWN) - 68)[::-1], 11)])
+MIRRORED = np.concatenate([mirror_68(), 68 + np.roll(np.arange(len(CROP_POINTS) - 68)[::-1], 11)])
 """Order of a facial map's points in the mirror; the inner lips' outline starts at a corner."""
 
 
@@ -53,38 +53,42 @@ def load_patches(data: Path, *, people: set[str] | None = None, without: set[str
 
     Raises MediaError when nothing is left.
     """
-    found = [load_pairs(path) for path in sorted((data / "pictures").glob("*.npz"))]
-    found = [
-        one
-        for one in found
-        if one.person not in without and (people is None or one.person in people)
+    clips = [load_pairs(path) for path in sorted((data / "pictures").glob("*.npz"))]
+    clips = [
+        clip
+        for clip in clips
+        if clip.person not in without and (people is None or clip.person in people)
     ]
-    if not found:
+    if not clips:
         raise MediaError(
             f"{data} holds no pictures to learn from.",
             remedy="Run stylehead prepare CLIPS --as pictures first.",
         )
-    sources = [len(one.references) // len(TEMPLATES) for one in found]
+    sources = [len(clip.references) // len(TEMPLATES) for clip in clips]
     firsts = np.cumsum([0, *sources[:-1]])
-    points = np.concatenate([one.points for one in found])
+    points = np.concatenate([clip.points for clip in clips])
     shape = (sum(sources), len(TEMPLATES))
     return Patches(
-        np.stack([patch for one in found for patch in one.warped]),
-        np.stack([patch for one in found for patch in one.filmed]),
-        points,
-        np.stack([region_weights(one, SIZE) for one in points]),
-        [one.person for one in found for _ in one.source],
-        np.concatenate([one.source + first for one, first in zip(found, firsts, strict=True)]),
-        np.stack([patch for one in found for patch in one.references]).reshape(
-            *shape, SIZE, SIZE, 3
+        warped=np.stack([patch for clip in clips for patch in clip.warped]),
+        filmed=np.stack([patch for clip in clips for patch in clip.filmed]),
+        points=points,
+        weights=np.stack([region_weights(face, CROP_SIZE) for face in points]),
+        people=[clip.person for clip in clips for _ in clip.source],
+        source=np.concatenate(
+            [clip.source + first for clip, first in zip(clips, firsts, strict=True)]
         ),
-        np.concatenate([one.reference_points for one in found]).reshape(*shape, -1, 2),
+        references=np.stack([patch for clip in clips for patch in clip.references]).reshape(
+            *shape, CROP_SIZE, CROP_SIZE, 3
+        ),
+        reference_points=np.concatenate([clip.reference_points for clip in clips]).reshape(
+            *shape, -1, 2
+        ),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """What one step learns from; pictures (B, 3, S, S) in [0, 1]."""
+    """What one training step sees; pictures (B, 3, S, S) in [0, 1]."""
 
     warped: Tensor
     filmed: Tensor
@@ -106,7 +110,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How pairs are disturbed: what is predicted and photographed is never as clean."""
+    """How pairs are augmented: predicted landmarks and portraits are never as clean as clips."""
 
     jitter: float = 0.7
     """Pixels of noise on the facial map's points."""
@@ -115,18 +119,20 @@ class Augmentation:
     light: float = 0.08
     """Largest shift of brightness."""
     grey: float = 0.12
-    """Share of pairs without colour: portraits are drawn and old, too."""
+    """Fraction of pairs without colour: portraits may be drawings or old photographs."""
     tint: float = 0.15
-    """Largest share of a pair's colour that is turned into that of other channels."""
+    """Largest weight with which the other channels are mixed into each channel of a pair."""
     blur: float = 0.3
-    """Share of pairs whose warped picture is softened: portraits differ in sharpness."""
+    """Fraction of pairs whose warped picture is softened: portraits differ in sharpness."""
 
 
 def balanced(patches: Patches) -> Tensor:
-    """Return how often each pair is drawn: people equally often up to the root of their pairs."""
-    names, index, counts = np.unique(patches.people, return_inverse=True, return_counts=True)
-    del names
-    return torch.from_numpy((counts**-0.5)[index])
+    """Return sampling weights (N,), one a pair.
+
+    A person is drawn in proportion to the square root of their number of pairs.
+    """
+    _, index, counts = np.unique(patches.people, return_inverse=True, return_counts=True)
+    return torch.as_tensor((counts**-0.5)[index])
 
 
 def batch_of(
@@ -134,45 +140,48 @@ def batch_of(
     rows: list[int],
     patterns: Pixels | None = None,
     *,
-    how: Augmentation | None = None,
+    augmentation: Augmentation | None = None,
     generator: torch.Generator | None = None,
 ) -> Batch:
-    """Gather pairs, mirrored and disturbed when `how` is given.
+    """Gather pairs by their rows; mirrored and augmented when `augmentation` is given.
 
-    patterns (M, 4, S, S, 3) are those made of the references.
+    patterns (M, 4, S, S, 3) are the style patterns made of the references.
     """
     shown = patches.references if patterns is None else patterns
     source = patches.source[rows]
     points = patches.points[rows].copy()
     pattern_points = patches.reference_points[source].copy()
-    pictures = [_tensor(one) for one in (patches.warped[rows], patches.filmed[rows], shown[source])]
-    weights = torch.from_numpy(patches.weights[rows]).float()[:, None]
+    pictures = [
+        _tensor(patches.warped[rows]), _tensor(patches.filmed[rows]), _tensor(shown[source])
+    ]  # fmt: skip
+    weights = torch.as_tensor(patches.weights[rows]).float()[:, None]
     drawn = points
-    if how is not None:
+    if augmentation is not None:
         assert generator is not None
         flip = torch.rand(len(rows), generator=generator) < 0.5
-        pictures = [_flipped(one, flip) for one in pictures]
+        pictures = [_flipped(picture, flip) for picture in pictures]
         weights = _flipped(weights, flip)
-        for row in flip.nonzero().flatten().tolist():
+        for row in np.flatnonzero(flip.numpy()):
             points[row], pattern_points[row] = _mirror(points[row]), _mirror(pattern_points[row])
-        noise = torch.randn(points.shape, generator=generator).numpy() * how.jitter
+        noise = torch.randn(points.shape, generator=generator).numpy() * augmentation.jitter
         drawn = points + noise
-        pictures = _recoloured(pictures, how, generator)
-        pictures[0] = _softened(pictures[0], how, generator)
-    maps = np.stack([facial_map(one, SIZE) for one in drawn])
+        pictures = _recoloured(pictures, augmentation, generator)
+        pictures[0] = _softened(pictures[0], augmentation, generator)
+    maps = np.stack([facial_map(face, CROP_SIZE) for face in drawn])
     return Batch(
-        pictures[0],
-        pictures[1],
-        _tensor(maps),
-        torch.from_numpy(points),
-        weights,
-        pictures[2],
-        torch.from_numpy(pattern_points),
+        warped=pictures[0],
+        filmed=pictures[1],
+        facial_map=_tensor(maps),
+        points=torch.as_tensor(points),
+        weights=weights,
+        patterns=pictures[2],
+        pattern_points=torch.as_tensor(pattern_points),
     )
 
 
 def _tensor(pictures: Pixels) -> Tensor:
-    return torch.from_numpy(np.moveaxis(pictures, -1, -3).copy()).float() / 255
+    """Return pictures (..., H, W, C) of bytes as (..., C, H, W) in [0, 1]."""
+    return torch.as_tensor(np.moveaxis(pictures, -1, -3).copy()).float() / 255
 
 
 def _flipped(pictures: Tensor, flip: Tensor) -> Tensor:
@@ -181,32 +190,33 @@ def _flipped(pictures: Tensor, flip: Tensor) -> Tensor:
 
 
 def _mirror(points: Floats) -> Floats:
-    turned = points[..., MIRRORED, :].copy()
-    turned[..., 0] = SIZE - 1 - turned[..., 0]
-    return turned
+    mirrored = points[..., MIRRORED, :].copy()
+    mirrored[..., 0] = CROP_SIZE - 1 - mirrored[..., 0]
+    return mirrored
 
 
 def _recoloured(
-    pictures: list[Tensor], how: Augmentation, generator: torch.Generator
+    pictures: list[Tensor], augmentation: Augmentation, generator: torch.Generator
 ) -> list[Tensor]:
     """Change light and tint of all pictures of a pair alike."""
     count = len(pictures[0])
-    gain = 1 + how.colour * (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1)
-    shift = how.light * (2 * torch.rand(count, 1, 1, 1, generator=generator) - 1)
+    gain = 1 + augmentation.colour * (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1)
+    shift = augmentation.light * (2 * torch.rand(count, 1, 1, 1, generator=generator) - 1)
     # A channel mix whose rows sum to one: identity, a little of the others, or all alike.
-    mix = torch.eye(3) + how.tint * (2 * torch.rand(count, 3, 3, generator=generator) - 1)
-    mix[torch.rand(count, generator=generator) < how.grey] = 1.0
+    noise = 2 * torch.rand(count, 3, 3, generator=generator) - 1
+    mix = torch.eye(3) + augmentation.tint * noise
+    mix[torch.rand(count, generator=generator) < augmentation.grey] = 1.0
     mix = mix / mix.sum(2, keepdim=True)
-    found: list[Tensor] = []
-    for one in pictures:
-        shape = (-1, *[1] * (one.ndim - 4))
-        mixed = torch.einsum("bij,b...jhw->b...ihw", mix, one)
+    recoloured: list[Tensor] = []
+    for picture in pictures:
+        shape = (-1, *[1] * (picture.ndim - 4))
+        mixed = torch.einsum("bij,b...jhw->b...ihw", mix, picture)
         bright = mixed * gain.view(*shape, 3, 1, 1) + shift.view(*shape, 1, 1, 1)
-        found.append(bright.clamp(0, 1))
-    return found
+        recoloured.append(bright.clamp(0, 1))
+    return recoloured
 
 
-def _softened(pictures: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
-    chosen = torch.rand(len(pictures), generator=generator) < how.blur
+def _softened(pictures: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    chosen = torch.rand(len(pictures), generator=generator) < augmentation.blur
     soft = torch.nn.functional.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False)
     return torch.where(chosen[:, None, None, None], soft, pictures)

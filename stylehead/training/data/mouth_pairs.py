@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,17 +20,17 @@ from stylehead.face.performance import Performance, recover_performance
 from stylehead.media.video import read_frames
 from stylehead.options import Device
 from stylehead.progress import SILENT, Reporter, track
-from stylehead.rendering.mouth_crop import DRAWN, MouthCrop, mouth_middle
+from stylehead.rendering.mouth_crop import CROP_POINTS, MouthCrop, mouth_middle
 from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh
 from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.warp import crop_of, make_sampler
 from stylehead.style.references import retrieve
 from stylehead.training.data.clips import Clip, load_clips
-from stylehead.types import Face, FaceTrack, Floats, Pixels, Portrait
+from stylehead.types import Face, FaceTrack, Floats, Frame, Pixels, Portrait
 
 CROP = 512  # pixels of the working crop
 SOURCES = 3  # closed mouths of a clip that pictures are made from
-TARGETS = 36  # frames of a clip that are to be made, from closed to wide open
+TARGETS = 36  # target frames of a clip, from closed to wide open
 CLOSED_TARGETS = 10  # of them, those also made from themselves with the mouth closed by the mesh
 FRONTAL = 30.0  # degrees of yaw or pitch beyond which a frame is no target
 QUALITY = 92  # of the JPEG patches: 64 MiB for 129 clips
@@ -42,7 +43,7 @@ class Pairs:
 
     person: str
     warped: list[Pixels]
-    """(SIZE, SIZE, 3) each: the source moved by the mesh."""
+    """(CROP_SIZE, CROP_SIZE, 3) each: the source moved by the mesh."""
     filmed: list[Pixels]
     """The same patch of the target frame."""
     points: Floats
@@ -68,7 +69,7 @@ def prepare_pictures(clips: Path, data: Path, *, reporter: Reporter = SILENT) ->
         target = folder / f"{clip.name}.npz"
         if not target.exists():
             try:
-                pairs = make_pairs(clips / clip.name, clip)
+                pairs = make_pairs(read_frames(clips / clip.name), clip)
             except MediaError as error:
                 reporter.say(f"Left out: {error}")
                 continue
@@ -81,16 +82,16 @@ def prepare_pictures(clips: Path, data: Path, *, reporter: Reporter = SILENT) ->
     return count
 
 
-def make_pairs(film: Path, clip: Clip) -> Pairs | None:
-    """Return the pairs of one clip; None when no frame of it can be a source."""
+def make_pairs(frames: Iterable[Frame], clip: Clip) -> Pairs | None:
+    """Return the pairs of one clip, whose frames are read once; None when none can be a source."""
     performance = recover_performance(clip.track, name=clip.name)
-    frames = choose_frames(clip.track, performance)
-    if frames is None:
+    chosen = choose_frames(clip.track, performance)
+    if chosen is None:
         return None
-    sources, targets, references = frames
+    sources, targets, references = chosen
     wanted = {*sources, *targets, *references}
     shown: dict[int, Pixels] = {}
-    for frame in read_frames(film):
+    for frame in frames:
         row = int(np.argmin(np.abs(clip.track.seconds - frame.seconds)))
         if row in wanted and row not in shown:
             shown[row] = frame.pixels
@@ -99,33 +100,33 @@ def make_pairs(film: Path, clip: Clip) -> Pairs | None:
     scenes = [WarpSource.of(shown[row], clip.track, row) for row in sources]
     closable = [row for row in targets if row not in sources][-CLOSED_TARGETS:]
     plan = [(number % len(scenes), row) for number, row in enumerate(targets)]
-    made = [scenes[one].warped_to(clip.track.mesh[row]) for one, row in plan]
-    made += [WarpSource.of(shown[row], clip.track, row).reopened() for row in closable]
+    warped = [scenes[scene].warped_to(clip.track.mesh[row]) for scene, row in plan]
+    warped += [WarpSource.of(shown[row], clip.track, row).closed_and_reopened() for row in closable]
     plan += [(number % len(scenes), row) for number, row in enumerate(closable)]
     filmed = [
-        place_in_frame(clip.track.mesh[row], scenes[one]).cut(shown[row]) for one, row in plan
+        crop_in_frame(clip.track.mesh[row], scenes[scene]).cut(shown[row]) for scene, row in plan
     ]
-    turned = [one.warped_to(clip.track.mesh[row]) for one in scenes for row in references]
+    turned = [scene.warped_to(clip.track.mesh[row]) for scene in scenes for row in references]
     return Pairs(
         clip.person,
-        [patch for patch, _ in made],
+        [patch for patch, _ in warped],
         filmed,
-        np.stack([points for _, points in made]),
-        np.array([one for one, _ in plan]),
+        np.stack([points for _, points in warped]),
+        np.array([scene for scene, _ in plan]),
         [patch for patch, _ in turned],
         np.stack([points for _, points in turned]),
     )
 
 
 def choose_frames(
-    found: FaceTrack, performance: Performance
+    track: FaceTrack, performance: Performance
 ) -> tuple[list[int], list[int], list[int]] | None:
     """Return rows of sources, of targets by rising opening, and of None, M, R and O."""
     points = to_68(performance.mesh)
     opening = mouth_opening(points)
     angles = np.abs(angles_from_rotation(performance.rotation))
-    unit = np.linalg.norm(found.mesh[:, 263, :2] - found.mesh[:, 33, :2], axis=1)
-    usable = found.found & (angles[:, :2] < FRONTAL).all(1) & (np.nan_to_num(unit) > LEAST_UNIT)
+    unit = np.linalg.norm(track.mesh[:, 263, :2] - track.mesh[:, 33, :2], axis=1)
+    usable = track.found & (angles[:, :2] < FRONTAL).all(1) & (np.nan_to_num(unit) > LEAST_UNIT)
     if usable.sum() < 2:
         return None
     shut = usable & (opening <= np.percentile(opening[usable], 15)) & (performance.blink < 0.3)
@@ -134,7 +135,7 @@ def choose_frames(
         return None
     # The sharpest of each part of the clip: light and pose differ between them.
     parts = np.array_split(rows, min(SOURCES, len(rows)))
-    sources = [int(part[np.argmax(found.sharpness[part])]) for part in parts]
+    sources = [int(part[np.argmax(track.sharpness[part])]) for part in parts]
     order = np.flatnonzero(usable)
     order = order[np.argsort(opening[order], kind="stable")]
     # Evenly over what the mouth does, not over time, in which it is mostly shut.
@@ -143,73 +144,80 @@ def choose_frames(
     by_time = order[np.linspace(0, len(order) - 1, TARGETS // 2).astype(int)]
     chosen = np.unique(np.concatenate([by_opening, by_time]))
     targets = chosen[np.argsort(opening[chosen], kind="stable")].tolist()
-    retrieval = retrieve(found, performance)
+    retrieval = retrieve(track, performance)
     references = [
-        int(np.argmin(np.abs(found.seconds - one.seconds))) for one in retrieval.references
+        int(np.argmin(np.abs(track.seconds - reference.seconds)))
+        for reference in retrieval.references
     ]
     return sources, targets, references
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WarpSource:
-    """A frame that can be moved to other frames' meshes."""
+    """A frame that can be warped to other frames' meshes."""
 
     crop: Pixels
-    rig: PortraitMesh
+    portrait_mesh: PortraitMesh
     head: Similarity
     """Mean face -> crop pixels: what other meshes are laid over."""
 
     @staticmethod
-    def of(pixels: Pixels, found: FaceTrack, row: int) -> WarpSource:
+    def of(pixels: Pixels, track: FaceTrack, row: int) -> WarpSource:
         """Prepare one frame of a track."""
-        face = Face(found.mesh[row], found.expression[row])
+        face = Face(track.mesh[row], track.expression[row])
         model = FaceModel.embedded()
         rotation = model.pose(face.mesh).rotation
-        rig = build_portrait_mesh(Portrait(pixels, face, rotation, 1, 1), size=CROP)
-        return WarpSource(crop_of(pixels, rig), rig, model.pose(rig.in_crop(face.mesh)))
+        portrait_mesh = build_portrait_mesh(Portrait(pixels, face, rotation, 1, 1), size=CROP)
+        return WarpSource(
+            crop_of(pixels, portrait_mesh),
+            portrait_mesh,
+            model.pose(portrait_mesh.in_crop(face.mesh)),
+        )
 
     def laid_over(self, mesh: Floats) -> tuple[Floats, Similarity]:
         """Return another frame's mesh with its head where this one's is, and its pose there.
 
-        (478, 3) image space in, crop pixels out: the head keeps its turn and loses place and size.
+        (478, 3) image space in, crop pixels out: the head keeps its rotation alone.
         """
         there = FaceModel.embedded().pose(mesh)
         ratio = self.head.scale / there.scale
         moved = (mesh - there.translation) * ratio + self.head.translation
-        pose = Similarity(self.rig.pose.scale, there.rotation, self.head.translation)
+        pose = Similarity(self.portrait_mesh.pose.scale, there.rotation, self.head.translation)
         return moved.astype(np.float32), pose
 
     def warped_to(self, mesh: Floats) -> tuple[Pixels, Floats]:
-        """Return the patch of this frame moved to another frame's mesh, and the points in it."""
+        """Return this frame's patch, warped to another's mesh (478, 3), and its points (88, 2)."""
         laid, pose = self.laid_over(mesh)
-        vertices = self.rig.follow(laid, pose)
-        place = MouthCrop.of(pose, mouth_middle(self.rig.rest))
-        moved = self._sampled(self.crop, self.rig.source, vertices)
-        return place.cut(moved), place.in_patch(vertices[DRAWN, :2])
+        vertices = self.portrait_mesh.from_tracked(laid, pose)
+        mouth = MouthCrop.of(pose, mouth_middle(self.portrait_mesh.neutral))
+        moved = self._sampled(self.crop, self.portrait_mesh.source, vertices)
+        return mouth.cut(moved), mouth.in_patch(vertices[CROP_POINTS, :2])
 
-    def reopened(self) -> tuple[Pixels, Floats]:
-        """Return the patch of this frame, its mouth closed by the mesh and opened again."""
-        rig = self.rig
+    def closed_and_reopened(self) -> tuple[Pixels, Floats]:
+        """Return this frame's patch, its mouth closed by the mesh and reopened, and its points."""
+        portrait_mesh = self.portrait_mesh
         still = np.eye(3, dtype=np.float32)
-        shut = rig.pose_vertices(np.zeros((478, 3), np.float32), still, np.zeros(3), 0.0)
-        closed = self._sampled(self.crop, rig.source, shut)
-        again = self._sampled(closed, shut, rig.source)
-        place = MouthCrop.of(rig.pose, mouth_middle(rig.rest))
-        return place.cut(again), place.in_patch(rig.source[DRAWN, :2])
+        shut = portrait_mesh.pose_vertices(np.zeros((478, 3), np.float32), still, np.zeros(3), 0.0)
+        closed = self._sampled(self.crop, portrait_mesh.source, shut)
+        again = self._sampled(closed, shut, portrait_mesh.source)
+        mouth = MouthCrop.of(portrait_mesh.pose, mouth_middle(portrait_mesh.neutral))
+        return mouth.cut(again), mouth.in_patch(portrait_mesh.source[CROP_POINTS, :2])
 
     def _sampled(self, crop: Pixels, source: Floats, vertices: Floats) -> Pixels:
-        displacement = displacement_map(self.rig.triangles, vertices, source, size=CROP, cells=CROP)
+        displacement = displacement_map(
+            self.portrait_mesh.triangles, vertices, source, size=CROP, cells=CROP
+        )
         return make_sampler(crop, choose_device(Device.CPU))(displacement)
 
 
-def place_in_frame(mesh: Floats, warp_source: WarpSource) -> MouthCrop:
+def crop_in_frame(mesh: Floats, warp_source: WarpSource) -> MouthCrop:
     """Return the patch of a tracked frame in its own pixels, for comparison with a moved one."""
     _, pose = warp_source.laid_over(mesh)
-    place = MouthCrop.of(pose, mouth_middle(warp_source.rig.rest))
+    mouth = MouthCrop.of(pose, mouth_middle(warp_source.portrait_mesh.neutral))
     there = FaceModel.embedded().pose(mesh)
     ratio = there.scale / warp_source.head.scale
-    centre = (place.centre - warp_source.head.translation[:2]) * ratio + there.translation[:2]
-    return MouthCrop(centre, place.right, place.unit * ratio)
+    centre = (mouth.centre - warp_source.head.translation[:2]) * ratio + there.translation[:2]
+    return MouthCrop(centre, mouth.right, mouth.unit * ratio)
 
 
 # ---- files ----------------------------------------------------------------------------------
@@ -226,7 +234,7 @@ def save_pairs(path: Path, pairs: Pairs) -> None:
     for name in ("warped", "filmed", "references"):
         coded = [_jpeg(patch) for patch in getattr(pairs, name)]
         arrays[name] = np.concatenate(coded)
-        arrays[f"{name}_lengths"] = np.array([len(one) for one in coded])
+        arrays[f"{name}_lengths"] = np.array([len(patch) for patch in coded])
     with files.atomic(path) as part, part.open("wb") as file:
         np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
 
@@ -243,7 +251,7 @@ def load_pairs(path: Path) -> Pairs:
             points=arrays["points"].astype(np.float32),
             reference_points=arrays["reference_points"].astype(np.float32),
             source=arrays["source"],
-            **{name: [_pixels(one) for one in found] for name, found in coded.items()},
+            **{name: [_pixels(jpeg) for jpeg in jpegs] for name, jpegs in coded.items()},
         )
 
 

@@ -17,8 +17,8 @@ SWELL_LIPS, SWELL_EYES = 0.04, 0.06  # of the face's width: the area reaches pas
 def region_weights(points: Floats, size: int) -> Pixels:
     """Return W (size, size) for 68 or more landmarks (N, 2) in its pixels; later regions win.
 
-    Without a parsing network, from landmarks (method notes, 6.4): the hull of jaw and brows is
-    skin, brows included; eyes and outer lips are widened a little.
+    From landmarks, without a parsing network: the hull of jaw and brows is skin, brows included;
+    eyes and outer lips are widened a little.
     """
     weights = np.zeros((size, size), np.uint8)
     width = float(np.ptp(points[:17, 0]))

@@ -6,7 +6,9 @@ from stylehead.face.geometry import (
     align,
     angles_from_rotation,
     mean_rotation,
+    nearest_rotation,
     rotation_from_angles,
+    smoothstep,
 )
 
 NOSE = np.array([0.0, 0.0, -1.0])
@@ -99,3 +101,26 @@ def test_mean_rotation_of_one_is_itself_and_always_a_rotation():
     np.testing.assert_allclose(mean_rotation(turn(3, 4, 5)[None]), turn(3, 4, 5), atol=1e-6)
     wild = rotation_from_angles(np.random.default_rng(4).uniform(-180, 180, (7, 3)))
     assert np.linalg.det(mean_rotation(wild)) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_nearest_rotation_of_a_scaled_one_is_that_rotation():
+    turns = rotation_from_angles(np.random.default_rng(5).uniform(-60, 60, (4, 5, 3)))
+    scales = np.linspace(0.5, 2.0, 5, dtype=np.float32)[:, None, None]
+    np.testing.assert_allclose(nearest_rotation(scales * turns), turns, atol=1e-6)
+
+
+def test_the_nearest_rotation_of_a_mirror_image_is_no_mirror_image():
+    mirrors = np.stack([np.diag([1.0, 1.0, -1.0]), turn(10, 20, 30) * [-1, 1, 1]])
+    rotations = nearest_rotation(mirrors)
+    np.testing.assert_allclose(np.linalg.det(rotations), 1, atol=1e-6)
+    products = rotations @ np.swapaxes(rotations, -1, -2)
+    np.testing.assert_allclose(products, np.tile(np.eye(3), (2, 1, 1)), atol=1e-6)
+
+
+def test_a_smooth_step_is_level_at_both_ends():
+    x = np.linspace(0, 1, 101)
+    step = smoothstep(x)
+    np.testing.assert_allclose(step[[0, 50, 100]], [0, 0.5, 1])
+    slopes = np.diff(step)
+    assert (slopes > 0).all()
+    assert slopes[[0, -1]].max() < 0.001

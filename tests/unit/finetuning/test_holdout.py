@@ -1,57 +1,39 @@
-import json
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
 
-from stylehead.errors import StyleError
-from stylehead.finetuning import run as run_module
 from stylehead.finetuning.holdout import (
+    HoldoutResult,
+    HoldoutScores,
     HoldoutTest,
-    Row,
-    crossings,
     distance_ratio,
-    lip_crossings,
+    lip_crossing_rate,
+    lip_crossing_rates,
     rejection_reasons,
     style_distances,
-    unstyled,
+    unstyled_motion,
 )
-from stylehead.finetuning.plot import bars, curves
-from stylehead.finetuning.run import finetune_style, tune
-from stylehead.finetuning.transfer import TransferConfig
+from stylehead.finetuning.speech import encode_speech
 from stylehead.models.adapter import Adapter
-from stylehead.models.motion_generator import MotionConfig, MotionGenerator
+from stylehead.models.motion_generator import MotionGenerator
 from stylehead.motion.models import generator_digest, tuning_of
-from stylehead.speech.encoders import LogMelEncoder
-from stylehead.speech.listen import speech_features
-from stylehead.style.file import load_style, save_style
 from stylehead.style.learn import STYLE_FPS
-from tests.stand_ins.faces import (
-    Recording,
-    gape,
-    make_style,
-    performed_motion,
-    predictor,
-    syllables,
+from tests.stand_ins.faces import gape, make_style, performed_motion
+
+UNTUNED = HoldoutScores(
+    sld=2.0,
+    slv=0.4,
+    smd=20.0,
+    posed_sld=3.0,
+    posed_slv=0.5,
+    sync=1.0,
+    opening=1.0,
+    style_opening=1.0,
+    jerk=1.0,
+    lmd=1.5,
 )
-
-BEFORE = Row(2.0, 0.4, 20.0, 3.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.5)
-SAID = Recording(syllables(6.0))
-
-
-@pytest.fixture(scope="module")
-def models():
-    torch.manual_seed(0)
-    config = MotionConfig(encoder="whisper", features=LogMelEncoder.width, hidden=16, components=4)
-    net = MotionGenerator(config)
-    net.components.normal_(0, 0.05)
-    net.components[0] = torch.from_numpy(gape(2.0)).flatten()
-    return predictor(net.eval())
-
-
-def holdout(models, style, sound=None):
-    return HoldoutTest(models, SAID, [style.motion], sound)
 
 
 # ---- numbers --------------------------------------------------------------------------------
@@ -59,8 +41,8 @@ def holdout(models, style, sound=None):
 
 def test_a_motion_is_no_distance_from_itself():
     motion = performed_motion(6.0)
-    found = style_distances(motion, motion)
-    assert (found.sld, found.slv, found.smd) == pytest.approx((0, 0, 0), abs=1e-6)
+    distance = style_distances(motion, motion)
+    assert (distance.sld, distance.slv, distance.smd) == pytest.approx((0, 0, 0), abs=1e-6)
 
 
 def test_a_turned_head_counts_only_when_asked():
@@ -70,9 +52,9 @@ def test_a_turned_head_counts_only_when_asked():
     assert style_distances(motion, still, posed=True).sld > 0.3
 
 
-def test_nearer_is_the_mean_of_three_ratios():
-    after = replace(BEFORE, sld=1.0, slv=0.4, smd=24.0)
-    assert distance_ratio(BEFORE, after) == pytest.approx((0.5 + 1.0 + 1.2) / 3)
+def test_the_distance_ratio_is_the_mean_of_three():
+    after = replace(UNTUNED, sld=1.0, slv=0.4, smd=24.0)
+    assert distance_ratio(UNTUNED, after) == pytest.approx((0.5 + 1.0 + 1.2) / 3)
 
 
 @pytest.mark.parametrize(
@@ -85,160 +67,83 @@ def test_nearer_is_the_mean_of_three_ratios():
         ({"sld": 1.0, "lmd": 1.66}, "rose from 1.50 to 1.66"),
     ],
 )
-def test_what_did_not_come_nearer_or_lost_its_lips_is_objected_to(change, words):
-    found = rejection_reasons({"un-tuned": BEFORE, "tuned": replace(BEFORE, **change)})
-    assert (not found) if words is None else (len(found) == 1 and words in found[0])
+def test_a_style_that_is_no_nearer_or_lost_its_lips_is_rejected(change, words):
+    scores = {"un-tuned": UNTUNED, "tuned": replace(UNTUNED, **change)}
+    reasons = rejection_reasons(HoldoutResult(scores=scores, motions={}))
+    assert (not reasons) if words is None else (len(reasons) == 1 and words in reasons[0])
 
 
-def test_lips_that_would_cross_are_counted(models):
-    pressed = MotionGenerator(models.networks.generator.config)
+def test_lips_that_would_cross_are_counted(small, spoken):
+    pressed = MotionGenerator(small.networks.generator.config)
     pressed.components[0] = torch.from_numpy(gape(-5.0)).flatten()
     for value in pressed.head.parameters():
         torch.nn.init.zeros_(value)
-    assert lip_crossings(pressed.eval(), SAID, models) == 0
+    assert lip_crossing_rate(pressed.eval(), spoken.features) == 0
     torch.nn.init.ones_(pressed.head[-1].bias)
-    assert lip_crossings(pressed, SAID, models) == 1
+    assert lip_crossing_rate(pressed, spoken.features) == 1
 
 
-def test_rows_judge_three_ways_of_moving(models):
-    style = make_style(performed_motion(8.0))
-    digest = generator_digest("whisper")
-    style = replace(style, tuning=tuning_of(Adapter(models.networks.generator), "whisper", digest))
-    rows = holdout(models, style, SAID).rows(style)
-    assert list(rows) == ["un-tuned", "statistics", "tuned"]
-    assert rows["un-tuned"].sync == pytest.approx(1)
-    assert rows["un-tuned"].opening == pytest.approx(1)
-    assert all(np.isfinite(list(asdict(row).values())).all() for row in rows.values())
-    assert np.isnan(holdout(models, style).rows(style)["tuned"].lmd)
-
-
-def test_without_style_lips_move_alone(models):
-    made = holdout(models, make_style()).moved(None, SAID)
-    assert made.rotation.std(0).max() == 0
-    assert made.landmarks.std() > 1e-3
-    assert len(unstyled(made.landmarks, STYLE_FPS)) == len(made)
-
-
-# ---- tuning as a whole ----------------------------------------------------------------------
-
-HOW = TransferConfig(warm_up=2, steps=4, every=2, batch=2, window=60, frames=16)
-
-
-def test_a_tuned_style_moves_the_face(models, tmp_path):
-    style = make_style(performed_motion(8.0))
-    replay = [speech_features(SAID, models.listener)]
-    tuned = tune(style, [], replay, holdout(models, style), HOW, tmp_path)
-    assert tuned.tuning is not None
-    save_style(tuned, tmp_path / "tuned.style")
-    again = load_style(tmp_path / "tuned.style")
-    made = [models.predict(SAID, one, fps=STYLE_FPS) for one in (tuned, again)]
-    # Motion is kept in half precision: what is played of it differs by as much.
-    np.testing.assert_allclose(made[0].landmarks, made[1].landmarks, atol=2e-3)
-    assert (tmp_path / "log.csv").read_text().startswith("step,")
-    assert crossings(tuned, SAID, models)[1] <= 1
-
-
-def test_a_run_of_another_clip_is_not_gone_on_with(models, tmp_path):
-    one = make_style(performed_motion(8.0))
-    other = replace(one, provenance={"source_sha256": "cd" * 32})
-    replay = [speech_features(SAID, models.listener)]
-    tune(one, [], replay, holdout(models, one), HOW, tmp_path)
-    with pytest.raises(Exception, match="other settings"):
-        tune(other, [], replay, holdout(models, other), HOW, tmp_path)
-
-
-class Stopping:
-    """A Ctrl-C that comes after so many questions, or never."""
-
-    def __init__(self, after=10**9):
-        self.left = after
-
-    def __enter__(self):
-        def asked():
-            self.left -= 1
-            return self.left < 0
-
-        return asked
-
-    def __exit__(self, *_):
-        pass
+# ---- three ways of moving -------------------------------------------------------------------
 
 
 @pytest.fixture
-def work(models, monkeypatch, tmp_path):
-    """Run the command's work on a style file, with small networks and six seconds of speech."""
-    save_style(make_style(performed_motion(9.0), name="sung"), tmp_path / "sung.style")
-    monkeypatch.setattr(run_module, "load_predictor", lambda *_, **__: models)
-    monkeypatch.setattr(run_module.media, "open_audio", lambda *_, **__: SAID)
-
-    def run(**changes):
-        options = {
-            "style": str(tmp_path / "sung.style"),
-            "audio": None,
-            "run": None,
-            "force": False,
-            "overwrite": False,
-            "encoder": None,
-            "how": HOW,
-            "stopping": Stopping(),
-            **changes,
-        }
-        return finetune_style([], tmp_path / "out.style", **options)
-
-    return run
+def tuned(small):
+    """A style whose tuning changes nothing yet."""
+    adapter = Adapter(small.networks.generator)
+    tuning = tuning_of(adapter, "whisper", generator_digest("whisper"))
+    return replace(make_style(performed_motion(8.0)), tuning=tuning)
 
 
-def test_style_report_and_picture_are_written(work, monkeypatch, tmp_path):
-    monkeypatch.setattr(run_module, "rejection_reasons", lambda rows: [])
-    done = work()
-    assert load_style(done.path).tuning is not None
-    assert float(load_style(done.path).provenance["held_out_style_distance"]) > 0
-    report = json.loads((tmp_path / "out.report.json").read_text())
-    assert report["rows"]["tuned"]["lmd"] is None
-    assert report["settings"]["steps"] == 4
-    assert (tmp_path / "out.report.png").stat().st_size > 5000
-    assert not (tmp_path / "out.tuning").exists()
-    _, columns, rows = done.table()
-    assert columns == ("", "un-tuned", "statistics", "tuned")
-    assert rows[0][0] == "sld"
+def test_three_ways_of_moving_are_scored(small, spoken, tuned):
+    held_out = [tuned.motion]
+    test = HoldoutTest(
+        networks=small.networks, neutral_speech=spoken, held_out=held_out, own_speech=spoken
+    )
+    result = test.compare(tuned)
+    assert list(result.scores) == list(result.motions) == ["un-tuned", "statistics", "tuned"]
+    assert result.scores["un-tuned"].sync == pytest.approx(1)
+    assert result.scores["un-tuned"].opening == pytest.approx(1)
+    assert all(np.isfinite(list(asdict(row).values())).all() for row in result.scores.values())
+    assert np.isnan(replace(test, own_speech=None).compare(tuned).scores["tuned"].lmd)
 
 
-def test_a_style_that_did_not_come_nearer_is_not_written(work, monkeypatch, tmp_path):
-    monkeypatch.setattr(run_module, "rejection_reasons", lambda rows: ["it went away"])
-    with pytest.raises(StyleError, match=r"out\.style is not written: it went away"):
-        work()
-    assert not (tmp_path / "out.style").exists()
-    assert json.loads((tmp_path / "out.report.json").read_text())["rejection_reasons"] == [
-        "it went away"
-    ]
-    work(force=True, overwrite=True)
-    assert (tmp_path / "out.style").exists()
+def test_the_motions_scored_are_those_of_the_predictor(small, recording, spoken, tuned):
+    """Speech that was encoded once gives to the bit what listening anew gives."""
+    test = HoldoutTest(networks=small.networks, neutral_speech=spoken, held_out=[tuned.motion])
+    motions = test.compare(tuned).motions
+    unstyled = small.unstyled(recording, STYLE_FPS).landmarks[0]
+    np.testing.assert_array_equal(motions["un-tuned"].landmarks, unstyled)
+    for name, style in (("statistics", replace(tuned, tuning=None)), ("tuned", tuned)):
+        fresh = small.predict(recording, style, fps=STYLE_FPS)
+        np.testing.assert_array_equal(motions[name].landmarks, fresh.landmarks)
+        np.testing.assert_array_equal(motions[name].rotation, fresh.rotation)
 
 
-def test_an_interrupted_work_keeps_its_checkpoint_and_goes_on(work, monkeypatch, tmp_path):
-    monkeypatch.setattr(run_module, "rejection_reasons", lambda rows: [])
-    with pytest.raises(StyleError, match="before it had learned"):
-        work(stopping=Stopping(after=1))
-    assert (tmp_path / "out.tuning" / "checkpoint.pt").exists()
-    resumed = load_style(work().path)
-    whole = load_style(work(overwrite=True).path)
-    for name, array in whole.tuning.arrays.items():
-        np.testing.assert_array_equal(resumed.tuning.arrays[name], array)
+def test_a_recording_is_encoded_once_for_all_motions(small, recording, tuned):
+    class Counting(type(small.listener.encoder)):
+        calls = 0
+
+        def encode(self, blocks):
+            Counting.calls += 1
+            return super().encode(blocks)
+
+    listener = replace(small.listener, encoder=Counting())
+    speech = encode_speech(recording, listener)
+    test = HoldoutTest(networks=small.networks, neutral_speech=speech, held_out=[tuned.motion])
+    test.compare(tuned)
+    lip_crossing_rates(tuned, small.networks, speech.features)
+    assert Counting.calls == 1
 
 
-# ---- the picture ----------------------------------------------------------------------------
+def test_a_tuning_that_changes_nothing_crosses_lips_as_often(small, spoken, tuned):
+    rates = lip_crossing_rates(tuned, small.networks, spoken.features)
+    assert rates["un-tuned"] == rates["tuned"]
 
 
-def test_a_nearer_style_has_a_shorter_bar():
-    rows = {"un-tuned": BEFORE, "statistics": BEFORE, "tuned": replace(BEFORE, sld=1.0)}
-    drawn = bars(rows)
-    plain = bars({**rows, "tuned": BEFORE})
-    red = [(np.abs(one.astype(int) - (196, 64, 42)).sum(-1) == 0).sum() for one in (drawn, plain)]
-    assert red[0] < red[1]
-
-
-def test_curves_are_drawn_for_every_row():
-    wave = np.sin(np.arange(240) / 10)
-    canvas = curves("mouth", {"un-tuned": wave, "tuned": wave * 2}, wave * 0.5, 30.0)
-    colours = {tuple(pixel) for pixel in canvas.reshape(-1, 3).tolist()}
-    assert {(150, 150, 146), (196, 64, 42)} <= colours
+def test_without_style_lips_move_alone(small, spoken):
+    motion = HoldoutTest(
+        networks=small.networks, neutral_speech=spoken, held_out=[performed_motion(6.0)]
+    ).predict(None, spoken)
+    assert motion.rotation.std(0).max() == 0
+    assert motion.landmarks.std() > 1e-3
+    assert len(unstyled_motion(motion.landmarks, STYLE_FPS)) == len(motion)

@@ -18,7 +18,7 @@ from stylehead.finetuning.losses import (
     sync_loss,
     transfer_loss,
 )
-from stylehead.models.style_network import MOTION, StyleNetwork, mean_features, retargeted
+from stylehead.models.style_network import MOTION, StyleNetwork, mean_features
 
 
 def test_the_network_has_the_papers_sizes():
@@ -44,18 +44,7 @@ def test_a_point_that_never_moves_does_not_divide_by_zero():
     assert net.standardised(torch.full((68, 3), 1e-3)).max() == pytest.approx(1)
 
 
-def test_retargeting_takes_the_singers_own_shape_out():
-    long_face = torch.zeros(68, 3)
-    long_face[8, 1] = 2.0
-    smiling = long_face.clone()
-    smiling[48, 0] -= 0.1
-    target = torch.ones(68, 3)
-    moved = retargeted(smiling, long_face, target)
-    assert moved[8, 1] == 1.0
-    assert moved[48, 0] == pytest.approx(0.9)
-
-
-def test_mean_features_weigh_references_by_their_share():
+def test_mean_features_weigh_the_references():
     features = torch.tensor([[0.0, 2.0], [4.0, 2.0]])
     assert mean_features(features).tolist() == [2.0, 2.0]
     assert mean_features(features, torch.tensor([3.0, 1.0])).tolist() == [1.0, 2.0]
@@ -103,7 +92,7 @@ def test_equation_7_is_the_plain_sum():
     assert transfer_loss(torch.tensor(1.0), torch.tensor(2.0), torch.tensor(4.0)) == 7
 
 
-def test_what_rests_is_taken_out():
+def test_posture_is_taken_out():
     offsets = torch.zeros(1, 2, 68, 3)
     offsets[0, :, 8, 1] = torch.tensor([1.0, 3.0])
     assert about_mean(offsets)[0, :, 8, 1].tolist() == [-1.0, 1.0]
@@ -134,22 +123,22 @@ def alternating(size, frames=240):
 
 
 def test_dynamics_are_spread_and_speed_of_each_region():
-    found = dynamics(alternating(0.1), 30.0)
+    moves = dynamics(alternating(0.1), 30.0)
     mouth = list(REGIONS).index("mouth")
-    assert found.spread.shape == found.speed.shape == (len(REGIONS), 3)
-    assert found.spread[mouth, 1] == pytest.approx(math.hypot(0.1, STILL))
-    assert found.speed[mouth, 1] == pytest.approx(math.hypot(0.2 * 30, 10 * STILL))
-    assert found.spread[mouth, 0] == pytest.approx(STILL)
+    assert moves.spread.shape == moves.speed.shape == (len(REGIONS), 3)
+    assert moves.spread[mouth, 1] == pytest.approx(math.hypot(0.1, STILL))
+    assert moves.speed[mouth, 1] == pytest.approx(math.hypot(0.2 * 30, 10 * STILL))
+    assert moves.spread[mouth, 0] == pytest.approx(STILL)
     # The whole mouth goes up and down: its lips do not part.
-    assert found.opening.tolist() == pytest.approx([0, STILL, 10 * STILL], abs=1e-6)
+    assert moves.opening.tolist() == pytest.approx([0, STILL, 10 * STILL], abs=1e-6)
 
 
 def test_the_opening_has_a_mean_a_spread_and_a_speed():
     offsets = torch.zeros(1, 240, 68, 3)
     offsets[0, ::2, (65, 66, 67), 1] = 0.2
-    found = dynamics(offsets, 30.0).opening
+    opening = dynamics(offsets, 30.0).opening
     wanted = [0.1, math.hypot(0.1, STILL), math.hypot(0.2 * 30, 10 * STILL)]
-    assert found.tolist() == pytest.approx(wanted)
+    assert opening.tolist() == pytest.approx(wanted)
 
 
 def test_the_dynamics_loss_is_the_squared_log_ratio():

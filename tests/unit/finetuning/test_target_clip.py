@@ -2,18 +2,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
-from stylehead.errors import FaceError
-from stylehead.face.landmarks import INNER_LOWER, INNER_UPPER, mouth_opening
+from stylehead.errors import FaceError, StyleError
+from stylehead.face.landmarks import INNER_LOWER, INNER_UPPER
 from stylehead.finetuning import target_clip
 from stylehead.finetuning.target_clip import (
     HELD_OUT,
-    joined,
+    joined_style,
     learn_target_clip,
     music_level,
     split_style,
-    transfer_data_of,
 )
 from stylehead.media.audio import open_audio
 from stylehead.motion.expression import expression_of
@@ -25,7 +23,6 @@ from tests.stand_ins.faces import (
     closed_mesh,
     face_track,
     make_style,
-    mean_face,
     performed_motion,
     predictor,
     syllables,
@@ -52,8 +49,8 @@ def sound(tmp_path):
     return open_audio(path)
 
 
-def learn(track, sound=None, models=None):
-    return learn_target_clip(track, sound, models or predictor(), "clip", "ab" * 32)
+def learn(track, sound=None, networks=None):
+    return learn_target_clip(track, sound, networks or predictor(), "clip", "ab" * 32)
 
 
 # ---- what is refused, what is noted ---------------------------------------------------------
@@ -78,18 +75,18 @@ def test_a_small_face_is_refused_and_a_smallish_one_noted():
 
 
 def test_a_clip_without_sound_says_who_holds_the_lips():
-    found = learn(filmed())
-    assert found.take is None
-    assert any("Without sound" in note for note in found.notes)
+    target = learn(filmed())
+    assert target.aligned is None
+    assert any("Without sound" in note for note in target.notes)
 
 
 # ---- the split ------------------------------------------------------------------------------
 
 
 def test_the_end_is_held_out():
-    found = learn(filmed())
-    assert found.style.motion.seconds == pytest.approx((1 - HELD_OUT) * SECONDS, abs=0.1)
-    assert found.held_out.seconds == pytest.approx(HELD_OUT * SECONDS, abs=0.1)
+    target = learn(filmed())
+    assert target.style.motion.seconds == pytest.approx((1 - HELD_OUT) * SECONDS, abs=0.1)
+    assert target.held_out.seconds == pytest.approx(HELD_OUT * SECONDS, abs=0.1)
 
 
 def test_the_held_out_part_is_measured_from_the_learned_neutral():
@@ -97,73 +94,85 @@ def test_the_held_out_part_is_measured_from_the_learned_neutral():
     track = filmed()
     mesh = track.mesh.copy()
     mesh[260:, 61, 0] -= 0.05 * 200  # the subject's right mouth corner
-    found = learn(replace(track, mesh=mesh))
-    assert found.held_out.landmarks[30:, 48, 0].mean() == pytest.approx(-0.05, abs=0.015)
+    target = learn(replace(track, mesh=mesh))
+    assert target.held_out.landmarks[30:, 48, 0].mean() == pytest.approx(-0.05, abs=0.015)
 
 
 # ---- sound ----------------------------------------------------------------------------------
 
 
-def in_step(monkeypatch, best, lag):
-    monkeypatch.setattr(target_clip, "measure_sync", lambda net, take: (best, lag))
-    models = predictor()
-    return replace(models, generator=torch.nn.Identity())
+def measured(monkeypatch, correlation, lag):
+    monkeypatch.setattr(target_clip, "measure_sync", lambda net, pair: (correlation, lag))
 
 
 def test_a_late_picture_is_moved_back(monkeypatch, sound):
-    models = in_step(monkeypatch, 0.8, 6)
-    found = learn(filmed(late=0.1), sound, models)
-    assert found.lag == 6
-    assert any("0.10 s later than the sound: corrected" in note for note in found.notes)
-    moved = found.take.offsets[:, 66, 1].numpy()
-    motion = found.style.motion
+    measured(monkeypatch, 0.8, 6)
+    target = learn(filmed(late=0.1), sound)
+    assert target.lag == 6
+    assert any("0.10 s later than the sound: corrected" in note for note in target.notes)
+    moved = target.aligned.offsets[:, 66, 1].numpy()
+    motion = target.style.motion
     spoken = motion.landmarks - expression_of(motion.landmarks, motion.neutral, motion.fps)
-    before = np.interp(np.arange(len(moved)) / 60 + 0.1, found.style.times, spoken[:, 66, 1])
+    before = np.interp(np.arange(len(moved)) / 60 + 0.1, target.style.times, spoken[:, 66, 1])
     assert np.corrcoef(moved, before)[0, 1] > 0.99
-    assert found.held_sound.start == pytest.approx((1 - HELD_OUT) * SECONDS - 0.1, abs=0.1)
+    assert target.held_out_sound.start == pytest.approx((1 - HELD_OUT) * SECONDS - 0.1, abs=0.1)
 
 
 def test_sound_that_does_not_fit_is_not_learned_from(monkeypatch, sound):
-    found = learn(filmed(), sound, in_step(monkeypatch, 0.1, 3))
-    assert found.take is None
-    assert found.held_sound is None
-    assert any("do not go together" in note for note in found.notes)
-
-
-def test_loud_music_is_not_learned_from(monkeypatch, sound):
-    monkeypatch.setattr(target_clip, "music_level", lambda sound, models: 4.0)
-    found = learn(filmed(), sound)
-    assert found.take is None
-    assert any("4 dB over the voice" in note and "--audio" in note for note in found.notes)
+    measured(monkeypatch, 0.1, 3)
+    target = learn(filmed(), sound)
+    assert target.aligned is None
+    assert target.held_out_sound is None
+    assert any("do not go together" in note for note in target.notes)
 
 
 def test_silence_is_not_learned_from(tmp_path):
     path = tmp_path / "silence.wav"
     media.save_sound(path, np.zeros(12 * SPEECH_RATE, np.float32))
-    assert learn(filmed(), open_audio(path)).take is None
+    assert learn(filmed(), open_audio(path)).aligned is None
 
 
-class HalfVoice(EveryVoice):
-    """Takes half of each sample for the voice."""
+def test_a_silent_end_is_held_out_without_its_sound(monkeypatch, tmp_path):
+    measured(monkeypatch, 0.8, 0)
+    path = tmp_path / "voice.wav"
+    media.save_sound(path, syllables(SECONDS, pauses=((8.0, 12.0),)))
+    target = learn(filmed(), open_audio(path))
+    assert target.aligned is not None
+    assert target.held_out_sound is None
+
+
+class PartVoice(EveryVoice):
+    """Takes a part of each sample for the voice."""
+
+    def __init__(self, part):
+        self.part = part
 
     def separate(self, blocks):
         for voice in super().separate(blocks):
-            yield Voice(voice.samples / 2, voice.activity)
+            yield Voice(voice.samples * np.float32(self.part), voice.activity)
 
 
-def test_music_is_measured_against_the_voice(sound):
-    assert music_level(sound, predictor(voice=HalfVoice())) == pytest.approx(0, abs=0.01)
+@pytest.mark.parametrize(("part", "decibels"), [(0.5, 0.0), (0.25, 9.54)])
+def test_music_is_measured_against_the_voice(sound, part, decibels):
+    level = music_level(sound, predictor(voice=PartVoice(part)))
+    assert level == pytest.approx(decibels, abs=0.01)
     assert music_level(sound, predictor()) < -60
 
 
-# ---- several clips, style files, material ---------------------------------------------------
+def test_loud_music_is_not_learned_from(sound):
+    target = learn(filmed(), sound, predictor(voice=PartVoice(0.25)))
+    assert target.aligned is None
+    assert any("10 dB over the voice" in note and "--audio" in note for note in target.notes)
+
+
+# ---- several clips, style files -------------------------------------------------------------
 
 
 def test_clips_are_joined_and_the_nearest_reference_wins():
     first, second = learn(filmed()), learn(filmed(seconds=8.0))
     better = replace(second.style.references[3], score=-1.0)
     style = replace(second.style, references=(*second.style.references[:3], better))
-    both = joined([first, replace(second, style=style)], "both")
+    both = joined_style([first, replace(second, style=style)], "both")
     assert both.name == "both"
     assert len(both.motion) == len(first.style.motion) + len(style.motion)
     assert both.references[3].score == -1.0
@@ -172,29 +181,12 @@ def test_clips_are_joined_and_the_nearest_reference_wins():
 
 
 def test_a_style_file_is_split_like_a_clip():
-    learned, rest = split_style(make_style(performed_motion(20.0)))
-    assert (learned.motion.seconds, rest.seconds) == (pytest.approx(14), pytest.approx(6))
-    with pytest.raises(FaceError, match=r"only 3\.0 s"):
+    style = make_style(performed_motion(20.0))
+    learned, held_out = split_style(style)
+    assert (learned.motion.seconds, held_out.seconds) == (pytest.approx(14), pytest.approx(6))
+    np.testing.assert_array_equal(held_out.landmarks, style.motion.landmarks[len(learned.motion) :])
+
+
+def test_a_style_file_with_little_motion_is_refused():
+    with pytest.raises(StyleError, match=r"only 3\.0 s"):
         split_style(make_style(performed_motion(3.0)))
-
-
-def test_material_takes_the_singers_own_face_out():
-    style = make_style(performed_motion(10.0))
-    wide = style.motion.neutral * np.float32(1.2)
-    references = tuple(
-        replace(one, landmarks=one.landmarks - style.motion.neutral + wide)
-        for one in style.references
-    )
-    other = replace(style, motion=style.motion.with_(neutral=wide), references=references)
-    a, b = transfer_data_of(style, [], []), transfer_data_of(other, [], [])
-    torch.testing.assert_close(a.references, b.references, atol=1e-5, rtol=0)
-    torch.testing.assert_close(a.neutral, torch.from_numpy(mean_face()))
-
-
-def test_articulation_and_expression_make_up_the_motion():
-    style = make_style(performed_motion(10.0))
-    found = transfer_data_of(style, [], [])
-    together = found.articulation + found.expression
-    torch.testing.assert_close(together, torch.from_numpy(style.motion.landmarks))
-    opened = mouth_opening(found.expression.numpy() + style.motion.neutral)
-    assert opened.std() < 0.1 * mouth_opening(style.motion.landmarks + style.motion.neutral).std()

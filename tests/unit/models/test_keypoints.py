@@ -8,9 +8,6 @@ from stylehead.models.keypoints import (
     Pose,
     axis_rotation,
     expected_degrees,
-    hull_scale,
-    relative_keypoints,
-    relative_pose,
     transform_keypoints,
 )
 from stylehead.models.liveportrait.motion_extractor import (
@@ -74,34 +71,10 @@ def test_placed_keypoints_are_the_published_ones():
     close(transform_keypoints(canonical, vid2vid_pose(found)), wanted["value"])
 
 
-def test_relative_motion_is_the_published_one():
-    wanted = CASES["vid2vid_relative"]
-    source = noise("kp_source", (1, 15, 3), 0.5)
-    first = 0.9 * source + 0.02
-    driving = first + noise("kp_driving_delta", (1, 15, 3), 0.1)
-    scale = hull_scale(source[0], first[0])
-    ratio = wanted["hull_volume_source"] / wanted["hull_volume_initial"]
-    assert abs(scale - ratio**0.5) < 1e-6
-    close(relative_keypoints(source, driving, first, scale), wanted["kp_new"])
-
-
 def test_a_pose_scales_bends_turns_and_then_shifts():
     points = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]]])
     placed = transform_keypoints(points, pose(90, x=10.0, bend=0.5, scale=2.0))
     close(placed, [[11.0, 3.0, 1.0], [7.0, 1.0, 1.0]])
-
-
-def test_a_driver_that_does_not_move_leaves_the_source():
-    source = pose(20, 1.0, 0.3, 1.5)
-    moved = relative_pose(source, pose(-10, 0.2, 0.1, 0.8), pose(-10, 0.2, 0.1, 0.8))
-    for have, want in zip(moved, source, strict=True):
-        torch.testing.assert_close(have, want)
-
-
-def test_a_driver_s_motion_is_added_to_the_source():
-    moved = relative_pose(pose(20, 1.0, 0.3, 1.5), pose(40, 0.5, 0.2, 2.0), pose(10, 0.2, 0.1, 1.0))
-    for have, want in zip(moved, pose(50, 1.3, 0.4, 3.0), strict=True):
-        torch.testing.assert_close(have, want)
 
 
 def test_liveportrait_ignores_depth_shifts():

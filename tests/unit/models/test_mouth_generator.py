@@ -25,7 +25,7 @@ def trained(net):
 def test_before_training_the_warp_is_kept_nearly():
     net, warped, drawn = made()
     drawn[:, 1] = 0  # a closed mouth
-    memory = net.remember(torch.rand(2, 12, SIZE, SIZE))
+    memory = net.encode(torch.rand(2, 12, SIZE, SIZE))
     made_up = compose(warped, net(warped, drawn, memory))
     assert (made_up - warped).abs().max() < 0.06
 
@@ -43,14 +43,14 @@ def test_nothing_reaches_the_rim_of_the_patch():
 def test_patterns_change_what_is_made():
     net, warped, drawn = made()
     trained(net)
-    layers = [net(warped, drawn, net.remember(torch.rand(1, 12, SIZE, SIZE))) for _ in range(2)]
+    layers = [net(warped, drawn, net.encode(torch.rand(1, 12, SIZE, SIZE))) for _ in range(2)]
     assert (layers[0] - layers[1]).abs().max() > 1e-4
 
 
 @torch.inference_mode()
 def test_one_memory_serves_a_batch():
     net, warped, drawn = made()
-    memory = trained(net).remember(torch.rand(1, 12, SIZE, SIZE))
+    memory = trained(net).encode(torch.rand(1, 12, SIZE, SIZE))
     together = net(warped, drawn, memory)
     alone = torch.cat([net(warped[i : i + 1], drawn[i : i + 1], memory) for i in range(2)])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)

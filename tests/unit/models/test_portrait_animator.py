@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stylehead.models.keypoints import relative_pose, transform_keypoints
+from stylehead.models.keypoints import transform_keypoints
 from stylehead.models.liveportrait.motion_extractor import liveportrait_pose
 from stylehead.models.liveportrait.portrait_animator import PortraitAnimator
 from tests.golden.parity_cases import case, fill, picture
@@ -43,7 +43,7 @@ def found(animator: PortraitAnimator, tag: str):
 
 @torch.inference_mode()
 def test_a_driver_s_face_is_taken_exactly(animator):
-    source = animator.remember(picture("source"))
+    source = animator.encode_source(picture("source"))
     animator.drive(source, torch.cat([picture("driving"), picture("source")]))
     canonical = found(animator, "source").keypoints
     poses = [liveportrait_pose(found(animator, tag)) for tag in ("driving", "source")]
@@ -54,29 +54,9 @@ def test_a_driver_s_face_is_taken_exactly(animator):
 
 
 @torch.inference_mode()
-def test_a_pattern_keeps_the_neutral_s_size_and_place(animator):
-    animator(picture("source"), picture("driving"))
-    neutral, reference = found(animator, "source"), found(animator, "driving")
-    pose = liveportrait_pose(reference)._replace(
-        scale=neutral.scale, translation=liveportrait_pose(neutral).translation
-    )
-    wanted = transform_keypoints(neutral.keypoints, pose)
-    torch.testing.assert_close(animator.warping.driving, wanted)
-
-
-@torch.inference_mode()
-def test_relative_transfer_takes_the_reference_s_rest_off(animator):
-    animator.relative(picture("source"), picture("driving"), picture("rest"))
-    poses = [liveportrait_pose(found(animator, tag)) for tag in ("source", "driving", "rest")]
-    canonical = found(animator, "source").keypoints
-    wanted = transform_keypoints(canonical, relative_pose(*poses))
-    torch.testing.assert_close(animator.warping.driving, wanted)
-
-
-@torch.inference_mode()
 def test_stitching_adds_offsets_and_shifts_in_the_picture_plane_alone(animator):
     last = animator.stitching.mlp[-1]
-    source = animator.remember(picture("source"))
+    source = animator.encode_source(picture("source"))
     animator.drive(source, picture("driving"))
     before = animator.warping.driving.clone()
     with torch.no_grad():

@@ -11,7 +11,7 @@ from torch.distributions import Normal
 
 from stylehead.models.pose_generator import AXES, LEAST_SPREAD, STATE, PoseConfig, PoseGenerator
 from stylehead.training.pose_generator import pose_loss
-from stylehead.weights.networks import load_pose_generator
+from stylehead.weights.networks import load_network
 from tests.golden.parity_cases import hashed
 
 SMALL = PoseConfig(width=8, skip=6, layers=3, blocks=2)
@@ -161,7 +161,7 @@ def test_history_channels_are_dropped_whole_in_training():
 def test_a_saved_net_comes_back_ready_for_use(tmp_path):
     path = tmp_path / "pose.safetensors"
     save_file(tiny().state_dict(), path, metadata={"config": json.dumps(asdict(SMALL))})
-    net = load_pose_generator(path)
+    net = load_network(PoseGenerator, path)
     assert net.config == SMALL
     assert not net.training
     heard, style, noise = material()

@@ -4,14 +4,13 @@ import pytest
 import torch
 
 from stylehead.models.reference.vid2vid_discriminator import PatchDiscriminator
-from stylehead.models.vid2vid.generator import PlainGenerator, SpadeGenerator
+from stylehead.models.vid2vid.generator import SpadeGenerator
 from stylehead.models.vid2vid.keypoint_extractor import KeypointExtractor, Shrink
 from stylehead.models.vid2vid.pose_estimator import PoseEstimator
 from tests.golden.parity_cases import case, check_all, fill, noise, picture, same_form, watched
 
 NETS = {
     "generator": SpadeGenerator,
-    "generator_original": PlainGenerator,
     "kp_detector": KeypointExtractor,
     "he_estimator": PoseEstimator,
     "discriminator": PatchDiscriminator,
@@ -84,15 +83,6 @@ def test_the_generator_gives_the_published_numbers():
         (found.picture, "prediction"),
     ]
     check_all(named, wanted)
-
-
-@pytest.mark.slow
-@torch.inference_mode()
-def test_the_plain_generator_makes_a_picture():
-    keypoints = torch.zeros(1, 15, 3)
-    found = PlainGenerator().eval()(torch.rand(1, 3, 256, 256), keypoints, keypoints)
-    assert found.picture.shape == (1, 3, 256, 256)
-    assert 0 <= float(found.picture.min()) <= float(found.picture.max()) <= 1
 
 
 @torch.inference_mode()

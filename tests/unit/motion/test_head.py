@@ -7,10 +7,10 @@ import torch
 
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.models.pose_generator import FPS as POSES
-from stylehead.models.pose_generator import PoseConfig
+from stylehead.models.pose_generator import PoseConfig, PoseGenerator
 from stylehead.motion.head import sample_head
 from stylehead.style.learn import span
-from stylehead.weights.networks import load_pose_generator
+from stylehead.weights.networks import load_network
 from stylehead.weights.store import resolve
 from tests.stand_ins.faces import make_style, performed_motion
 
@@ -162,7 +162,7 @@ def test_the_net_is_told_the_logarithm_of_the_styles_tempo():
 
 
 def test_the_shipped_pose_generator_is_quicker_in_a_quicker_style():
-    net = load_pose_generator(resolve("pose"))
+    net = load_network(PoseGenerator, resolve("pose"))
     curves = [angles(nodding(hertz=hertz), net=net)[30:-30].T for hertz in (0.2, 0.8)]
     slow, fast = ([tempo(curve, 30) for curve in each] for each in curves)
     assert np.mean(fast) > 1.5 * np.mean(slow)
@@ -170,13 +170,13 @@ def test_the_shipped_pose_generator_is_quicker_in_a_quicker_style():
 
 @pytest.mark.parametrize("hertz", [0.15, 0.2, 0.3])
 def test_the_shipped_pose_generator_is_slowed_to_a_slow_style(hertz):
-    net = load_pose_generator(resolve("pose"))
+    net = load_network(PoseGenerator, resolve("pose"))
     found = [tempo(curve, 30) for curve in angles(nodding(hertz=hertz), net=net)[30:-30].T]
     np.testing.assert_allclose(found, 2 * np.pi * hertz, rtol=0.25)
 
 
 def test_the_shipped_pose_generator_ranges_as_the_style_does():
-    net, style = load_pose_generator(resolve("pose")), nodding((2.0, 4.0, 1.5))
+    net, style = load_network(PoseGenerator, resolve("pose")), nodding((2.0, 4.0, 1.5))
     found = [span(column) for column in angles(style, net=net).T]
     wanted = [span(column) for column in angles_from_rotation(style.motion.rotation).T]
     np.testing.assert_allclose(found, wanted, rtol=0.25)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.rendering.mesh_renderer import BATCH, CHUNK, prepare, render
+from stylehead.rendering.mesh_renderer import BATCH, CHUNK, load_mouth_networks, prepare, render
 from stylehead.types import Motion
 from tests.stand_ins.faces import STILL, drawn_portrait, make_style, mean_face, performed_motion
 
 CPU = torch.device("cpu")
 REFERENCES = make_style().references
+MOUTHS = load_mouth_networks(CPU)
 
 
 def still(frames=3):
@@ -27,7 +28,7 @@ def still(frames=3):
 
 def scene(crop_size=None, *, portrait=None, side=400, unit=0.12, **how):
     portrait = portrait or drawn_portrait(side=side, unit=unit, **how)
-    return prepare(portrait, REFERENCES, crop_size=crop_size, device=CPU)
+    return prepare(portrait, REFERENCES, MOUTHS, crop_size=crop_size, device=CPU)
 
 
 def lively(seconds=0.4):
@@ -97,9 +98,9 @@ def test_a_face_at_rest_looks_like_the_picture():
 
 def test_outside_the_crop_the_picture_is_untouched():
     where = scene()
-    x, y = where.rig.corner.astype(int)
+    x, y = where.mesh.corner.astype(int)
     outside = np.ones(where.picture.shape[:2], bool)
-    outside[max(0, y) : y + where.rig.size, max(0, x) : x + where.rig.size] = False
+    outside[max(0, y) : y + where.mesh.size, max(0, x) : x + where.mesh.size] = False
     assert outside.sum() > 1000
     for frame in render(where, lively()):
         np.testing.assert_array_equal(frame[outside], where.picture[outside])
@@ -108,8 +109,8 @@ def test_outside_the_crop_the_picture_is_untouched():
 def test_the_crop_fades_into_the_picture_without_a_seam():
     """Inside its border the moved crop equals the still picture to within a little."""
     where = scene()
-    x, y = where.rig.corner.astype(int)
-    size = where.rig.size
+    x, y = where.mesh.corner.astype(int)
+    size = where.mesh.size
     for frame in render(where, lively()):
         rim = np.zeros(frame.shape[:2], bool)
         rim[y : y + size, x : x + size] = True
@@ -118,7 +119,7 @@ def test_the_crop_fades_into_the_picture_without_a_seam():
 
 
 def test_motion_moves_the_face(astronaut):
-    where = prepare(astronaut, REFERENCES, crop_size=128, device=CPU)
+    where = prepare(astronaut, REFERENCES, MOUTHS, crop_size=128, device=CPU)
     rest, turned = still(1), still(1)
     turned.rotation[:] = performed_motion(1, degrees=(0, 12, 0)).rotation[8]
     one, other = next(render(where, rest)), next(render(where, turned))
@@ -126,12 +127,12 @@ def test_motion_moves_the_face(astronaut):
 
 
 def test_an_opening_mouth_darkens(astronaut):
-    where = prepare(astronaut, REFERENCES, crop_size=256, device=CPU)
+    where = prepare(astronaut, REFERENCES, MOUTHS, crop_size=256, device=CPU)
     opened = still(1)
     opened.landmarks[:, (65, 66, 67), 1] = 0.3
     opened.landmarks[:, 55:60, 1] = 0.28
     shut, gaping = next(render(where, still(1))), next(render(where, opened))
-    lips = where.rig.pose_vertices(
+    lips = where.mesh.pose_vertices(
         np.zeros((478, 3), np.float32), STILL, np.zeros(3, np.float32), 0.0
     )[[13, 14], :2].mean(0)
     x, y = np.round(lips).astype(int)
@@ -142,7 +143,7 @@ def test_an_opening_mouth_darkens(astronaut):
 def test_rendering_leaves_portrait_and_motion_alone(astronaut):
     motion = lively()
     before = astronaut.pixels.copy(), astronaut.face.mesh.copy(), motion.landmarks.copy()
-    list(render(prepare(astronaut, REFERENCES, crop_size=96, device=CPU), motion))
+    list(render(prepare(astronaut, REFERENCES, MOUTHS, crop_size=96, device=CPU), motion))
     np.testing.assert_array_equal(astronaut.pixels, before[0])
     np.testing.assert_array_equal(astronaut.face.mesh, before[1])
     np.testing.assert_array_equal(motion.landmarks, before[2])
@@ -160,7 +161,7 @@ def test_each_frame_is_a_picture_of_its_own():
 def test_a_face_cut_by_the_edge_of_the_picture_can_be_rendered(place):
     portrait = drawn_portrait(side=240, unit=0.2, place=place)
     for size in (None, 128):
-        where = prepare(portrait, REFERENCES, crop_size=size, device=CPU)
+        where = prepare(portrait, REFERENCES, MOUTHS, crop_size=size, device=CPU)
         frame = list(render(where, lively(0.1)))[-1]
         assert frame.shape[:2] == ((240, 240) if size is None else (128, 128))
 
@@ -174,5 +175,6 @@ def test_pictures_of_any_shape_can_be_rendered(shape):
         pixels=np.ascontiguousarray(portrait.pixels[: shape[0], : shape[1]]),
         face=replace(portrait.face, mesh=mesh),
     )
-    frame = next(render(prepare(small, REFERENCES, crop_size=None, device=CPU), lively(0.1)))
+    where = prepare(small, REFERENCES, MOUTHS, crop_size=None, device=CPU)
+    frame = next(render(where, lively(0.1)))
     assert frame.shape == (*shape, 3)

@@ -8,16 +8,17 @@ import torch
 
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import INNER_LIPS, MESH_OF_68
-from stylehead.models.mouth_generator import FINE, LIGHT, show_interior
 from stylehead.rendering.facial_map import facial_map
-from stylehead.rendering.mouth_crop import DRAWN, SIZE, UNITS, mouth_middle
-from stylehead.rendering.mouth_interior import mouth_interior
+from stylehead.rendering.mouth_crop import CROP_POINTS, CROP_SIZE, CROP_UNITS, mouth_middle
+from stylehead.rendering.mouth_interior import FINE, LIGHT, mouth_interior, show_interior
 
 
 def lips(opening: float, *, lifted: float = 0.0) -> np.ndarray:
     """The mean face in patch pixels, its upper lip lifted and its lower lip lowered."""
     mesh = FaceModel.embedded().mean
-    points = (mesh - mouth_middle(mesh))[DRAWN, :2] * (SIZE / UNITS) + (SIZE - 1) / 2
+    points = (mesh - mouth_middle(mesh))[CROP_POINTS, :2] * (CROP_SIZE / CROP_UNITS) + (
+        CROP_SIZE - 1
+    ) / 2
     middle = np.median(points[68:, 1])
     points[79:88, 1] = middle + opening
     points[69:78, 1] = middle - lifted
@@ -26,8 +27,8 @@ def lips(opening: float, *, lifted: float = 0.0) -> np.ndarray:
 
 
 def drawn_of(points: np.ndarray, level: int) -> np.ndarray:
-    warped = np.full((SIZE, SIZE, 3), level, np.uint8)
-    return mouth_interior(points, warped, facial_map(points, SIZE))
+    warped = np.full((CROP_SIZE, CROP_SIZE, 3), level, np.uint8)
+    return mouth_interior(points, warped, facial_map(points, CROP_SIZE))
 
 
 def test_closed_lips_show_nothing():
@@ -46,7 +47,7 @@ def test_nothing_is_drawn_outside_the_lips():
 
 def test_teeth_are_light_above_and_the_dark_is_below_them():
     drawn = drawn_of(lips(24.0, lifted=4.0), 180).mean(-1)
-    middle = (SIZE - 1) // 2
+    middle = (CROP_SIZE - 1) // 2
     column = drawn[:, middle - 4 : middle + 5].mean(1)
     inside = np.flatnonzero(drawn_of(lips(24.0, lifted=4.0), 180)[:, middle, 0])
     brightest = inside[np.argmax(column[inside])]
@@ -57,7 +58,7 @@ def test_teeth_are_light_above_and_the_dark_is_below_them():
 @pytest.mark.parametrize("shift", [-6, 6])
 def test_upper_teeth_stay_where_they_are_when_the_lower_lip_moves(shift: int):
     one, other = (drawn_of(lips(20.0 + by, lifted=4.0), 180) for by in (0, shift))
-    middle = (SIZE - 1) // 2
+    middle = (CROP_SIZE - 1) // 2
     rows = slice(middle - 3, middle + 3)
     assert np.abs(one[rows, 50:78] - other[rows, 50:78]).max() < 0.02
 

@@ -7,13 +7,14 @@ import torch
 
 from stylehead.face.geometry import rotation_from_angles
 from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
-from stylehead.rendering.mesh_renderer import prepare
+from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare
 from stylehead.rendering.mouth_generator import MouthCompleter
 from stylehead.rendering.patterns import PATTERN, is_colourless, save_patterns
 from stylehead.types import TEMPLATES, StyleReference
 from tests.stand_ins.faces import STILL, mean_face
 
 CPU = torch.device("cpu")
+MOUTHS = load_mouth_networks(CPU)
 OPENINGS = {"none": 0.0, "M": 0.0, "R": 0.06, "O": 0.2}
 
 
@@ -33,7 +34,7 @@ def references(face=None, *, angles=(0.0, 0.0, 0.0)):
 
 
 def patterns_of(portrait, given, size=128):
-    return prepare(portrait, given, crop_size=size, device=CPU).patterns
+    return prepare(portrait, given, MOUTHS, crop_size=size, device=CPU).patterns
 
 
 def test_there_are_four_patterns_in_the_paper_s_order(astronaut):
@@ -43,7 +44,7 @@ def test_there_are_four_patterns_in_the_paper_s_order(astronaut):
 
 
 def test_the_none_pattern_is_the_portrait_at_rest(astronaut):
-    scene = prepare(astronaut, references(), crop_size=128, device=CPU)
+    scene = prepare(astronaut, references(), MOUTHS, crop_size=128, device=CPU)
     away = np.abs(scene.patterns[0].pixels.astype(int) - scene.picture)
     assert np.median(away) <= 2  # it may differ where the portrait is no neutral face
 
@@ -80,15 +81,15 @@ def test_saved_patterns_are_pictures_of_512_pixels(astronaut, tmp_path):
 
 def test_a_completer_paints_what_its_network_says(astronaut):
     """A network that covers all of the patch with green shows where its layer lands."""
-    scene = prepare(astronaut, references(), crop_size=256, device=CPU)
+    scene = prepare(astronaut, references(), MOUTHS, crop_size=256, device=CPU)
     net = MouthGenerator(MouthGeneratorConfig(patterns=0)).eval()
     with torch.no_grad():
         net.out.bias[:4] = 20.0  # cover
         net.out.bias[8:12] = 1.0  # green
     crop = scene.picture.copy()
-    rest = scene.patterns[0]
-    MouthCompleter(net, CPU).complete([crop], [rest.vertices], [rest.place])
-    x, y = rest.place.centre.round().astype(int)
+    pattern = scene.patterns[0]
+    MouthCompleter(net, CPU).complete([crop], [pattern.vertices], [pattern.mouth])
+    x, y = pattern.mouth.centre.round().astype(int)
     np.testing.assert_allclose(crop[y, x], [0, 255, 0], atol=2)
     np.testing.assert_array_equal(crop[:40], scene.picture[:40])
 

@@ -6,7 +6,13 @@ import pytest
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import rotation_from_angles
 from stylehead.face.landmarks import EYES, FACE, INNER_LOWER, INNER_UPPER, MESH_OF_68, to_68
-from stylehead.rendering.portrait_mesh import EYEBALL, SEEN, SHOULDERS, SIGHT, build_portrait_mesh
+from stylehead.rendering.portrait_mesh import (
+    EYEBALL,
+    IRIS_FOLLOW,
+    SEEN,
+    SHOULDERS,
+    build_portrait_mesh,
+)
 from stylehead.rendering.rasterize import displacement_map
 from tests.stand_ins.faces import STILL, drawn_portrait, mean_mesh
 
@@ -17,18 +23,18 @@ NOSE_TIP = 4
 
 
 @pytest.fixture(scope="module")
-def rig():
+def mesh():
     return build_portrait_mesh(drawn_portrait(), size=None)
 
 
-def posed(rig, *, offsets=NOTHING, angles=(0, 0, 0), translation=NOWHERE, blink=0.0):
+def posed(mesh, *, offsets=NOTHING, angles=(0, 0, 0), translation=NOWHERE, blink=0.0):
     turned = rotation_from_angles(np.array(angles, float))
-    return rig.pose_vertices(offsets, turned, np.asarray(translation, np.float32), blink)
+    return mesh.pose_vertices(offsets, turned, np.asarray(translation, np.float32), blink)
 
 
-def moves(rig, **how):
+def moves(mesh, **how):
     """Displacements (N, 2) in interocular distances."""
-    return (posed(rig, **how) - rig.source)[:, :2] / rig.pose.scale
+    return (posed(mesh, **how) - mesh.source)[:, :2] / mesh.pose.scale
 
 
 def lip_gap(vertices):
@@ -38,22 +44,23 @@ def lip_gap(vertices):
 # ---- the neutral ----------------------------------------------------------------------------
 
 
-def test_a_face_at_rest_stays_as_it_is_in_the_picture(rig):
-    assert np.abs(moves(rig)).max() < 0.003
+def test_a_face_at_rest_stays_as_it_is_in_the_picture(mesh):
+    assert np.abs(moves(mesh)).max() < 0.003
 
 
 def test_teeth_of_an_open_mouth_are_covered_at_rest(astronaut):
-    rig = build_portrait_mesh(astronaut, size=None)
-    assert lip_gap(rig.source)[2:7].mean() / rig.pose.scale > 0.05
-    assert lip_gap(posed(rig)).max() / rig.pose.scale < 0.004
+    mesh = build_portrait_mesh(astronaut, size=None)
+    assert lip_gap(mesh.source)[2:7].mean() / mesh.pose.scale > 0.05
+    assert lip_gap(posed(mesh)).max() / mesh.pose.scale < 0.004
 
 
 def test_closing_the_lips_leaves_the_upper_face_alone(astronaut):
-    rig = build_portrait_mesh(
-        replace(astronaut, face=with_scores(astronaut, FaceModel.embedded().rest)), size=None
+    mesh = build_portrait_mesh(
+        replace(astronaut, face=with_scores(astronaut, FaceModel.embedded().neutral_scores)),
+        size=None,
     )
     upper = [*BROWS, *EYES[0][0], *EYES[1][0], 10, 168]
-    assert np.abs(moves(rig)[upper]).max() < 0.01
+    assert np.abs(moves(mesh)[upper]).max() < 0.01
 
 
 def with_scores(portrait, scores):
@@ -62,171 +69,173 @@ def with_scores(portrait, scores):
 
 def test_a_smile_is_taken_off():
     model = FaceModel.embedded()
-    scores = model.rest.copy()
+    scores = model.neutral_scores.copy()
     scores[44:46] = 0.8  # both corners of the mouth
     smile = model.expression_offset(scores)
     corners = MESH_OF_68[[48, 54]]
     assert np.abs(smile[corners]).max() > 0.03
     smiling = build_portrait_mesh(drawn_portrait(mean_mesh() + smile, scores=scores), size=None)
     serious = build_portrait_mesh(drawn_portrait(mean_mesh()), size=None)
-    left = (smiling.rest - serious.rest)[corners]
+    left = (smiling.neutral - serious.neutral)[corners]
     assert np.abs(left).max() < 0.3 * np.abs(smile[corners]).max()
 
 
-def test_the_rest_is_in_head_space(rig):
-    points = to_68(rig.rest)
+def test_the_rest_is_in_head_space(mesh):
+    points = to_68(mesh.neutral)
     assert np.linalg.norm(points[36] - points[45]) == pytest.approx(1, abs=1e-3)
-    np.testing.assert_allclose(rig.pose.apply(rig.rest)[NOSE_TIP], rig.source[NOSE_TIP], atol=1)
+    np.testing.assert_allclose(
+        mesh.pose.apply(mesh.neutral)[NOSE_TIP], mesh.source[NOSE_TIP], atol=1
+    )
 
 
 # ---- motion ---------------------------------------------------------------------------------
 
 
-def border(rig):
-    edge = np.minimum(rig.source[:, :2], rig.size - 1 - rig.source[:, :2]).min(1)
+def border(mesh):
+    edge = np.minimum(mesh.source[:, :2], mesh.size - 1 - mesh.source[:, :2]).min(1)
     return np.flatnonzero(edge < 0.01)
 
 
 @pytest.mark.parametrize("angles", [(15, 0, 0), (0, -20, 0), (5, 10, 15)])
-def test_the_border_of_the_crop_is_pinned(rig, angles):
-    pinned = border(rig)
+def test_the_border_of_the_crop_is_pinned(mesh, angles):
+    pinned = border(mesh)
     assert len(pinned) >= 40
-    moved = moves(rig, angles=angles, translation=(0.2, -0.1, 0.3), blink=1.0)
+    moved = moves(mesh, angles=angles, translation=(0.2, -0.1, 0.3), blink=1.0)
     assert np.abs(moved[pinned]).max() < 1e-4
     assert np.abs(moved[NOSE_TIP]).max() > 0.1
 
 
 @pytest.mark.parametrize("place", [(0.5, 0.45), (0.2, 0.3), (0.85, 0.8)])
 def test_nothing_moves_much_near_the_edge_of_the_crop(place):
-    rig = build_portrait_mesh(drawn_portrait(place=place), size=None)
-    edge = np.minimum(rig.source[:, :2], rig.size - 1 - rig.source[:, :2]).min(1)
+    mesh = build_portrait_mesh(drawn_portrait(place=place), size=None)
+    edge = np.minimum(mesh.source[:, :2], mesh.size - 1 - mesh.source[:, :2]).min(1)
     around = np.arange(len(edge)) >= FACE
-    moved = np.abs(moves(rig, translation=(0.1, 0, 0))[:, 0])
-    assert moved[around & (edge < 0.03 * rig.size)].max() < 0.04
+    moved = np.abs(moves(mesh, translation=(0.1, 0, 0))[:, 0])
+    assert moved[around & (edge < 0.03 * mesh.size)].max() < 0.04
 
 
-def test_the_face_moves_as_one_piece_with_the_head(rig):
-    moved = moves(rig, translation=(0.1, -0.05, 0))[:FACE] - moves(rig)[:FACE]
+def test_the_face_moves_as_one_piece_with_the_head(mesh):
+    moved = moves(mesh, translation=(0.1, -0.05, 0))[:FACE] - moves(mesh)[:FACE]
     np.testing.assert_allclose(moved, np.broadcast_to([0.1, -0.05], moved.shape), atol=1e-4)
 
 
-def test_turning_moves_the_nose_further_than_the_eyes(rig):
-    nose, eyes = moves(rig, angles=(0, 15, 0))[[NOSE_TIP, 33]][:, 0]
+def test_turning_moves_the_nose_further_than_the_eyes(mesh):
+    nose, eyes = moves(mesh, angles=(0, 15, 0))[[NOSE_TIP, 33]][:, 0]
     assert nose > 0.05  # to image right
     assert nose > eyes + 0.05
-    assert moves(rig, angles=(15, 0, 0))[NOSE_TIP, 1] > 0.05  # down
+    assert moves(mesh, angles=(15, 0, 0))[NOSE_TIP, 1] > 0.05  # down
 
 
-def test_a_head_that_comes_nearer_grows(rig):
-    face = posed(rig, translation=(0, 0, -1.0))[:FACE]
-    assert 1.02 < np.ptp(face[:, 0]) / np.ptp(rig.source[:FACE, 0]) < 1.2
+def test_a_head_that_comes_nearer_grows(mesh):
+    face = posed(mesh, translation=(0, 0, -1.0))[:FACE]
+    assert 1.02 < np.ptp(face[:, 0]) / np.ptp(mesh.source[:FACE, 0]) < 1.2
 
 
 def test_what_is_around_the_head_follows_less_the_further_away_it_is():
-    rig = build_portrait_mesh(drawn_portrait(side=400, unit=0.1), size=None)
-    moved = np.abs(moves(rig, translation=(0.1, 0, 0))[:, 0])
-    edge = np.minimum(rig.source[:, :2], rig.size - 1 - rig.source[:, :2]).min(1)
-    around = (np.arange(len(edge)) >= FACE) & (edge > 0.08 * rig.size)
-    distance = np.linalg.norm(rig.source[:, :2] - rig.source[NOSE_TIP, :2], axis=1)
+    mesh = build_portrait_mesh(drawn_portrait(side=400, unit=0.1), size=None)
+    moved = np.abs(moves(mesh, translation=(0.1, 0, 0))[:, 0])
+    edge = np.minimum(mesh.source[:, :2], mesh.size - 1 - mesh.source[:, :2]).min(1)
+    around = (np.arange(len(edge)) >= FACE) & (edge > 0.08 * mesh.size)
+    distance = np.linalg.norm(mesh.source[:, :2] - mesh.source[NOSE_TIP, :2], axis=1)
     nearest, furthest = np.percentile(distance[around], [25, 75])
     near, far = around & (distance < nearest), around & (distance > furthest)
     assert moved[near].mean() > 2 * moved[far].mean()
     assert moved.max() < 0.101
 
 
-def test_offsets_move_their_own_vertex(rig):
+def test_offsets_move_their_own_vertex(mesh):
     offsets = NOTHING.copy()
     offsets[61, 0] = -0.05
-    change = (posed(rig, offsets=offsets) - posed(rig))[:, :2] / rig.pose.scale
+    change = (posed(mesh, offsets=offsets) - posed(mesh))[:, :2] / mesh.pose.scale
     np.testing.assert_allclose(change[61], [-0.05, 0], atol=1e-4)
     change[61] = 0
     assert np.abs(change).max() < 1e-5
 
 
-def test_posing_leaves_the_rig_alone(rig):
-    before = rig.rest.copy(), rig.source.copy()
-    posed(rig, angles=(3, 4, 5), blink=1.0)
-    np.testing.assert_array_equal(rig.rest, before[0])
-    np.testing.assert_array_equal(rig.source, before[1])
+def test_posing_leaves_the_rig_alone(mesh):
+    before = mesh.neutral.copy(), mesh.source.copy()
+    posed(mesh, angles=(3, 4, 5), blink=1.0)
+    np.testing.assert_array_equal(mesh.neutral, before[0])
+    np.testing.assert_array_equal(mesh.source, before[1])
 
 
 # ---- blinks ---------------------------------------------------------------------------------
 
 
-def eye_height(rig):
+def eye_height(mesh):
     upper, lower, *_ = EYES[0]
-    return float((rig.rest[lower, 1] - rig.rest[upper, 1]).max())
+    return float((mesh.neutral[lower, 1] - mesh.neutral[upper, 1]).max())
 
 
 @pytest.mark.parametrize("whose", ["drawn", "astronaut"])
-def test_a_blink_lowers_the_upper_lid_onto_the_lower(rig, astronaut, whose):
-    rig = rig if whose == "drawn" else build_portrait_mesh(astronaut, size=None)
-    open_, shut = posed(rig), posed(rig, blink=1.0)
+def test_a_blink_lowers_the_upper_lid_onto_the_lower(mesh, astronaut, whose):
+    mesh = mesh if whose == "drawn" else build_portrait_mesh(astronaut, size=None)
+    open_, shut = posed(mesh), posed(mesh, blink=1.0)
     for upper, lower, *_ in EYES:
-        height = eye_height(rig) * rig.pose.scale
+        height = eye_height(mesh) * mesh.pose.scale
         assert (shut[lower, 1] - shut[upper, 1])[1:-1].max() < 0.06 * height
         fallen, risen = shut[upper, 1] - open_[upper, 1], open_[lower, 1] - shut[lower, 1]
         assert fallen.max() > 0.75 * height
         assert -0.01 * height < risen.max() < 0.25 * height
 
 
-def test_a_blink_does_not_move_the_brows(rig):
-    change = np.abs(posed(rig, blink=1.0) - posed(rig))[:, :2] / rig.pose.scale
-    assert change[BROWS].max() < 0.02 * eye_height(rig)
+def test_a_blink_does_not_move_the_brows(mesh):
+    change = np.abs(posed(mesh, blink=1.0) - posed(mesh))[:, :2] / mesh.pose.scale
+    assert change[BROWS].max() < 0.02 * eye_height(mesh)
     assert change[MESH_OF_68[48:]].max() == 0
     assert change[MESH_OF_68[27:36]].max() == 0
 
 
 def test_skin_above_the_eye_follows_a_blink_less_and_less():
-    rig = build_portrait_mesh(drawn_portrait(), size=None)
-    change = np.abs(posed(rig, blink=1.0) - posed(rig))[:, 1]
+    mesh = build_portrait_mesh(drawn_portrait(), size=None)
+    change = np.abs(posed(mesh, blink=1.0) - posed(mesh))[:, 1]
     lid, crease, below_brow = (change[EYES[0][strip]].max() for strip in (0, 2, 3))
     assert lid > 1.3 * crease > 1.3 * 2 * below_brow
 
 
-def test_half_a_blink_shuts_the_eye_half_way(rig):
+def test_half_a_blink_shuts_the_eye_half_way(mesh):
     upper, lower, *_ = EYES[0]
-    gaps = [(v[lower, 1] - v[upper, 1]).mean() for v in (posed(rig, blink=b) for b in (0, 0.5, 1))]
+    gaps = [(v[lower, 1] - v[upper, 1]).mean() for v in (posed(mesh, blink=b) for b in (0, 0.5, 1))]
     assert gaps[0] > gaps[1] > gaps[2]
     assert gaps[1] == pytest.approx((gaps[0] + gaps[2]) / 2, rel=0.1)
 
 
-def test_a_blink_of_zero_changes_nothing(rig):
-    np.testing.assert_array_equal(posed(rig, blink=0.0), posed(rig))
+def test_a_blink_of_zero_changes_nothing(mesh):
+    np.testing.assert_array_equal(posed(mesh, blink=0.0), posed(mesh))
 
 
 # ---- the crop -------------------------------------------------------------------------------
 
 
-def test_without_a_size_the_picture_keeps_its_resolution(rig):
-    assert rig.scale == 1.0
+def test_without_a_size_the_picture_keeps_its_resolution(mesh):
+    assert mesh.scale == 1.0
     portrait = drawn_portrait()
-    placed = rig.source[:FACE, :2] + rig.corner
+    placed = mesh.source[:FACE, :2] + mesh.corner
     np.testing.assert_allclose(placed, portrait.face.mesh[:FACE, :2], atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [128, 512])
-def test_a_size_scales_the_crop(rig, size):
+def test_a_size_scales_the_crop(mesh, size):
     scaled = build_portrait_mesh(drawn_portrait(), size=size)
     assert scaled.size == size
-    assert scaled.scale == pytest.approx(size / rig.size)
-    wanted = (rig.source[:FACE, :2] + 0.5) * scaled.scale - 0.5  # pixel centres
+    assert scaled.scale == pytest.approx(size / mesh.size)
+    wanted = (mesh.source[:FACE, :2] + 0.5) * scaled.scale - 0.5  # pixel centres
     np.testing.assert_allclose(scaled.source[:FACE, :2], wanted, atol=1e-3)
 
 
-def test_the_crop_lies_inside_the_picture_when_there_is_room(rig):
-    assert (rig.corner >= 0).all()
-    assert (rig.corner + rig.size <= 256).all()
+def test_the_crop_lies_inside_the_picture_when_there_is_room(mesh):
+    assert (mesh.corner >= 0).all()
+    assert (mesh.corner + mesh.size <= 256).all()
 
 
 @pytest.mark.parametrize("place", [(0.5, 0.45), (0.2, 0.3), (0.85, 0.8)])
 def test_the_mesh_covers_the_whole_crop(place):
-    rig = build_portrait_mesh(drawn_portrait(place=place), size=None)
-    assert rig.triangles.min() >= 0
-    assert rig.triangles.max() < len(rig.source)
+    mesh = build_portrait_mesh(drawn_portrait(place=place), size=None)
+    assert mesh.triangles.min() >= 0
+    assert mesh.triangles.max() < len(mesh.source)
     shift = np.array([3, -2, 0], np.float32)
     covered = displacement_map(
-        rig.triangles, rig.source, rig.source + shift, size=rig.size, cells=rig.size
+        mesh.triangles, mesh.source, mesh.source + shift, size=mesh.size, cells=mesh.size
     )
     np.testing.assert_allclose(
         covered[1:-1, 1:-1], np.broadcast_to(shift[:2], covered[1:-1, 1:-1].shape), atol=1e-2
@@ -235,65 +244,65 @@ def test_the_mesh_covers_the_whole_crop(place):
 
 @pytest.mark.parametrize("place", [(0.05, 0.1), (0.97, 0.9), (0.5, 0.0)])
 def test_a_face_at_the_edge_of_the_picture_still_gets_a_rig(place):
-    rig = build_portrait_mesh(drawn_portrait(place=place), size=128)
-    assert np.isfinite(posed(rig, angles=(5, 10, 3), blink=0.5)).all()
-    assert rig.size == 128
+    mesh = build_portrait_mesh(drawn_portrait(place=place), size=128)
+    assert np.isfinite(posed(mesh, angles=(5, 10, 3), blink=0.5)).all()
+    assert mesh.size == 128
 
 
-def test_rigidity_lies_between_still_and_rigid(rig):
-    assert rig.rigidity.shape == (len(rig.source),)
-    assert (rig.rigidity[:FACE] == 1).all()
-    assert rig.rigidity.min() == 0
-    assert rig.rigidity.max() == 1
+def test_rigidity_lies_between_still_and_rigid(mesh):
+    assert mesh.rigidity.shape == (len(mesh.source),)
+    assert (mesh.rigidity[:FACE] == 1).all()
+    assert mesh.rigidity.min() == 0
+    assert mesh.rigidity.max() == 1
 
 
-def test_the_same_portrait_gives_the_same_rig(rig):
+def test_the_same_portrait_gives_the_same_rig(mesh):
     again = build_portrait_mesh(drawn_portrait(), size=None)
-    np.testing.assert_array_equal(again.source, rig.source)
-    np.testing.assert_array_equal(again.triangles, rig.triangles)
-    assert posed(rig).dtype == np.float32
+    np.testing.assert_array_equal(again.source, mesh.source)
+    np.testing.assert_array_equal(again.triangles, mesh.triangles)
+    assert posed(mesh).dtype == np.float32
     assert STILL.shape == (3, 3)
 
 
 # ---- eyes and shoulders ---------------------------------------------------------------------
 
 
-def iris(rig, vertices):
+def iris(mesh, vertices):
     """The middle of one eye's opening, in interocular distances."""
-    return vertices[-SEEN + len(SIGHT) // 2, :2] / rig.pose.scale
+    return vertices[-SEEN + len(IRIS_FOLLOW) // 2, :2] / mesh.pose.scale
 
 
-def looking(rig, *degrees, **how):
+def looking(mesh, *degrees, **how):
     still = np.eye(3, dtype=np.float32)
     gaze = np.array(degrees, np.float32)
-    return rig.pose_vertices(NOTHING, still, NOWHERE, how.get("blink", 0.0), gaze)
+    return mesh.pose_vertices(NOTHING, still, NOWHERE, how.get("blink", 0.0), gaze)
 
 
 @pytest.mark.parametrize("degrees", [(6.0, 0.0), (-6.0, 0.0), (0.0, 4.0)])
-def test_the_iris_moves_where_the_eye_looks(rig, degrees):
-    moved = iris(rig, looking(rig, *degrees)) - iris(rig, posed(rig))
+def test_the_iris_moves_where_the_eye_looks(mesh, degrees):
+    moved = iris(mesh, looking(mesh, *degrees)) - iris(mesh, posed(mesh))
     np.testing.assert_allclose(moved, EYEBALL * np.sin(np.radians(degrees)), atol=0.003)
 
 
-def test_lids_and_corners_stay_where_they_are_when_eyes_move(rig):
-    moved = looking(rig, 8.0, 3.0) - posed(rig)
+def test_lids_and_corners_stay_where_they_are_when_eyes_move(mesh):
+    moved = looking(mesh, 8.0, 3.0) - posed(mesh)
     assert np.abs(moved[:-SEEN]).max() < 1e-4
 
 
-def test_a_shut_eye_hides_where_it_looks(rig):
-    shut = looking(rig, 8.0, 0.0, blink=1.0)
+def test_a_shut_eye_hides_where_it_looks(mesh):
+    shut = looking(mesh, 8.0, 0.0, blink=1.0)
     upper, lower = EYES[0][0][1:-1], EYES[0][1][1:-1]
-    middle = shut[-SEEN : -SEEN + len(SIGHT), 1]
+    middle = shut[-SEEN : -SEEN + len(IRIS_FOLLOW), 1]
     assert (np.abs(middle - (shut[upper, 1] + shut[lower, 1]) / 2) < 1).all()
 
 
-def test_shoulders_follow_half_the_heads_shift(rig):
+def test_shoulders_follow_half_the_heads_shift(mesh):
     shift = np.array([0.2, 0.0, 0.0], np.float32)
-    moved = moves(rig, translation=shift)[:, 0]
-    chin, width = rig.source[152], np.ptp(rig.source[:FACE, 0])
-    below = rig.source[:, 1] - chin[1]
-    near = np.abs(rig.source[:, 0] - chin[0]) < 0.2 * width
-    neck = np.flatnonzero(near & (below > 0.35 * np.ptp(rig.source[:FACE, 1])) & (moved > 0))
+    moved = moves(mesh, translation=shift)[:, 0]
+    chin, width = mesh.source[152], np.ptp(mesh.source[:FACE, 0])
+    below = mesh.source[:, 1] - chin[1]
+    near = np.abs(mesh.source[:, 0] - chin[0]) < 0.2 * width
+    neck = np.flatnonzero(near & (below > 0.35 * np.ptp(mesh.source[:FACE, 1])) & (moved > 0))
     if len(neck):
         assert 0.2 * 0.05 < moved[neck].max() <= 0.2 * (SHOULDERS + 0.05)
     assert moved[152] == pytest.approx(0.2, abs=0.01)

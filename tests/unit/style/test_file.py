@@ -11,7 +11,7 @@ from stylehead.face.geometry import rotation_from_angles
 from stylehead.face.landmarks import REGIONS
 from stylehead.style import file as file_module
 from stylehead.style.file import find_style, list_styles, load_style, save_style
-from stylehead.style.learn import blink_count, span, style_statistics
+from stylehead.style.learn import STATISTICS, blink_count, span, style_statistics
 from stylehead.weights.store import asset
 from tests.stand_ins.faces import make_style, performed_motion, wave
 
@@ -34,6 +34,10 @@ def saved(tmp_path):
 
 
 # ---- numbers --------------------------------------------------------------------------------
+
+
+def test_every_statistic_has_a_known_name():
+    assert style_statistics(performed_motion(4.0)).keys() == STATISTICS
 
 
 def test_spreads_are_measured_by_region_and_axis():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,12 +62,12 @@ def clip(
         mesh, angles=angles, scale=scale, sharpness=sharpness, cuts=cuts, seconds=seconds, **more
     )
     performance = Performance(
-        mesh,
-        mean_mesh(),
-        rotation_from_angles(angles),
-        np.zeros((FRAMES, 3), np.float32),
-        np.zeros(FRAMES, np.float32),
-        seconds,
+        mesh=mesh,
+        neutral=mean_mesh(),
+        rotation=rotation_from_angles(angles),
+        translation=np.zeros((FRAMES, 3), np.float32),
+        blink=np.zeros(FRAMES, np.float32),
+        seconds=seconds,
     )
     return track, performance
 
@@ -190,9 +192,7 @@ def test_blinks_are_not_chosen():
     shut = np.zeros(FRAMES)
     shut[BEST] = 0.8
     mesh = shut_lids(performance.mesh, shut).astype(np.float32)
-    blinking = Performance(
-        mesh, *(getattr(performance, name) for name in Performance.__slots__[1:])
-    )
+    blinking = replace(performance, mesh=mesh)
     retrieval = best_is_avoided(track, blinking, "blink")
     assert retrieval.rejected["blink"] == BEST.stop - BEST.start
 
@@ -282,10 +282,8 @@ def test_the_shortest_clips_still_have_four_references(frames):
         name: getattr(track, name)[:frames]
         for name in ("mesh", "expression", "sharpness", "seconds", "cuts")
     }
-    short = Performance(
-        performance.mesh[:frames], performance.neutral, performance.rotation[:frames],
-        performance.place[:frames], performance.blink[:frames], performance.seconds[:frames],
-    )  # fmt: skip
+    timed = ("mesh", "rotation", "translation", "blink", "seconds")
+    short = replace(performance, **{name: getattr(performance, name)[:frames] for name in timed})
     retrieval = retrieve(FaceTrack(**few, size=track.size), short)
     assert len(retrieval.references) == 4
     assert retrieval.warnings

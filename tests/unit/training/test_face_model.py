@@ -46,7 +46,8 @@ def fitted(tmp_path_factory):
 def model(fitted):
     arrays = load_file(fitted[0])
     return FaceModel(
-        **{name: arrays[name].astype(np.float32) for name in ("mean", "dense", "basis", "rest")},
+        **{name: arrays[name].astype(np.float32) for name in ("mean", "dense", "basis")},
+        neutral_scores=arrays["rest"].astype(np.float32),
         triangles=arrays["triangles"].astype(np.int64),
     )
 
@@ -106,13 +107,13 @@ def test_a_landmarks_own_vertex_follows_it_exactly(model):
 def test_the_dense_map_spreads_landmarks_over_the_mesh(model):
     scores = np.zeros(52, np.float32)
     scores[25] = 0.5
-    known = FaceModel.embedded().expression_offset(scores + FaceModel.embedded().rest)
+    known = FaceModel.embedded().expression_offset(scores + FaceModel.embedded().neutral_scores)
     found = model.mesh_offsets(to_68(known)[None])[0]
     assert np.linalg.norm(found - known) < 0.35 * np.linalg.norm(known)
 
 
 def test_neutral_scores_are_those_of_quiet_frames(model):
-    assert np.abs(model.rest[EXPRESSIVE]).max() < 0.05
+    assert np.abs(model.neutral_scores[EXPRESSIVE]).max() < 0.05
 
 
 def test_clips_with_too_few_faces_are_passed_over(tmp_path):

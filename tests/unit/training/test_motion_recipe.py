@@ -35,7 +35,7 @@ from stylehead.training.motion_generator import (
 from stylehead.training.motion_recipe import train_motion
 from stylehead.training.pseudo_labels import Teacher, imagine
 from stylehead.types import SPEECH_RATE
-from stylehead.weights.networks import load_motion_generator
+from stylehead.weights.networks import load_network
 from tests.stand_ins.faces import (
     Interrupting,
     Parrot,
@@ -484,7 +484,7 @@ def learn(data, path, how=ONCE, **more):
 def test_training_writes_a_file_that_the_product_loads(data, tmp_path):
     path = tmp_path / "motion.safetensors"
     metrics = learn(data, path)
-    net = load_motion_generator(path, torch.device("cpu"))
+    net = load_network(MotionGenerator, path, torch.device("cpu"))
     assert metrics["dropped_for_sync"] == "1"
     assert metrics["held_out_people"] == "1"
     assert metrics["people"] == "3"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
-from stylehead.rendering.mouth_crop import SIZE
+from stylehead.rendering.mouth_crop import CROP_SIZE
 from stylehead.training.data.mouth_batches import Patches, batch_of
 from stylehead.training.data.region_weights import region_weights
 from stylehead.training.mouth_generator import (
@@ -30,27 +30,29 @@ QUICK = PictureTraining(
 def mouths(count=4):
     """Return pairs whose film shows black where the inner lips' outline is filled."""
     face = mean_face()[:, :2]
-    points = (face - face[48:68].mean(0)) * 110 + SIZE / 2
+    points = (face - face[48:68].mean(0)) * 110 + CROP_SIZE / 2
     points = np.concatenate([points, np.zeros((20, 2))]).astype(np.float32)
     turns = np.linspace(0, 2 * np.pi, 20, endpoint=False)
     all_points, filmed = [], []
     for number in range(count):
         own = points.copy()
-        own[68:] = SIZE / 2 + np.stack([-20 * np.cos(turns), -(4 + 3 * number) * np.sin(turns)], 1)
-        rows, columns = np.mgrid[:SIZE, :SIZE] - SIZE / 2
+        own[68:] = CROP_SIZE / 2 + np.stack(
+            [-20 * np.cos(turns), -(4 + 3 * number) * np.sin(turns)], 1
+        )
+        rows, columns = np.mgrid[:CROP_SIZE, :CROP_SIZE] - CROP_SIZE / 2
         inside = (columns / 20) ** 2 + (rows / (4 + 3 * number)) ** 2 < 1
         filmed.append(np.where(inside[..., None], 0, 180).astype(np.uint8).repeat(3, -1))
         all_points.append(own)
-    skin = np.full((count, SIZE, SIZE, 3), 180, np.uint8)
+    skin = np.full((count, CROP_SIZE, CROP_SIZE, 3), 180, np.uint8)
     placed = np.stack(all_points)
     return Patches(
         skin,
         np.stack(filmed),
         placed,
-        np.stack([region_weights(one, SIZE) for one in placed]),
+        np.stack([region_weights(one, CROP_SIZE) for one in placed]),
         [f"person {number % 2}" for number in range(count)],
         np.arange(count) % 2,
-        np.full((2, 4, SIZE, SIZE, 3), 90, np.uint8),
+        np.full((2, 4, CROP_SIZE, CROP_SIZE, 3), 90, np.uint8),
         placed[:2, None].repeat(4, 1),
     )
 
@@ -105,7 +107,7 @@ def test_the_log_names_every_loss_and_a_sheet_is_drawn(tmp_path):
 
 def test_the_style_aware_generator_starts_as_the_intermediate_one(mapper):
     patterns = make_patterns(mouths(), mapper, CPU)
-    assert patterns.shape == (2, 4, SIZE, SIZE, 3)
+    assert patterns.shape == (2, 4, CROP_SIZE, CROP_SIZE, 3)
     how = replace(QUICK, steps=1, learning_rate=1e-9)
     net = fit(how, patterns=patterns, begin=mapper)
     own = net.state_dict()

@@ -19,7 +19,7 @@ from stylehead.training.pose_generator import (
     posed,
     train_pose,
 )
-from stylehead.weights.networks import load_pose_generator
+from stylehead.weights.networks import load_network
 from tests.stand_ins.faces import Interrupting, face_track, mean_mesh, syllables, wave, without_face
 
 FILTERS = torch.from_numpy(mel_filters())
@@ -199,7 +199,7 @@ def train(data, folder, how=QUICK, reporter=None):
 @pytest.mark.usefixtures("small")
 def test_two_steps_write_a_file_that_is_read_back(data, tmp_path):
     path, metrics = train(data, tmp_path)
-    net = load_pose_generator(path)
+    net = load_network(PoseGenerator, path)
     assert net.config == SMALL
     assert isinstance(net, PoseGenerator)
     assert (metrics["clips"], metrics["people"]) == ("1", "1")
@@ -219,7 +219,7 @@ def test_a_resumed_training_ends_as_an_unbroken_one(data, tmp_path):
     listener = Interrupting(1000)
     resumed, _ = train(data, tmp_path / "two", how, listener)
     assert listener.left == 1000 - clips - 2
-    one, other = (load_pose_generator(path).state_dict() for path in (unbroken, resumed))
+    one, other = (load_network(PoseGenerator, path).state_dict() for path in (unbroken, resumed))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -237,7 +237,8 @@ def test_the_net_learns_a_steady_nod(tmp_path):
     save_clip(tmp_path / "clips" / "a.npz", clip(seconds=6.0))
     known = [posed(clip(seconds=6.0), FILTERS)]
     train(tmp_path, tmp_path, PoseTraining(steps=2, batch=4, window=20))
-    before = evaluate_pose(load_pose_generator(tmp_path / "pose.safetensors"), known)["held"]
+    short = load_network(PoseGenerator, tmp_path / "pose.safetensors")
+    before = evaluate_pose(short, known)["held"]
     longer = PoseTraining(steps=80, batch=4, window=20, learning_rate=0.02)
     path, _ = train(tmp_path, tmp_path / "longer", longer)
-    assert evaluate_pose(load_pose_generator(path), known)["held"] < before - 0.2
+    assert evaluate_pose(load_network(PoseGenerator, path), known)["held"] < before - 0.2

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from stylehead.errors import MediaError
-from stylehead.models.voice_filter import VoiceFilterConfig
+from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
 from stylehead.speech.mel import LOUDNESS, mel_filters
 from stylehead.speech.separation import N_FFT, SPAN
 from stylehead.training import voice_filter
@@ -18,7 +18,7 @@ from stylehead.training.voice_filter import (
     train_voice_filter,
     voice_losses,
 )
-from stylehead.weights.networks import load_voice_filter
+from stylehead.weights.networks import load_network
 from tests.stand_ins.faces import Interrupting, syllables
 
 FILTERS = torch.from_numpy(mel_filters(N_FFT, 80, SPAN))
@@ -168,7 +168,7 @@ def train(data, folder, how=QUICK, reporter=None):
 @pytest.mark.usefixtures("small")
 def test_two_steps_write_a_file_that_is_read_back(data, tmp_path):
     path, metrics = train(data, tmp_path)
-    net = load_voice_filter(path)
+    net = load_network(VoiceFilter, path)
     assert net.config == SMALL
     assert not net.training
     logits, _ = net(torch.rand(1, 10, 80))
@@ -186,7 +186,7 @@ def test_a_resumed_training_ends_as_an_unbroken_one(data, tmp_path):
     listener = Interrupting(1000)
     resumed, _ = train(data, tmp_path / "two", how, listener)
     assert listener.left == 1000 - 2
-    one, other = (load_voice_filter(path).state_dict() for path in (unbroken, resumed))
+    one, other = (load_network(VoiceFilter, path).state_dict() for path in (unbroken, resumed))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from stylehead.errors import WeightsError
 from stylehead.weights.manifest import HubFile, WebFile, WheelFile, parse
-from stylehead.weights.store import USUAL, is_there, place_of, read_manifest
+from stylehead.weights.store import is_there, place_of, read_manifest
 
 PLACE = Path("list.toml")
 SHA256 = "ab" * 32
@@ -32,7 +32,7 @@ config = {{ keypoints = 21 }}
 
 [own]
 file = "own.safetensors"
-role = "comes along"
+role = "built in"
 bytes = 7
 sha256 = "{SHA256}"
 licence = "MIT"
@@ -71,39 +71,45 @@ def test_an_unknown_hash_is_none_and_a_rounded_size_is_the_size():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "words"),
+    ("old", "new", "entry", "words"),
     [
-        ('role = "does something"\n', "", 3, "net lacks role"),
-        ('file = "net.pth"\n', "", 3, "lacks file"),
-        ("bytes = 5", "byts = 5", 6, "unknown key 'byts'"),
-        ("bytes = 5", "bytes = -5", 6, "bytes to -5, which should be a positive whole number"),
-        ("bytes = 5", 'bytes = "5"', 6, "positive whole number"),
-        ("bytes = 5", "bytes = true", 6, "positive whole number"),
-        (f'sha256 = "{SHA256}"', 'sha256 = "abc"', 7, "64 lower-case hexadecimal digits"),
-        (f'sha256 = "{SHA256}"', f'sha256 = "{SHA256.upper()}"', 7, "64 lower-case"),
-        (f'"{SHA256}"', f'"{SHA256}"\nsha256_start = "abababab"', 8, "says nothing more"),
-        ('commercial = "yes"', 'commercial = "maybe"', 9, "yes or no or unknown"),
-        ('format = "pth"', 'format = "pickle"', 11, "safetensors or pth"),
-        ('profile = "liveportrait"', 'profile = "liveportrai"', 12, "profile"),
-        ('profile = "liveportrait"\n', "", 3, "lacks profile"),
-        ('file = "net.pth"', 'file = "../net.pth"', 4, "a plain file name"),
-        ('file = "net.pth"', 'file = "/net.pth"', 4, "a plain file name"),
-        ('file = "net.pth"', 'file = ".."', 4, "a plain file name"),
-        ('file = "net.pth"', 'file = "own.safetensors"', 4, "the file name of own"),
-        ("https://example.org", "http://example.org", 13, "without https"),
-        ('revision = "main", ', "", 13, "should have the keys"),
-        ('member = "pack/net.pth"', "member = 3", 13, "should have the keys"),
-        ('two = "two."', "two = 2", 18, "a table of network = prefix"),
-        ("embedded = true", "embedded = false", 30, "true, or left out"),
-        ("embedded = true", 'embedded = true\nprofile = "speech"', 30, "neither sources nor"),
-        ("bytes = 7\n", "", 29, "embedded"),
-        ("config = {", 'instead_of = "nett"\nconfig = {', 19, "stands for nett, which is not"),
-        ("config = {", 'instead_of = "own"\nconfig = {', 19, "other sections than own"),
+        ('role = "does something"\n', "", "net", "field role: Field required"),
+        ('file = "net.pth"\n', "", "net", "field file: Field required"),
+        ("bytes = 5", "byts = 5", "net", "field byts: Unexpected"),
+        ("bytes = 5", "bytes = -5", "net", "field bytes: Input should be greater than 0"),
+        ("bytes = 5", 'bytes = "5"', "net", "field bytes: Input should be a valid integer"),
+        ("bytes = 5", "bytes = true", "net", "field bytes: Input should be a valid integer"),
+        (f'sha256 = "{SHA256}"', 'sha256 = "abc"', "net", "field sha256: String should match"),
+        (f'sha256 = "{SHA256}"', f'sha256 = "{SHA256.upper()}"', "net", "field sha256: String"),
+        (
+            f'"{SHA256}"',
+            f'"{SHA256}"\nsha256_start = "abababab"',
+            "net",
+            "field sha256_start: says",
+        ),
+        ('commercial = "yes"', 'commercial = "maybe"', "net", "field commercial: Input should be"),
+        ('format = "pth"', 'format = "pickle"', "net", "field format: Input should be"),
+        ('profile = "liveportrait"', 'profile = "liveportrai"', "net", "field profile: none of"),
+        ('profile = "liveportrait"\n', "", "net", "field profile: only embedded files"),
+        ('file = "net.pth"', 'file = "../net.pth"', "net", "field file: String should match"),
+        ('file = "net.pth"', 'file = "/net.pth"', "net", "field file: String should match"),
+        ('file = "net.pth"', 'file = ".."', "net", "field file: String should match"),
+        ('file = "net.pth"', 'file = "own.safetensors"', "net", "field file: another entry has"),
+        ("https://example.org", "http://example.org", "net", "field sources: an address without"),
+        ('revision = "main", ', "", "net", "field sources.0.revision: Field required"),
+        ('member = "pack/net.pth"', "member = 3", "net", "field sources.2.member: Input should be"),
+        ('{ url = "https', '{ address = "https', "net", "field sources.1: a source has one of"),
+        ('two = "two."', "two = 2", "net", "field sections.two: Input should be a valid string"),
+        ("embedded = true", "embedded = false", "own", "field profile: only embedded files"),
+        ("embedded = true", 'embedded = true\nprofile = "vid2vid"', "own", "field profile: only"),
+        ("bytes = 7\n", "", "own", "field embedded: needs bytes"),
+        ("config = {", 'instead_of = "nett"\nconfig = {', "net", "field instead_of: nett is not"),
+        ("config = {", 'instead_of = "own"\nconfig = {', "net", "field sections: differs from own"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(old, new, line, words):
+def test_a_mistake_is_told_with_its_entry_and_field(old, new, entry, words):
     text = changed(old, new)
-    with pytest.raises(WeightsError, match=rf"list\.toml, line {line}: .*{re.escape(words)}"):
+    with pytest.raises(WeightsError, match=rf"^list\.toml, entry {entry}, {re.escape(words)}"):
         parse(text, PLACE)
 
 
@@ -113,26 +119,37 @@ def test_what_is_no_toml_is_told_with_its_line():
 
 
 def test_what_is_no_table_is_told():
-    with pytest.raises(WeightsError, match="line 1: size is not a table"):
+    with pytest.raises(WeightsError, match="entry size, is not a table"):
         parse("size = 3\n" + GOOD, PLACE)
+
+
+def test_an_entry_cannot_be_changed():
+    net = parse(GOOD, PLACE)["net"]
+    with pytest.raises(AttributeError):
+        net.sha256 = None
+
+
+def test_the_list_is_understood_once_and_again_when_the_file_has_changed(tmp_path):
+    path = tmp_path / "list.toml"
+    path.write_text(GOOD)
+    first, second = read_manifest(path), read_manifest(path)
+    assert first["net"] is second["net"]
+    first.clear()  # what one caller does to its list is not seen by the next
+    assert set(read_manifest(path)) == {"net", "own"}
+    path.write_text(changed("bytes = 5", "bytes = 6"))
+    assert read_manifest(path)["net"].bytes == 6
 
 
 # ---- our own list ---------------------------------------------------------------------------
 
 ENTRIES = read_manifest()
+ENCODERS = ("whisper", "apc")
 
 
-def test_what_every_video_needs_is_listed():
-    assert {"face_landmarker", "face_model", "voice_filter", "pose", "whisper_tiny_en"} <= set(
-        ENTRIES
-    )
-    for encoder in ("whisper", "distilled", "apc"):
-        assert f"motion_{encoder}" in ENTRIES
-    usual = {name for name, entry in ENTRIES.items() if entry.profile in USUAL}
-    assert {name for name in usual if not ENTRIES[name].embedded} == {
-        "face_landmarker",
-        "whisper_tiny_en",
-    }
+def test_what_every_video_needs_is_inside_the_package():
+    needed = {"face_landmarker", "face_model", "voice_filter", "pose"}
+    needed |= {f"{network}_{name}" for network in ("encoder", "motion") for name in ENCODERS}
+    assert {name for name in needed if ENTRIES[name].embedded} == needed
 
 
 @pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry.embedded])

@@ -45,18 +45,14 @@ def speaking(angles=None, seed=0):
     return track, frames
 
 
-@pytest.fixture
-def filmed(monkeypatch):
-    def film(**how):
-        track, frames = speaking(**how)
-        monkeypatch.setattr(mouth_pairs.media, "read_frames", lambda path: iter(frames))
-        return Clip("someone.mp4", "someone", track, np.zeros(0, np.int16))
-
-    return film
+def filmed(**track_options):
+    """Return the frames of a clip, and the clip as it was tracked."""
+    track, frames = speaking(**track_options)
+    return frames, Clip("someone.mp4", "someone", track, np.zeros(0, np.int16))
 
 
-def test_sources_are_shut_and_targets_rise_to_wide_open(filmed):
-    clip = filmed()
+def test_sources_are_shut_and_targets_rise_to_wide_open():
+    _, clip = filmed()
     performance = recover_performance(clip.track)
     sources, targets, references = choose_frames(clip.track, performance)
     opening = mouth_opening(to_68(performance.mesh))
@@ -66,31 +62,31 @@ def test_sources_are_shut_and_targets_rise_to_wide_open(filmed):
     assert len(references) == 4
 
 
-def test_a_face_that_is_turned_away_gives_no_pairs(filmed):
+def test_a_face_that_is_turned_away_gives_no_pairs():
     angles = np.tile([0.0, 45.0, 0.0], (FRAMES, 1))
     angles[:, 1] += np.linspace(0, 3, FRAMES)
-    assert make_pairs("film", filmed(angles=angles)) is None
+    assert make_pairs(*filmed(angles=angles)) is None
 
 
-def test_a_moved_source_lies_where_the_film_shows_the_same(filmed):
-    pairs = make_pairs("film", filmed())
+def test_a_moved_source_lies_where_the_film_shows_the_same():
+    pairs = make_pairs(*filmed())
     skin = np.s_[8:20, 20:108]  # below the nose: the mouth's opening does not move it
     for warped, shown in zip(pairs.warped, pairs.filmed, strict=True):
         away = warped[skin][..., :2].astype(int) - shown[skin][..., :2]
         assert np.abs(away).mean() < 2
 
 
-def test_pairs_know_their_source(filmed):
-    clip = filmed()
+def test_pairs_know_their_source():
+    frames, clip = filmed()
     sources, *_ = choose_frames(clip.track, recover_performance(clip.track))
-    pairs = make_pairs("film", clip)
+    pairs = make_pairs(frames, clip)
     # A frame's blue tells its row; the last pairs are made of the targets themselves.
     moved = np.array([patch[12, 64, 2] for patch in pairs.warped[:-CLOSED_TARGETS]])
     np.testing.assert_array_equal(moved, 4 * np.array(sources)[pairs.source[: len(moved)]])
 
 
-def test_pairs_survive_a_file(filmed, tmp_path):
-    pairs = make_pairs("film", filmed())
+def test_pairs_survive_a_file(tmp_path):
+    pairs = make_pairs(*filmed())
     save_pairs(tmp_path / "pairs.npz", pairs)
     again = load_pairs(tmp_path / "pairs.npz")
     assert again.person == "someone"
@@ -109,7 +105,7 @@ def prepared(monkeypatch, tmp_path):
         films[f"{name}.mp4"] = frames
         clip = Clip(f"{name}.mp4", name, track, np.zeros(0, np.int16))
         save_clip(tmp_path / "clips" / f"{name}.mp4.npz", clip)
-    monkeypatch.setattr(mouth_pairs.media, "read_frames", lambda path: iter(films[path.name]))
+    monkeypatch.setattr(mouth_pairs, "read_frames", lambda path: iter(films[path.name]))
     count = prepare_pictures(tmp_path, tmp_path, reporter=RememberingReporter())
     return tmp_path, count
 
@@ -147,7 +143,7 @@ def test_a_mirrored_pair_is_the_mirror_of_everything(prepared):
     plain = batch_of(patches, [5])
     for seed in range(20):  # until one of them is mirrored
         generator = torch.Generator().manual_seed(seed)
-        turned = batch_of(patches, [5], how=still, generator=generator)
+        turned = batch_of(patches, [5], augmentation=still, generator=generator)
         if not torch.equal(turned.warped, plain.warped):
             break
     torch.testing.assert_close(turned.warped, plain.warped.flip(-1))
@@ -163,8 +159,8 @@ def test_disturbing_changes_both_pictures_alike(prepared):
     folder, _ = prepared
     patches = load_patches(folder, without=set())
     generator = torch.Generator().manual_seed(1)
-    how = Augmentation(jitter=0, grey=0, tint=0, blur=0)
-    batch = batch_of(patches, [3, 3, 3, 3], how=how, generator=generator)
+    augmentation = Augmentation(jitter=0, grey=0, tint=0, blur=0)
+    batch = batch_of(patches, [3, 3, 3, 3], augmentation=augmentation, generator=generator)
     shift = (batch.warped - batch.warped[:1]).mean((1, 2, 3))
     same = (batch.filmed - batch.filmed[:1]).mean((1, 2, 3))
     assert shift.abs().max() > 0.01
@@ -174,8 +170,10 @@ def test_disturbing_changes_both_pictures_alike(prepared):
 def test_grey_pairs_are_grey_throughout(prepared):
     folder, _ = prepared
     patches = load_patches(folder, without=set())
-    how = Augmentation(colour=0, grey=1.0)
-    batch = batch_of(patches, [3, 8], how=how, generator=torch.Generator().manual_seed(0))
+    augmentation = Augmentation(colour=0, grey=1.0)
+    batch = batch_of(
+        patches, [3, 8], augmentation=augmentation, generator=torch.Generator().manual_seed(0)
+    )
     for shown in (batch.warped, batch.filmed, batch.patterns):
         red, green, blue = shown.unbind(-3)
         torch.testing.assert_close(red, green)

@@ -1,0 +1,53 @@
+"""Recordings encoded once, so that many motions can be predicted from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylehead.media.audio import Sound, open_audio
+from stylehead.speech.listen import Listener, listen
+from stylehead.types import Speech, SpeechChunk
+from stylehead.weights.store import asset
+
+NEUTRAL_SPEECH = "neutral_speech.ogg"
+"""Asset: a minute of three synthesised voices, as a user's machine has no training data."""
+REPLAY_SECONDS = 40.0  # of the neutral speech that tuning hears; the remaining ones are for tests
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedSpeech:
+    """A recording whose voice is separated, encoded and measured, to be read any number of times.
+
+    It keeps 1.5 KB for each frame at 60 Hz, so it is for recordings of minutes.
+    """
+
+    seconds: float
+    chunks: tuple[SpeechChunk, ...]
+
+    @property
+    def features(self) -> Tensor:
+        """(T, F) speech features at 60 Hz."""
+        return torch.cat([chunk.features for chunk in self.chunks])
+
+    def replay(self) -> Speech:
+        """Return the recording as a stream from its beginning."""
+        return Speech(self.seconds, iter(self.chunks))
+
+
+def encode_speech(sound: Sound, listener: Listener) -> EncodedSpeech:
+    """Listen to a recording and keep all of it; raises MediaError for a silent one."""
+    speech = listen(sound, listener)
+    return EncodedSpeech(speech.seconds, tuple(speech.chunks))
+
+
+def replayed_speech() -> Sound:
+    """Return the neutral speech that tuning hears, so that what lips can say is not forgotten."""
+    return open_audio(asset(NEUTRAL_SPEECH), duration=REPLAY_SECONDS)
+
+
+def unheard_speech() -> Sound:
+    """Return the neutral speech that tuning never hears, to validate and to test on."""
+    return open_audio(asset(NEUTRAL_SPEECH), start=REPLAY_SECONDS)

@@ -1,0 +1,127 @@
+"""What finetune-style does with a style file: small networks, little speech, a given verdict."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stylehead.errors import StyleError, WeightsError
+from stylehead.finetuning import run as run_module
+from stylehead.finetuning.config import TransferConfig
+from stylehead.finetuning.holdout import HoldoutTest
+from stylehead.finetuning.run import finetune_style, tune
+from stylehead.options import TuningOptions
+from stylehead.style.file import load_style, save_style
+from stylehead.style.learn import STYLE_FPS
+from tests.stand_ins.faces import make_style, performed_motion
+
+CONFIG = TransferConfig(warm_up=2, steps=4, every=2, batch=2, window=60, frames=16)
+
+
+@pytest.fixture
+def tuning(small, spoken, tmp_path):
+    """Tune a style in the folder."""
+
+    def run(style):
+        test = HoldoutTest(networks=small.networks, neutral_speech=spoken, held_out=[style.motion])
+        return tune(style, [], [spoken.features], test, CONFIG, tmp_path)
+
+    return run
+
+
+def test_a_tuned_style_moves_the_face(small, recording, tuning, tmp_path):
+    tuned = tuning(make_style(performed_motion(8.0)))
+    assert tuned.tuning is not None
+    save_style(tuned, tmp_path / "tuned.style")
+    again = load_style(tmp_path / "tuned.style")
+    motions = [small.predict(recording, style, fps=STYLE_FPS) for style in (tuned, again)]
+    # Motion is kept in half precision: what is played of it differs by as much.
+    np.testing.assert_allclose(motions[0].landmarks, motions[1].landmarks, atol=2e-3)
+    assert (tmp_path / "log.csv").read_text().startswith("step,")
+
+
+def test_a_run_of_another_clip_is_not_gone_on_with(tuning):
+    tuning(make_style(performed_motion(8.0)))
+    with pytest.raises(WeightsError, match="other settings"):
+        tuning(replace(make_style(), provenance={"source_sha256": "cd" * 32}))
+
+
+# ---- the command ----------------------------------------------------------------------------
+
+
+class Stopping:
+    """A Ctrl-C that comes after so many questions, or never."""
+
+    def __init__(self, after=10**9):
+        self.left = after
+
+    def __enter__(self):
+        def asked():
+            self.left -= 1
+            return self.left < 0
+
+        return asked
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.fixture
+def work(small, recording, monkeypatch, tmp_path):
+    """Do the command's work on a style file and six seconds of speech, with a given verdict."""
+    save_style(make_style(performed_motion(9.0), name="sung"), tmp_path / "sung.style")
+    monkeypatch.setattr(run_module, "load_predictor", lambda *_, **__: small)
+    for speech in ("replayed_speech", "unheard_speech"):
+        monkeypatch.setattr(run_module, speech, lambda: recording)
+
+    def run(reasons=(), stopping=None, **choices):
+        monkeypatch.setattr(run_module, "rejection_reasons", lambda result: list(reasons))
+        options = TuningOptions(style=str(tmp_path / "sung.style"), steps=4, **choices)
+        output = tmp_path / "out.style"
+        return finetune_style([], output, options=options, stopping=stopping or Stopping())
+
+    return run
+
+
+def test_style_report_and_picture_are_written(work, tmp_path):
+    finetuned = work()
+    style = load_style(finetuned.path)
+    assert style.tuning is not None
+    assert float(style.provenance["held_out_style_distance"]) > 0
+    report = json.loads((tmp_path / "out.report.json").read_text())
+    assert report["rows"]["tuned"]["lmd"] is None
+    assert report["settings"]["steps"] == 4
+    assert set(report["lip_crossings"]) == {"un-tuned", "tuned"}
+    assert (tmp_path / "out.report.png").stat().st_size > 5000
+    assert not (tmp_path / "out.tuning").exists()
+    _, columns, rows = finetuned.table()
+    assert columns == ("", "un-tuned", "statistics", "tuned")
+    assert rows[0][0] == "sld"
+
+
+@pytest.mark.parametrize("dynamics", [True, False])
+def test_a_user_chooses_steps_and_dynamics(dynamics):
+    config = TransferConfig.from_options(TuningOptions(steps=7, dynamics=dynamics))
+    assert config.steps == 7
+    assert (config.dynamics > 0) == dynamics
+
+
+def test_a_rejected_style_is_not_written_unless_forced(work, tmp_path):
+    with pytest.raises(StyleError, match=r"out\.style is not written: it went away"):
+        work(reasons=["it went away"])
+    assert not (tmp_path / "out.style").exists()
+    report = json.loads((tmp_path / "out.report.json").read_text())
+    assert report["rejection_reasons"] == ["it went away"]
+    work(reasons=["it went away"], force=True, overwrite=True)
+    assert (tmp_path / "out.style").exists()
+
+
+def test_an_interrupted_work_keeps_its_checkpoint_and_goes_on(work, tmp_path):
+    with pytest.raises(StyleError, match="before it had learned"):
+        work(stopping=Stopping(after=1))
+    assert (tmp_path / "out.tuning" / "checkpoint.pt").exists()
+    resumed = load_style(work().path)
+    whole = load_style(work(overwrite=True).path)
+    for name, array in whole.tuning.arrays.items():
+        np.testing.assert_array_equal(resumed.tuning.arrays[name], array)

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import torch
+
+from stylehead.errors import MediaError
+from stylehead.finetuning.speech import (
+    REPLAY_SECONDS,
+    encode_speech,
+    replayed_speech,
+    unheard_speech,
+)
+from stylehead.speech.listen import listen, speech_features
+from tests.stand_ins.faces import Recording, predictor, syllables
+
+RECORDING = Recording(syllables(25.0))
+
+
+def test_encoded_speech_can_be_read_again_and_again():
+    listener = predictor().listener
+    speech = encode_speech(RECORDING, listener)
+    chunks = list(listen(RECORDING, listener).chunks)
+    assert len(chunks) > 1
+    for replay in (speech.replay(), speech.replay()):
+        assert replay.seconds == 25
+        for chunk, fresh in zip(replay.chunks, chunks, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(chunk, fresh, strict=True))
+
+
+def test_its_features_are_those_of_the_recording():
+    listener = predictor().listener
+    features = encode_speech(RECORDING, listener).features
+    assert torch.equal(features, speech_features(RECORDING, listener))
+
+
+def test_silence_is_refused():
+    with pytest.raises(MediaError, match="silent"):
+        encode_speech(Recording(0 * syllables(2.0)), predictor().listener)
+
+
+def test_what_tuning_hears_and_what_it_is_tested_on_do_not_meet():
+    assert replayed_speech().seconds == pytest.approx(REPLAY_SECONDS, abs=0.05)
+    assert unheard_speech().start == REPLAY_SECONDS
+    assert unheard_speech().seconds > 10
