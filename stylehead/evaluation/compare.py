@@ -133,7 +133,7 @@ def trivial_rows(reference: Floats) -> dict[str, Floats]:
     count = len(reference)
     return {
         "ground truth": reference,
-        "frozen face": np.repeat(reference[:1], count, 0),
+        "held first frame": np.repeat(reference[:1], count, 0),
         "mean face": np.repeat(reference.mean(0, keepdims=True), count, 0),
     }
 

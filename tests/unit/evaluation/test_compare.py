@@ -42,7 +42,7 @@ def test_a_video_is_at_no_distance_from_itself(clip: Path) -> None:
     rows = compare(clip, clip).measures.rows
     for name in ("LMD", "D-L", "D-V", "D-A", "SLD", "SLV", "SMD"):
         assert rows["result"][name].value == pytest.approx(0, abs=1e-9)
-        assert rows["frozen face"][name].value > 0
+        assert rows["held first frame"][name].value > 0
     assert rows["result"]["opening r"].value == pytest.approx(1)
     assert rows["result"]["opening lag, s"].value == 0
     assert rows["result"]["D-L"].half_interval is not None
@@ -158,4 +158,4 @@ def test_the_command_writes_table_page_and_csv(call: Command, clip: Path, tmp_pa
     rows = json.loads(done.stdout.splitlines()[-1])["rows"]
     assert rows["result"]["LMD"]["value"] == pytest.approx(0, abs=1e-9)
     assert page.exists()
-    assert table.read_text().startswith("measure,result,ground truth,frozen face,mean face")
+    assert table.read_text().startswith("measure,result,ground truth,held first frame,mean face")
