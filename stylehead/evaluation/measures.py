@@ -101,7 +101,8 @@ class Measures:
 def mean_measures(tables: Sequence[Measures]) -> Measures:
     """Average every number that all tables have, with an interval over the tables.
 
-    What is not a number in some table is left out of the mean. Notes are dropped.
+    What is not a number in some table is left out of the mean, which is NaN when nothing is left.
+    Notes are dropped.
     """
     rows: dict[str, dict[str, Measure]] = {}
     for row, first in tables[0].rows.items():
@@ -111,8 +112,8 @@ def mean_measures(tables: Sequence[Measures]) -> Measures:
                 continue
             values = np.array([measured[name].value for measured in numbers])
             values = values[np.isfinite(values)]
-            if len(values):
-                rows.setdefault(row, {})[name] = mean_with_interval(values)
+            mean = mean_with_interval(values) if len(values) else Measure(float("nan"))
+            rows.setdefault(row, {})[name] = mean
     return Measures(rows)
 
 
