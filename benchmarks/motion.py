@@ -25,8 +25,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from stylehead.errors import MediaError
 from stylehead.evaluation.baselines import Baselines
+from stylehead.evaluation.measures import mean_with_interval
 from stylehead.evaluation.metrics import FRAME_METRICS
-from stylehead.evaluation.ravdess import FACE_WIDTH, OPEN
+from stylehead.evaluation.mouth import SILENT_GATE, silence_leak
+from stylehead.evaluation.ravdess import FACE_WIDTH
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.media.audio import Sound, open_audio
@@ -152,8 +154,8 @@ def validate(speaker: Speaker, lag: int, offsets: Floats, voice: Floats) -> list
     pixels = [(NEUTRAL + one)[..., :2].astype(np.float64) for one in (wanted, offsets)]
     scale = FACE_WIDTH / float(np.ptp(NEUTRAL[:, 0]))
     frame = [metric(pixels[0] * scale, pixels[1] * scale) for metric in FRAME_METRICS.values()]
-    silent = voice < 0.05
-    leak = 100 * float((made[silent] > OPEN).mean()) if silent.sum() > 6 else float("nan")
+    silent = voice < SILENT_GATE
+    leak = 100 * silence_leak(made, silent) if silent.sum() > 6 else float("nan")
     return [best, at, *frame, float(made.std() / real.std()), leak]
 
 
@@ -175,10 +177,8 @@ def shown(values: Floats, digits: int = 2) -> str:
     values = values[np.isfinite(values)]
     if not len(values):
         return ""
-    rng = np.random.default_rng(0)
-    means = values[rng.integers(len(values), size=(2000, len(values)))].mean(1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return f"{values.mean():.{digits}f} ±{(high - low) / 2:.{digits}f}"
+    measure = mean_with_interval(values, resamples=2000)
+    return f"{measure.value:.{digits}f} ±{measure.half_interval or 0:.{digits}f}"
 
 
 # ---- leaks ----------------------------------------------------------------------------------
@@ -240,7 +240,8 @@ def report(
         samples = samples * np.float32(max(1.0, 0.02 / loud))  # a quiet room, turned up
         with sound_of(samples) as sound:
             made = opening(models.unstyled(sound, FPS).landmarks[0])
-        leaks.append(100 * float((made[rows[number] if rows else slice(None)] > OPEN).mean()))
+        made = made[rows[number] if rows else slice(None)]
+        leaks.append(100 * silence_leak(made, np.ones(len(made), bool)))
     if leaks:
         print(f"{name}\t{len(leaks)} sounds\t{np.mean(leaks):.2f}\t({max(leaks):.1f})")
 

@@ -1,4 +1,4 @@
-"""Terminal talk: progress, tables, results and errors; the only importer of rich."""
+"""The terminal: progress, tables, results and errors; the only importer of rich."""
 
 from __future__ import annotations
 
@@ -11,22 +11,33 @@ from collections.abc import Generator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from stylehead.errors import StyleheadError
 
-_talk = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-_data = Console(highlight=False, soft_wrap=True, emoji=False)
+_stderr = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+_stdout = Console(highlight=False, soft_wrap=True, emoji=False)
 _quiet = False
 
 
 def configure(*, quiet: bool, verbose: bool) -> None:
-    """Set how much is said: nothing but errors, or also what libraries log."""
+    """Set how much is printed: nothing but errors, or also log messages."""
     global _quiet
     _quiet = quiet
-    level = logging.DEBUG if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(name)s: %(message)s", stream=sys.stderr)
+    # Not by basicConfig: it does nothing the second time, when -v stands after the command's name.
+    logging.getLogger().setLevel(logging.DEBUG if verbose else logging.WARNING)
     if verbose:  # other people's libraries only talk from here up
         for name in ("numba", "PIL", "matplotlib"):
             logging.getLogger(name).setLevel(logging.INFO)
@@ -34,20 +45,20 @@ def configure(*, quiet: bool, verbose: bool) -> None:
 
 def result(text: str) -> None:
     """Print one result on stdout, where another program may read it."""
-    _data.file.write(f"{text}\n")  # rich would turn tabs into spaces
-    _data.file.flush()
+    _stdout.file.write(f"{text}\n")  # rich would turn tabs into spaces
+    _stdout.file.flush()
 
 
 def say(message: str) -> None:
     """Tell one fact on stderr."""
     if not _quiet:
-        _talk.print(escape(message))
+        _stderr.print(escape(message))
 
 
 def error(failure: StyleheadError) -> None:
     """Print what is wrong and what to do, in one line."""
     problem = escape(str(failure).replace("\n", " "))
-    _talk.print(f"[bold red]Error:[/] {problem} {escape(failure.remedy)}")
+    _stderr.print(f"[bold red]Error:[/] {problem} {escape(failure.remedy)}")
 
 
 def debugging() -> bool:
@@ -59,33 +70,36 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     """Print a table on stderr."""
     if _quiet:
         return
-    _talk.print(_drawn(title, columns, rows))
+    _stderr.print(_table(title, columns, rows))
 
 
 def draws() -> bool:
     """Return whether results are read by a person, on a terminal."""
-    return _data.is_terminal
+    return _stdout.is_terminal
 
 
 def drawing(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table that is the result itself on stdout."""
-    _data.print(_drawn(title, columns, rows))
+    _stdout.print(_table(title, columns, rows))
 
 
-def _drawn(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    shown = Table(title=title, title_justify="left", title_style="bold")
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    drawn = Table(title=title, title_justify="left", title_style="bold")
     for number, column in enumerate(columns):
-        shown.add_column(column, no_wrap=number == 0)  # names are to be copied
+        drawn.add_column(column, no_wrap=number == 0)  # names are to be copied
     for row in rows:
-        shown.add_row(*(escape(cell) for cell in row))
-    return shown
+        drawn.add_row(*(escape(cell) for cell in row))
+    return drawn
 
 
 class _Lines:
     """Progress as plain lines: one at the start of a stage, then one every ten seconds."""
 
     def __init__(self) -> None:
-        self._stage, self._total, self._done, self._next, self._began = "", None, 0, 0.0, 0.0
+        self._stage = ""
+        self._total: int | None = None
+        self._done = 0
+        self._began = self._next = 0.0  # seconds of the monotonic clock
 
     def start(self, stage: str, total: int | None) -> None:
         self._stage, self._total, self._done = stage, total, 0
@@ -111,7 +125,7 @@ class _Bars:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = None
+        self._task: TaskID | None = None
 
     def start(self, stage: str, total: int | None) -> None:
         if self._task is not None:
@@ -127,20 +141,17 @@ class _Bars:
             self._progress.console.print(escape(message))
 
 
-class _Speed(TextColumn):
-    def __init__(self) -> None:
-        super().__init__("{task.speed}")
+class _Speed(ProgressColumn):
+    """Steps a second; nothing before the first."""
 
-    def render(self, task):  # pyright: ignore
-        from rich.text import Text
-
+    def render(self, task: Task) -> Text:
         return Text(f"{task.speed:.0f} /s" if task.speed else "")
 
 
 @contextlib.contextmanager
 def progress() -> Generator[_Lines | _Bars]:
     """Yield a reporter: a live bar on a terminal, plain lines elsewhere."""
-    if not _talk.is_terminal or _quiet:
+    if not _stderr.is_terminal or _quiet:
         yield _Lines()
         return
     columns = (
@@ -150,5 +161,5 @@ def progress() -> Generator[_Lines | _Bars]:
         _Speed(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_talk, transient=True) as bars:
+    with Progress(*columns, console=_stderr, transient=True) as bars:
         yield _Bars(bars)

@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 from stylehead.cli.options import takes
-from stylehead.errors import StyleheadError, missing_library
+from stylehead.errors import DeviceError, MediaError, StyleheadError, missing_library
 from stylehead.version import __version__
 from stylehead.weights.store import PACKAGE, home, place_of, read_manifest, resolve
 
@@ -23,12 +23,12 @@ TRIAL = 2.0  # seconds of video
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One check: what was found, and the remedy when it is not good."""
+class Check:
+    """The outcome of one check, and the remedy when it is not good."""
 
     name: str
     good: bool
-    found: str
+    message: str
     remedy: str = ""
 
 
@@ -37,18 +37,21 @@ def doctor() -> None:
     """Check this machine: libraries, device, model files, disk, and a two-second trial."""
     from stylehead.cli import console
 
-    findings = examine()
+    results = run_checks()
     console.table(
         "stylehead doctor",
-        ("", "check", "found", "remedy"),
-        [("ok" if f.good else "FAIL", f.name, f.found, f.remedy) for f in findings],
+        ("", "check", "result", "remedy"),
+        [
+            ("ok" if check.good else "FAIL", check.name, check.message, check.remedy)
+            for check in results
+        ],
     )
-    if not all(finding.good for finding in findings):
+    if not all(check.good for check in results):
         raise typer.Exit(1)
     console.result("All well.")
 
 
-def examine() -> list[Finding]:
+def run_checks() -> list[Check]:
     """Run every check; one that fails does not keep the others from running."""
     checks: dict[str, Callable[[], str]] = {
         "Python": _python,
@@ -59,18 +62,18 @@ def examine() -> list[Finding]:
         "disk": _disk,
         "two-second trial": _trial,
     }
-    findings = [Finding("stylehead", True, f"{__version__} at {PACKAGE}")]
+    results = [Check("stylehead", True, f"{__version__} at {PACKAGE}")]
     for name, check in checks.items():
         try:
-            findings.append(Finding(name, True, check()))
+            results.append(Check(name, True, check()))
         except StyleheadError as failure:
-            findings.append(Finding(name, False, str(failure), failure.remedy))
+            results.append(Check(name, False, str(failure), failure.remedy))
         except (ImportError, OSError) as failure:
             remedy = "Install stylehead again: pip install -c constraints.txt ."
             if ".so" in str(failure):
                 remedy = missing_library(failure).remedy
-            findings.append(Finding(name, False, str(failure), remedy))
-    return findings
+            results.append(Check(name, False, str(failure), remedy))
+    return results
 
 
 def _python() -> str:
@@ -89,7 +92,7 @@ def _codecs() -> str:
 
     missing = missing_encoders()
     if missing:
-        raise StyleheadError(
+        raise DeviceError(
             f"PyAV lacks {', '.join(missing)}.", remedy="pip install --force-reinstall av"
         )
     return "H.264 and AAC encoders are there"
@@ -116,16 +119,14 @@ def _disk() -> str:
     folder = home()
     while not folder.exists():
         folder = folder.parent
-    free = {str(place): shutil.disk_usage(place).free for place in (folder, Path.cwd())}
-    short = [place for place, bytes_free in free.items() if bytes_free < DISK_NEEDED]
+    free = {str(path): shutil.disk_usage(path).free for path in (folder, Path.cwd())}
+    short = [path for path, bytes_free in free.items() if bytes_free < DISK_NEEDED]
     if short:
-        raise StyleheadError(
+        raise MediaError(
             f"Less than {DISK_NEEDED / 1e6:.0f} MB free at {', '.join(short)}.",
             remedy="Make room, or set STYLEHEAD_HOME to another disk.",
         )
-    return ", ".join(
-        f"{place}: {bytes_free / 1e9:.1f} GB free" for place, bytes_free in free.items()
-    )
+    return ", ".join(f"{path}: {bytes_free / 1e9:.1f} GB free" for path, bytes_free in free.items())
 
 
 def _trial() -> str:
@@ -135,8 +136,8 @@ def _trial() -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         image, audio = demo_files()
-        began = time.perf_counter()
+        start = time.perf_counter()
         options = Options(duration=TRIAL, crop=True, fps=25)
-        done = pipeline.animate(image, audio, Path(folder) / "trial.mp4", options=options)
-        took = time.perf_counter() - began
-    return f"{len(done.motion)} frames in {took:.1f} s ({sys.executable})"
+        result = pipeline.animate(image, audio, Path(folder) / "trial.mp4", options=options)
+        seconds = time.perf_counter() - start
+    return f"{len(result.motion)} frames in {seconds:.1f} s ({sys.executable})"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stylehead.cli.options import JsonOpt, StyleOpt, takes
 from stylehead.options import Compute, Encoding, Overwrite
 
+if TYPE_CHECKING:
+    from stylehead.evaluation.measures import Measures
+
 evaluate_app = typer.Typer(pretty_exceptions_enable=False)
 
 
 @evaluate_app.callback(invoke_without_command=True)
 @takes(choice=Overwrite)
-def evaluate(
+def evaluate_command(
     context: typer.Context,
     choice: Overwrite,
     result: Annotated[
@@ -35,7 +38,7 @@ def evaluate(
         Path | None, typer.Option("--landmarks", help="Tracked landmarks for --motion (npz).")
     ] = None,
     page: Annotated[Path | None, typer.Option("--html", help="Also write a report page.")] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Also write the table.")] = None,
+    table: Annotated[Path | None, typer.Option("--csv", help="Also write the table.")] = None,
     json: JsonOpt = False,
 ) -> None:
     """Measure a result against a reference recording or against a style's video.
@@ -51,38 +54,35 @@ def evaluate(
     if context.invoked_subcommand:
         return
     from stylehead.cli import console
-    from stylehead.evaluation.run import measure, motion_rows
 
-    if motion and landmarks and not (result or reference or style_video or page):
-        for row in motion_rows(motion, landmarks):
-            console.result("\t".join(row))
+    if motion and landmarks and not (result or reference or style_video or page or table):
+        from stylehead.evaluation.ravdess import measure_motion
+        from stylehead.motion.file import load_motion
+
+        _print(measure_motion(load_motion(motion), landmarks).transposed(), "row", json=json)
         return
     if result is None or (reference is None) == (style_video is None) or motion or landmarks:
         raise typer.BadParameter(
             "give --result with --reference or --style-video, or --motion with --landmarks."
         )
+    from stylehead.evaluation.run import evaluate
+
     with console.progress() as reporter:
-        measured = measure(
+        measures = evaluate(
             result,
-            reference,
-            style_video,
+            reference=reference,
+            style_video=style_video,
             page=page,
-            csv=csv,
+            table=table,
             overwrite=choice.overwrite,
             reporter=reporter,
         )
-    for note in measured.notes:
-        console.say(f"Note: {note}")
-    if json:
-        console.result(measured.as_json())
-        return
-    for row in measured.lines():
-        console.result("\t".join(row))
+    _print(measures, "measure", json=json)
 
 
 @evaluate_app.command("ravdess")
 @takes(compute=Compute, encoding=Encoding)
-def evaluate_ravdess(
+def ravdess_command(
     compute: Compute,
     encoding: Encoding,
     root: Annotated[
@@ -101,19 +101,27 @@ def evaluate_ravdess(
 ) -> None:
     """Run the paper's benchmark: on videos (Tables 1 and 2), or on landmark files (motion only)."""
     from stylehead.cli import console
-    from stylehead.evaluation.run import ravdess_rows
+    from stylehead.evaluation.run import evaluate_ravdess
 
     with console.progress() as reporter:
-        rows, note = ravdess_rows(
+        measures = evaluate_ravdess(
             root,
-            actor,
-            cache,
-            style,
-            compute.device,
-            encoding.encoder,
+            actors=actor,
+            cache=cache,
+            style=style,
+            device=compute.device,
+            encoder=encoding.encoder,
             per_actor=per_actor,
             reporter=reporter,
         )
-    for row in rows:
-        console.result("\t".join(row))
-    console.say(note)
+    _print(measures.transposed(), "method", json=False)
+
+
+def _print(measures: Measures, corner: str, *, json: bool) -> None:
+    """Print a table on stdout, tab-separated or as JSON, and its notes on stderr."""
+    from stylehead.cli import console
+
+    for note in measures.notes:
+        console.say(f"Note: {note}")
+    for line in [measures.to_json()] if json else map("\t".join, measures.table(corner)):
+        console.result(line)

@@ -12,6 +12,9 @@ from stylehead.speech.mel import context, frame_rows
 from stylehead.types import MOTION_FPS, Floats
 from stylehead.weights.store import resolve
 
+NEUTRAL_FACE = "neutral face"
+"""Row of a face that does not move at all: the person's neutral one."""
+
 
 class Baselines:
     """Mean motion, loudness and ridge regression, learned from the same clips as the model."""
@@ -31,7 +34,7 @@ class Baselines:
         ridge = context(rows) @ self._arrays["ridge_in"] @ self._arrays["ridge_out"]
         ridge += self._arrays["ridge_mean"]
         return {
-            "frozen face": np.zeros((frames, 68, 3), np.float32),
+            NEUTRAL_FACE: np.zeros((frames, 68, 3), np.float32),
             "mean mouth motion": np.repeat(self._arrays["mean"].reshape(1, 68, 3), frames, 0),
             "loudness -> jaw": jaw[times].reshape(-1, 68, 3),
             "ridge from log-mel": ridge[times].reshape(-1, 68, 3),

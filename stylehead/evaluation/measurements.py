@@ -11,6 +11,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from stylehead.errors import MediaError
+from stylehead.evaluation.mouth import excess_opening, silence_leak
 from stylehead.evaluation.sharpness import cpbd
 from stylehead.face.geometry import angles_from_rotation, face_crop
 from stylehead.face.landmarks import interocular, mouth_opening, to_68
@@ -24,25 +25,23 @@ from stylehead.tracking.detector import faces_in, landmarker
 from stylehead.types import SPEECH_RATE, Face, FaceTrack, Floats, Pixels
 
 FPS = Fraction(30000, 1001)
-"""The rate the authors' scripts compare at (method notes, 9.2)."""
+"""The rate the authors' scripts compare at."""
 SIDE = 512
 """Pixels of the square frame landmarks are counted in, aspect ignored as by the authors."""
 SHARPNESS_FRAMES = 12  # spread over the video, on which CPBD is taken
 MOUTH_CROP, FACE_CROP = 48, 64  # pixels of the aligned crops that steadiness is measured on
 SEAM_SIDE = 256  # pixels the frame is scaled to before a seam is looked for
 HIGHEST_MOTION = 5.0  # Hz above which landmark motion counts as jitter
-VOICED, QUIET = -30.0, -42.0  # dB under the loud parts
+VOICED_LEVEL, SILENT_LEVEL = -30.0, -42.0  # dB under the loud parts
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class VideoMeasurements:
     """One video, measured."""
 
     name: str
     landmarks: Floats
     """(T, 68, 2) pixels of a SIDE x SIDE frame at FPS; gaps bridged."""
-    found: Floats
-    """(T,) share of frames with a face around each moment."""
     opening: Floats
     """(T,) mouth opening, interocular."""
     angles: Floats
@@ -68,28 +67,27 @@ def measure_video(path: Path, *, reporter: Reporter = SILENT) -> VideoMeasuremen
     landmarks = _at(track.seconds[rows], flat, times)
     opening = mouth_opening(landmarks) / interocular(landmarks)
     level = _level(path, times)
-    numbers = style_statistics(motion)
-    kept = {
-        "blinks a minute": numbers["blinks_per_minute"],
-        "pitch range, degrees": numbers["pitch_range_degrees"],
-        "yaw range, degrees": numbers["yaw_range_degrees"],
-        "roll range, degrees": numbers["roll_range_degrees"],
-        "mouth opening range": numbers["mouth_opening_range"],
+    statistics = style_statistics(motion)
+    numbers = {
+        "blinks a minute": statistics["blinks_per_minute"],
+        "pitch range, degrees": statistics["pitch_range_degrees"],
+        "yaw range, degrees": statistics["yaw_range_degrees"],
+        "roll range, degrees": statistics["roll_range_degrees"],
+        "mouth opening range": statistics["mouth_opening_range"],
         "face found": float(track.found.mean()),
         "jitter": jitter(landmarks),
     }
-    kept |= _looks(path, track)
+    numbers |= _appearance_measures(path, track)
     if level is not None:
-        kept |= _sound_measures(opening, level)
+        numbers |= _sound_measures(opening, level)
     return VideoMeasurements(
-        path.name,
-        landmarks,
-        _at(track.seconds, track.found.astype(np.float64), times),
-        opening,
-        _at(track.seconds, angles, times),
-        level,
-        1 / float(np.median(np.diff(track.seconds))),
-        kept,
+        name=path.name,
+        landmarks=landmarks,
+        opening=opening,
+        angles=_at(track.seconds, angles, times),
+        level=level,
+        rate=1 / float(np.median(np.diff(track.seconds))),
+        numbers=numbers,
     )
 
 
@@ -106,7 +104,10 @@ def jitter(landmarks: Floats) -> float:
 
 
 def lag_of(a: Floats, b: Floats, reach: float = 0.4) -> tuple[float, float]:
-    """Return the best correlation of two curves at FPS and by how many seconds b comes later."""
+    """Return the best correlation of two curves (T,) at FPS, and by how many seconds b is later.
+
+    Lags up to `reach` seconds are tried; both are NaN when a curve does not move.
+    """
     most = round(reach * FPS)
     best, at = -2.0, 0
     for lag in range(-most, most + 1):
@@ -139,18 +140,21 @@ def _level(path: Path, times: Floats) -> Floats | None:
 
 
 def _sound_measures(opening: Floats, level: Floats) -> dict[str, float]:
-    shut = np.percentile(opening, 5)
-    silent, voiced = level < QUIET, level > VOICED
+    shut = float(np.percentile(opening, 5))
+    silent, voiced = level < SILENT_LEVEL, level > VOICED_LEVEL
     _, offset = lag_of(np.maximum(level, -40), opening)
     return {
-        "silence leak": float((opening[silent] > shut + 0.03).mean()) if silent.any() else np.nan,
-        "opening while voiced": float((opening[voiced] - shut).mean()) if voiced.any() else np.nan,
+        "silence leak": silence_leak(opening, silent, shut=shut),
+        "opening while voiced": excess_opening(opening, voiced, reference=shut),
         "picture after sound, s": offset,
     }
 
 
-def _looks(path: Path, track: FaceTrack) -> dict[str, float]:
-    """Return CPBD, mouth flicker, likeness to the first frame and seam, in one pass."""
+def _appearance_measures(path: Path, track: FaceTrack) -> dict[str, float]:
+    """Return CPBD, mouth flicker, likeness to the first frame and seam, in one pass.
+
+    The frames are read again: which of them CPBD is taken on is known once all are tracked.
+    """
     chosen = set(np.linspace(0, len(track.seconds) - 1, SHARPNESS_FRAMES).astype(int).tolist())
     sharp: list[float] = []
     flicker: list[float] = []
@@ -184,7 +188,7 @@ def _looks(path: Path, track: FaceTrack) -> dict[str, float]:
 
 
 class SeamMeter:
-    """Finds the border of a part that was pasted into a still picture.
+    """The border of a part that was pasted into a still picture.
 
     Inside it pixels change over time, outside they do not: a visible border is a straight line
     along which the deviation over time jumps. Unit: grey levels of deviation; lower is better.
@@ -196,7 +200,7 @@ class SeamMeter:
         self._squares = np.zeros((SEAM_SIDE, SEAM_SIDE))
 
     def add(self, grey: Pixels) -> None:
-        """AlignedFeatures the next frame (H, W)."""
+        """Take the next frame (H, W)."""
         small = cv2.resize(grey, (SEAM_SIDE, SEAM_SIDE), interpolation=cv2.INTER_AREA)
         self._count += 1
         self._sum += small
@@ -227,8 +231,8 @@ def _aligned(grey: Pixels, ends: Floats, size: int) -> Floats:
     return np.asarray(crop, np.float64)
 
 
-def worst_moments(path: Path, seconds: list[float], side: int = 200) -> list[Pixels]:
-    """Return the face crops of a video nearest to given times."""
+def face_crops_at(path: Path, seconds: list[float], side: int = 200) -> list[Pixels]:
+    """Return the face (side, side, 3) of a video at given times, where one is seen."""
     crops: list[Pixels] = []
     with landmarker(video=False) as task:
         for moment in seconds:

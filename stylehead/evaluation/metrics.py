@@ -1,4 +1,4 @@
-"""The paper's landmark metrics and their windowed style forms (method notes, 9).
+"""The paper's landmark metrics and their windowed style forms (paper, Eq. 10; Tables 1 and 2).
 
 Landmarks are (T, 68, 2) in pixels; every metric is lower-is-better and 0 for equal inputs.
 Distances in percent are relative to the width of the face in each frame; LMD is in pixels, so the

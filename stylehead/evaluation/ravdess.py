@@ -1,4 +1,4 @@
-"""The RAVDESS motion benchmark: tracked landmarks against what the model makes of the sound.
+"""The RAVDESS benchmark: of motion against tracked landmarks, and of whole videos.
 
 RAVDESS (CC BY-NC-SA 4.0) is for benchmarks only, the paper's own rule: nothing is learned from it,
 and no checkpoint is chosen on it.
@@ -9,26 +9,32 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from stylehead import files, pipeline
 from stylehead.errors import FaceError, MediaError
-from stylehead.evaluation.baselines import Baselines
-from stylehead.evaluation.compare import Cell, compare
+from stylehead.evaluation.baselines import NEUTRAL_FACE, Baselines
+from stylehead.evaluation.compare import compare
+from stylehead.evaluation.measurements import FPS
+from stylehead.evaluation.measures import Measure, Measures, mean_measures
 from stylehead.evaluation.metrics import FRAME_METRICS, style_distance
+from stylehead.evaluation.mouth import (
+    SILENT_GATE,
+    VOICED_GATE,
+    excess_opening,
+    opening_correlation,
+    silence_leak,
+)
 from stylehead.face.geometry import align
 from stylehead.face.landmarks import RIGID, interocular, mouth_opening
 from stylehead.face.performance import NEUTRAL_SHARE, SHUT_SHARE
-from stylehead.media.audio import Sound, open_audio
+from stylehead.media.audio import open_audio
 from stylehead.media.image import write_image
 from stylehead.media.video import read_frames
 from stylehead.motion.finishing import at_rate
-from stylehead.motion.stream import UnstyledMotion
 from stylehead.options import Options
 from stylehead.pipeline import Predictor, extract_style
 from stylehead.progress import SILENT, Reporter, track
@@ -36,12 +42,10 @@ from stylehead.types import Floats, Motion, Style
 
 log = logging.getLogger(__name__)
 
-FPS = Fraction(30000, 1001)
 FACE_WIDTH = 128.0
 """Pixels of the frontal face that LMD is counted in: a quarter of the paper's 512-pixel frame."""
 CONFIDENT = 0.8  # tracker's confidence that a frame needs
-SEEN_LEAST = 0.9  # share of confident frames that a clip needs
-OPEN = 0.03  # interocular of inner-lip gap above the person's shut mouth that counts as open
+CONFIDENT_LEAST = 0.9  # fraction of confident frames that a clip needs
 PUBLISHED: dict[str, tuple[float, float, float, float, float, float, float]] = {
     "MakeItTalk": (2.28, 2.78, 0.88, 14.52, 3.00, 0.94, 5.03),
     "PC-AVS": (3.22, 3.27, 0.86, 36.84, 3.58, 0.93, 7.28),
@@ -52,12 +56,14 @@ PUBLISHED: dict[str, tuple[float, float, float, float, float, float, float]] = {
     "the paper": (1.83, 2.65, 0.83, 10.53, 2.84, 0.89, 4.26),
 }
 """LMD, D-L, D-V, D-A, SLD, SLV, SMD of the paper's Tables 1 and 2."""
-COLUMNS = (*FRAME_METRICS, "SLD", "SLV", "SMD", "opening r", "silence leak", "excess opening")
-"""The last three: correlation of the mouth's opening with the actor's; share of silent frames with
-the mouth open; mean opening in voiced frames beyond the actor's, hundredths of the interocular."""
+PUBLISHED_COLUMNS = (*FRAME_METRICS, "SLD", "SLV", "SMD")
+COLUMNS = (*PUBLISHED_COLUMNS, "opening r", "silence leak", "excess opening")
+"""The last three: correlation of the mouth's opening with the actor's; fraction of silent frames
+with the mouth open; mean opening in voiced frames beyond the actor's, hundredths of the
+interocular."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Recording:
     """One clip of the benchmark: how the actor moved, and the sound on disk."""
 
@@ -70,84 +76,58 @@ class Recording:
     sound: Path
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scores:
-    """One row of the table: (clips, columns), its name, and the actor of each clip."""
-
-    name: str
-    values: Floats
-    actors: tuple[str, ...]
-
-    def mean(self) -> Floats:
-        """Return the mean over clips of each column."""
-        return _nan_mean(self.values)
-
-    def by_actor(self) -> list[Scores]:
-        """Return the row split by actor."""
-        split: list[Scores] = []
-        for actor in sorted(set(self.actors)):
-            rows = [row for row, one in enumerate(self.actors) if one == actor]
-            name = f"{self.name}, actor {actor}"
-            split.append(Scores(name, self.values[rows], (actor,) * len(rows)))
-        return split
-
-    def interval(self, seed: int = 0) -> Floats:
-        """Return half the width of a 95 % bootstrap interval of each mean."""
-        rng = np.random.default_rng(seed)
-        rows = rng.integers(len(self.values), size=(1000, len(self.values)))
-        means = np.stack([_nan_mean(self.values[row]) for row in rows])
-        low, high = np.percentile(means, [2.5, 97.5], axis=0)
-        return (high - low) / 2
-
-
-def _nan_mean(values: Floats) -> Floats:
-    """Mean over clips of what is a number; NaN where nothing is."""
-    numbers = np.isfinite(values)
-    total = np.where(numbers, values, 0).sum(0)
-    return np.where(numbers.any(0), total / np.maximum(numbers.sum(0), 1), np.nan)
-
-
 def actor_of(name: str) -> str:
     """Return the last field of a RAVDESS file name without its ending: the actor's number."""
     return name.split("-")[-1]
 
 
-def read_recordings(root: Path) -> list[Recording]:
+def read_recordings(root: Path, actors: list[str] | None = None) -> list[Recording]:
     """Read landmark files (`landmarks_mm` (T, 68, 3), `confidence`) with their sound beside them.
 
-    Clips the tracker was not sure of are left out, which is logged. Raises MediaError for a folder
-    without any.
+    Of all actors or of some. Clips the tracker was not sure of are left out, which is logged.
+    Raises MediaError when none is left.
     """
-    found: list[Recording] = []
+    recordings: list[Recording] = []
     for path in sorted(root.glob("*.npz")):
+        if actors and actor_of(path.stem) not in actors:
+            continue
         with np.load(path) as arrays:
-            points, sure = arrays["landmarks_mm"], arrays["confidence"] >= CONFIDENT
-        sounds = [path.with_suffix(end) for end in (".flac", ".wav")]
-        sound = next((one for one in sounds if one.exists()), None)
-        if sound is None or sure.mean() < SEEN_LEAST:
-            log.warning("%s left out: %s", path.name, "no sound" if sound is None else "unsure")
+            points, confident = arrays["landmarks_mm"], arrays["confidence"] >= CONFIDENT
+        sound = next(
+            (s for end in (".flac", ".wav") if (s := path.with_suffix(end)).exists()), None
+        )
+        if sound is None or confident.mean() < CONFIDENT_LEAST:
+            log.warning("%s left out: %s", path.name, "unsure" if sound else "no sound")
             continue
         offsets, neutral = frontal_motion(points)
-        found.append(Recording(path.stem, actor_of(path.stem), offsets, neutral, sound))
-    if not found:
-        raise MediaError(
-            f"{root} holds no landmark files with sound.",
-            remedy="Give a folder of NAME.npz with NAME.flac or NAME.wav.",
+        recordings.append(
+            Recording(
+                name=path.stem,
+                actor=actor_of(path.stem),
+                landmarks=offsets,
+                neutral=neutral,
+                sound=sound,
+            )
         )
-    return found
+    if not recordings:
+        raise MediaError(
+            f"{root} holds no landmark files with sound, or none of these actors.",
+            remedy="Give a folder of NAME.npz with NAME.flac or NAME.wav, and actors in it.",
+        )
+    return recordings
 
 
 def frontal_motion(points: Floats) -> tuple[Floats, Floats]:
-    """AlignedFeatures head pose off tracked points (T, 68, 3): offsets (T, 68, 3) and neutral (68, 3).
+    """Take head pose off tracked points (T, 68, 3): offsets (T, 68, 3) and the neutral (68, 3).
 
-    The neutral face is the mean of the frames with the mouth most shut that are nearest to the
-    clip's median face.
+    Both in head space, in interocular distances of the neutral. The neutral face is the mean of the
+    frames with the mouth most shut that are nearest to the clip's median face.
     """
     rigid = list(RIGID)
     neutral = points[0] - points[0][rigid].mean(0)
     heads = points
     for _ in range(3):
-        heads = np.stack([align(neutral[rigid], one[rigid]).undo(one) for one in points])
+        heads = np.stack([align(neutral[rigid], face[rigid]).undo(face) for face in points])
         opening = mouth_opening(heads)
         shut = np.flatnonzero(opening <= np.percentile(opening, 100 * SHUT_SHARE))
         far = np.linalg.norm(heads[shut] - np.median(heads, axis=0), axis=-1).mean(-1)
@@ -155,44 +135,52 @@ def frontal_motion(points: Floats) -> tuple[Floats, Floats]:
         neutral = heads[shut[np.argsort(far, kind="stable")[:count]]].mean(0)
         neutral = neutral - neutral[rigid].mean(0)
         neutral = neutral / interocular(neutral)
-    heads = np.stack([align(neutral[rigid], one[rigid]).undo(one) for one in points])
+    heads = np.stack([align(neutral[rigid], face[rigid]).undo(face) for face in points])
     return (heads - neutral).astype(np.float32), neutral.astype(np.float32)
 
 
-def candidates(
-    recording: Recording,
-    sound: Sound,
-    heard: UnstyledMotion,
-    models: Predictor,
-    style: Style,
-    baselines: Baselines,
-) -> dict[str, Floats]:
-    """Return name -> offsets (T, 68, 3) of every method for one recording."""
+def predict_all(
+    recording: Recording, predictor: Predictor, style: Style, baselines: Baselines
+) -> tuple[dict[str, Floats], Floats]:
+    """Return name -> offsets (T, 68, 3) of every method, and the voice gate (T,) of a recording."""
     frames = len(recording.landmarks)
-    found = {"ground truth": recording.landmarks}
-    found |= baselines.predict(sound, FPS, frames)
-    found["un-styled generator"] = _fitted(heard.landmarks[0], frames)
-    styled = models.predict(sound, style, fps=FPS).landmarks
-    found[f"stylehead, style {style.name}"] = _fitted(styled, frames)
-    return found
+    sound = open_audio(recording.sound)
+    unstyled = predictor.unstyled(sound, FPS)
+    styled = predictor.predict(sound, style, fps=FPS)
+    methods = {
+        "ground truth": recording.landmarks,
+        **baselines.predict(sound, FPS, frames),
+        "un-styled generator": _fitted(unstyled.landmarks[0], frames),
+        f"stylehead, style {style.name}": _fitted(styled.landmarks, frames),
+    }
+    return methods, _fitted(unstyled.voice, frames)
 
 
-def _fitted(offsets: Floats, frames: int) -> Floats:
-    return offsets[np.arange(frames).clip(max=len(offsets) - 1)]
+def _fitted(rows: Floats, frames: int) -> Floats:
+    return rows[np.arange(frames).clip(max=len(rows) - 1)]
 
 
-def score(recording: Recording, offsets: Floats, voice: Floats) -> list[float]:
-    """Return the columns of the table for one recording and method; voice (T,) is the gate."""
-    wanted, have = (_pixels(recording.neutral + one) for one in (recording.landmarks, offsets))
-    style = style_distance(wanted, have)
-    real, made = (_opening(recording, one) for one in (recording.landmarks, offsets))
-    moving = made.std() > 1e-6
-    correlation = float(np.corrcoef(real, made)[0, 1]) if moving else float("nan")
-    silent, voiced = voice < 0.05, voice > 0.5
-    leak = float((made[silent] > OPEN).mean()) if silent.any() else float("nan")
-    excess = 100 * float((made - real)[voiced].mean()) if voiced.any() else float("nan")
-    frame = [metric(wanted, have) for metric in FRAME_METRICS.values()]
-    return [*frame, style.sld, style.slv, style.smd, correlation, leak, excess]
+def motion_measures(
+    recording: Recording, offsets: Floats, voice: Floats | None
+) -> dict[str, Measure]:
+    """Return COLUMNS for one recording and method: offsets (T, 68, 3) in head space.
+
+    `voice` (T,) is the voice gate; without it every frame counts as voiced.
+    """
+    truth, points = (_pixels(recording.neutral + one) for one in (recording.landmarks, offsets))
+    style = style_distance(truth, points)
+    actor, opening = (_opening(recording, one) for one in (recording.landmarks, offsets))
+    gate = np.ones(len(opening), np.float32) if voice is None else voice
+    values = (
+        *(metric(truth, points) for metric in FRAME_METRICS.values()),
+        style.sld,
+        style.slv,
+        style.smd,
+        opening_correlation(actor, opening),
+        silence_leak(opening, gate < SILENT_GATE),
+        100 * excess_opening(opening, gate > VOICED_GATE, reference=actor),
+    )
+    return {name: Measure(value) for name, value in zip(COLUMNS, values, strict=True)}
 
 
 def _pixels(head: Floats) -> Floats:
@@ -206,10 +194,11 @@ def _opening(recording: Recording, offsets: Floats) -> Floats:
     return mouth_opening(recording.neutral + offsets) - mouth_opening(recording.neutral)
 
 
-def judge_motion(motion: Motion, landmarks: Path) -> list[Scores]:
-    """Score a saved motion against one landmark file, with the trivial rows.
+def measure_motion(motion: Motion, landmarks: Path) -> Measures:
+    """Measure a saved motion against one landmark file, with the trivial rows.
 
     The motion's offsets are put on the person's own neutral; both are compared at FPS.
+    Raises MediaError for a file without `landmarks_mm` (T, 68, 3).
     """
     with np.load(landmarks) as arrays:
         if "landmarks_mm" not in arrays:
@@ -218,51 +207,30 @@ def judge_motion(motion: Motion, landmarks: Path) -> list[Scores]:
             )
         points = arrays["landmarks_mm"]
     offsets, neutral = frontal_motion(points)
-    recording = Recording(landmarks.stem, "", offsets, neutral, landmarks)
-    made = _fitted(at_rate(motion, FPS).landmarks, len(offsets))
+    recording = Recording(
+        name=landmarks.stem, actor="", landmarks=offsets, neutral=neutral, sound=landmarks
+    )
     rows = {
-        "motion": made,
+        "motion": _fitted(at_rate(motion, FPS).landmarks, len(offsets)),
         "ground truth": offsets,
-        "frozen face": np.zeros_like(offsets),
+        NEUTRAL_FACE: np.zeros_like(offsets),
         "mean face": np.repeat(offsets.mean(0, keepdims=True), len(offsets), 0),
     }
-    voice = np.ones(len(offsets), np.float32)  # nothing is known of the sound
-    return [
-        Scores(name, np.array([score(recording, row, voice)]), ("",)) for name, row in rows.items()
-    ]
+    return Measures({name: motion_measures(recording, row, None) for name, row in rows.items()})
 
 
-def evaluate(
-    root: Path,
-    models: Predictor,
-    style: Style,
-    *,
-    actors: list[str] | None = None,
-    reporter: Reporter = SILENT,
-) -> list[Scores]:
-    """Score every method on every recording of a folder, or of some actors."""
+def evaluate_motion(
+    recordings: list[Recording], predictor: Predictor, style: Style, *, reporter: Reporter = SILENT
+) -> dict[str, Measures]:
+    """Measure every method on every recording: name of the recording -> table."""
     baselines = Baselines()
-    rows: dict[str, list[list[float]]] = {}
-    recordings = [one for one in read_recordings(root) if not actors or one.actor in actors]
+    tables: dict[str, Measures] = {}
     for recording in track(recordings, "RAVDESS", len(recordings), reporter):
-        sound = open_audio(recording.sound)
-        heard = models.unstyled(sound, FPS)
-        voice = _fitted(heard.voice, len(recording.landmarks))
-        for name, offsets in candidates(recording, sound, heard, models, style, baselines).items():
-            rows.setdefault(name, []).append(score(recording, offsets, voice))
-    actors_seen = tuple(one.actor for one in recordings)
-    return [Scores(name, np.array(values), actors_seen) for name, values in rows.items()]
-
-
-def _shown(mean: float, half: float) -> str:
-    return "" if np.isnan(mean) else f"{mean:.2f} ±{half:.2f}"
-
-
-def table(scores: list[Scores]) -> Iterator[tuple[str, ...]]:
-    """Yield one row of text for each of the scores, under COLUMNS."""
-    for one in scores:
-        pairs = zip(one.mean(), one.interval(), strict=True)
-        yield (one.name, *(_shown(mean, half) for mean, half in pairs))
+        methods, voice = predict_all(recording, predictor, style, baselines)
+        tables[recording.name] = Measures(
+            {name: motion_measures(recording, row, voice) for name, row in methods.items()}
+        )
+    return tables
 
 
 FULL_AUDIO_VIDEO = "01"  # first field of a file name: modality with picture and sound
@@ -270,62 +238,73 @@ FULL_AUDIO_VIDEO = "01"  # first field of a file name: modality with picture and
 
 def find_videos(root: Path, actors: list[str] | None) -> list[Path]:
     """Return the audio-video files of a published folder (Actor_NN/*.mp4), chosen actors only."""
-    found = [
+    videos = [
         path
         for path in sorted(root.rglob("*.mp4"))
         if path.stem.split("-")[0] == FULL_AUDIO_VIDEO
         and (not actors or actor_of(path.stem) in actors)
     ]
-    if not found:
+    if not videos:
         raise MediaError(
             f"{root} holds no RAVDESS videos.",
             remedy="Give the folder with Actor_NN/01-*.mp4, and actors that are in it.",
         )
-    return found
+    return videos
 
 
-def evaluate_video(
-    path: Path, options: Options, *, reporter: Reporter = SILENT
-) -> dict[str, dict[str, Cell]]:
+def evaluate_video(path: Path, options: Options, *, reporter: Reporter = SILENT) -> Measures:
     """Animate a clip's first frame with its sound, in the style of the clip itself, and compare.
 
     The style reference is the clip of the same name, as in the authors' scripts.
     """
     style = extract_style(path)
     with tempfile.TemporaryDirectory() as folder:
-        portrait, made = Path(folder) / "portrait.png", Path(folder) / path.name
+        portrait, result = Path(folder) / "portrait.png", Path(folder) / path.name
         write_image(portrait, next(read_frames(path)).pixels)
-        pipeline.animate(portrait, path, made, style=style, options=options, reporter=reporter)
-        return compare(made, path, reporter=reporter).rows
+        pipeline.animate(portrait, path, result, style=style, options=options, reporter=reporter)
+        return compare(result, path, reporter=reporter).measures
 
 
-def evaluate_folder(
+def evaluate_videos(
     videos: list[Path], cache: Path, options: Options, *, reporter: Reporter = SILENT
-) -> dict[str, dict[str, dict[str, Cell]]]:
-    """Score videos by name; each is kept in `cache`, so that a broken run goes on there.
+) -> dict[str, Measures]:
+    """Measure videos: name of the clip -> table; each is kept in `cache` for a run that goes on.
 
-    Each encoder has its own file there.
+    Each encoder has its own file there. Clips without a usable face are left out, which is said.
     """
     files.make_folder(cache)
-    scored: dict[str, dict[str, dict[str, Cell]]] = {}
+    tables: dict[str, Measures] = {}
     for number, path in enumerate(videos, 1):
         kept = cache / f"{path.stem}-{options.encoder.value}.json"
         if not kept.exists():
             reporter.say(f"{path.name} ({number} of {len(videos)})")
             try:
-                rows = evaluate_video(path, options, reporter=reporter)
+                measures = evaluate_video(path, options, reporter=reporter)
             except FaceError as error:
                 reporter.say(f"Left out: {error}")
                 continue
-            numbers = {
-                row: {name: cell.value for name, cell in cells.items()}
-                for row, cells in rows.items()
-            }
             with files.atomic(kept) as part:
-                part.write_text(json.dumps(numbers), encoding="utf-8")
-        table = json.loads(kept.read_text(encoding="utf-8"))
-        scored[path.stem] = {
-            row: {name: Cell(value) for name, value in cells.items()}
-            for row, cells in table.items()
+                part.write_text(json.dumps(measures.values()), encoding="utf-8")
+        tables[path.stem] = Measures.from_values(json.loads(kept.read_text(encoding="utf-8")))
+    return tables
+
+
+def summary(tables: dict[str, Measures], own: str, *, per_actor: bool) -> Measures:
+    """Return the mean over clips (name -> table); `per_actor` adds row `own` for each actor."""
+    rows = mean_measures(list(tables.values())).rows
+    for actor in sorted({actor_of(name) for name in tables}) if per_actor else ():
+        of_actor = [table for name, table in tables.items() if actor_of(name) == actor]
+        rows[f"{own}, actor {actor}"] = mean_measures(of_actor).rows[own]
+    return Measures(rows)
+
+
+def published() -> Measures:
+    """Return the rows of the paper's Tables 1 and 2."""
+    return Measures(
+        {
+            f"published: {method}": {
+                name: Measure(value) for name, value in zip(PUBLISHED_COLUMNS, values, strict=True)
+            }
+            for method, values in PUBLISHED.items()
         }
-    return scored
+    )

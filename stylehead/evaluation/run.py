@@ -2,166 +2,110 @@
 
 from __future__ import annotations
 
-import csv as comma
-import json
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import csv
 from pathlib import Path
 
 from stylehead import files
 from stylehead.device import choose_device
 from stylehead.errors import MediaError
-from stylehead.evaluation import ravdess
-from stylehead.evaluation.compare import Cell, compare, compare_folders, compare_style, mean_rows
+from stylehead.evaluation.compare import compare, compare_folders, compare_style
+from stylehead.evaluation.measures import Measures
 from stylehead.evaluation.ravdess import (
     COLUMNS,
     FACE_WIDTH,
-    PUBLISHED,
-    actor_of,
-    evaluate,
-    evaluate_folder,
+    PUBLISHED_COLUMNS,
+    evaluate_motion,
+    evaluate_videos,
     find_videos,
-    judge_motion,
+    published,
+    read_recordings,
+    summary,
 )
-from stylehead.evaluation.report import measures, shown, write_report
-from stylehead.motion.file import load_motion
+from stylehead.evaluation.report import write_report
 from stylehead.options import DEFAULT_STYLE, Device, Encoder, Encoding, Options
 from stylehead.pipeline import load_predictor
 from stylehead.progress import SILENT, Reporter
 from stylehead.style.file import find_style
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The table of an evaluation and what has to be said about it."""
-
-    rows: dict[str, dict[str, Cell]]
-    notes: list[str]
-
-    def lines(self) -> Iterator[tuple[str, ...]]:
-        """Yield the table as text: a header, then one line for each measure."""
-        yield ("measure", *self.rows)
-        for name in measures(self.rows):
-            yield (name, *(shown(cells.get(name)) for cells in self.rows.values()))
-
-    def as_json(self) -> str:
-        """Return one line of JSON; what is not a number becomes null."""
-
-        def number(value: float | None) -> float | None:
-            return None if value is None or math.isnan(value) else value
-
-        table = {
-            row: {
-                name: {"value": number(cell.value), "half_interval": number(cell.half)}
-                for name, cell in cells.items()
-            }
-            for row, cells in self.rows.items()
-        }
-        return json.dumps({"rows": table, "notes": self.notes})
-
-
-def measure(
+def evaluate(
     result: Path,
-    reference: Path | None,
-    style_video: Path | None,
     *,
+    reference: Path | None = None,
+    style_video: Path | None = None,
     page: Path | None = None,
-    csv: Path | None = None,
+    table: Path | None = None,
     overwrite: bool = False,
     reporter: Reporter = SILENT,
-) -> Measured:
-    """Compare videos or folders of videos and write what was asked for."""
-    for path, suffixes in ((page, (".html",)), (csv, (".csv",))):
+) -> Measures:
+    """Compare a video, or a folder of them, with a reference or with a style's video.
+
+    Writes a report (`page`, HTML) and the table (`table`, CSV) where they are asked for.
+    Raises MediaError or FaceError for files that cannot be measured or written.
+    """
+    for path, suffix in ((page, ".html"), (table, ".csv")):
         if path:
-            files.check_output(path, overwrite=overwrite, suffixes=suffixes)
-    other = reference or style_video
-    assert other is not None  # the command line asks for one of them
+            files.check_output(path, overwrite=overwrite, suffixes=(suffix,))
     if result.is_dir():
-        measured = _folders(result, reference, page, reporter)
+        if reference is None or not reference.is_dir() or page:
+            raise MediaError(
+                f"{result} is a folder.",
+                remedy="Give --reference a folder too, without --html; or name one video.",
+            )
+        measures = compare_folders(result, reference, reporter=reporter)
     else:
-        validate = compare if reference else compare_style
-        comparison = validate(result, other, reporter=reporter)
+        other = reference or style_video
+        assert other is not None  # the command line asks for one of them
+        judge = compare if reference else compare_style
+        comparison = judge(result, other, reporter=reporter)
+        measures = comparison.measures
         if page:
             write_report(page, comparison, result, other)
-        measured = Measured(comparison.rows, comparison.notes)
-    if csv:
-        with files.atomic(csv) as part, part.open("w", encoding="utf-8", newline="") as file:
-            comma.writer(file).writerows(measured.lines())
-    return measured
+    if table:
+        with files.atomic(table) as part, part.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(measures.table())
+    return measures
 
 
-def _folders(
-    result: Path, reference: Path | None, page: Path | None, reporter: Reporter
-) -> Measured:
-    if reference is None or not reference.is_dir() or page:
-        raise MediaError(
-            f"{result} is a folder.",
-            remedy="Give --reference a folder too, without --html; or name one video.",
-        )
-    each, rows = compare_folders(result, reference, reporter=reporter)
-    notes = [f"{len(each)} pairs; intervals are over pairs."]
-    return Measured(rows, notes + [note for one in each for note in one.notes])
-
-
-def motion_rows(motion: Path, landmarks: Path) -> list[tuple[str, ...]]:
-    """Return the table of a saved motion against tracked landmarks."""
-    scores = judge_motion(load_motion(motion), landmarks)
-    return [("row", *COLUMNS), *ravdess.table(scores)]
-
-
-def ravdess_rows(
+def evaluate_ravdess(
     root: Path,
-    actors: list[str] | None,
-    cache: Path,
-    style: str | None,
-    device: Device,
-    encoder: Encoder,
     *,
+    actors: list[str] | None = None,
+    cache: Path,
+    style: str | None = None,
+    device: Device = Device.AUTO,
+    encoder: Encoder = Encoder.WHISPER,
     per_actor: bool = False,
     reporter: Reporter = SILENT,
-) -> tuple[list[tuple[str, ...]], str]:
-    """Return the benchmark's table and what has to be said about it.
+) -> Measures:
+    """Return the benchmark's table, methods in rows, the published ones last.
 
-    A folder with landmark files is scored motion against motion, one of videos by the paper's
-    protocol.
+    A folder with landmark files is measured motion against motion, one of videos by the paper's
+    protocol (Tables 1 and 2). Raises MediaError for a folder with neither.
     """
     if any(root.glob("*.npz")):
-        models = load_predictor(Encoding(encoder=encoder), choose_device(device), reporter=reporter)
-        scores = evaluate(
-            root, models, find_style(style or DEFAULT_STYLE), actors=actors, reporter=reporter
+        chosen = find_style(style or DEFAULT_STYLE)
+        recordings = read_recordings(root, actors)
+        predictor = load_predictor(
+            Encoding(encoder=encoder), choose_device(device), reporter=reporter
         )
+        tables = evaluate_motion(recordings, predictor, chosen, reporter=reporter)
+        own = f"stylehead, style {chosen.name}"
+        columns = COLUMNS
         note = (
             "Mean over clips, half of a 95 % interval. Frontal faces, head pose taken off; LMD in "
             f"pixels of a face {FACE_WIDTH:.0f} pixels wide. Published rows used other "
             "detectors, whole videos and head pose: do not compare them with ours."
         )
-        rows = [*ravdess.table(scores)]
-        if per_actor:
-            rows += ravdess.table(scores[-1].by_actor())
-        return [("method", *COLUMNS), *rows, *_published()], note
-    videos = find_videos(root, actors)
-    options = Options(device=device, encoder=encoder, overwrite=True)
-    scored = evaluate_folder(videos, cache, options, reporter=reporter)
-    rows = mean_rows(list(scored.values()))
-    if per_actor:
-        for one in sorted({actor_of(name) for name in scored}):
-            of_actor = [rows for name, rows in scored.items() if actor_of(name) == one]
-            rows[f"result, actor {one}"] = mean_rows(of_actor)["result"]
-    names = ("CPBD", *COLUMNS[:7])
-    table = [(row, *(shown(cells.get(name)) for name in names)) for row, cells in rows.items()]
-    table += [(row[0], "", *row[1:8]) for row in _published()]
-    note = (
-        f"{len(scored)} clips. Landmarks by MediaPipe in a 512-pixel frame at 29.97 fps; published "
-        "rows used another detector: compare rows of one run only."
-    )
-    return [("method", *names), *table], note
-
-
-def _published() -> list[tuple[str, ...]]:
-    """Return the paper's rows under COLUMNS."""
-    blank = [""] * (len(COLUMNS) - 7)
-    return [
-        (f"published: {method}", *(f"{value:.2f}" for value in values), *blank)
-        for method, values in PUBLISHED.items()
-    ]
+    else:
+        options = Options(device=device, encoder=encoder, overwrite=True)
+        videos = find_videos(root, actors)
+        tables = evaluate_videos(videos, cache, options, reporter=reporter)
+        own = "result"
+        columns = ("CPBD", *PUBLISHED_COLUMNS)
+        note = (
+            f"{len(tables)} clips. Landmarks by MediaPipe in a 512-pixel frame at 29.97 fps; "
+            "published rows used another detector: compare rows of one run only."
+        )
+    rows = summary(tables, own, per_actor=per_actor).only(columns).rows
+    return Measures(rows | published().rows, (note,))

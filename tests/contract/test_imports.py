@@ -72,7 +72,7 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.split())
 
 
-HEAVY = {"torch", "numpy", "mediapipe", "av", "cv2", "scipy", "numba", "PIL", "librosa", "skimage"}
+HEAVY = {"torch", "numpy", "mediapipe", "av", "cv2", "scipy", "numba", "PIL", "librosa"}
 
 
 def test_importing_the_package_loads_nothing_heavy():

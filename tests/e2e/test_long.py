@@ -11,13 +11,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from skimage import data
 
+from stylehead.demo import demo_files
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import interocular, mouth_opening, to_68
 from stylehead.media import video as video_module
 from stylehead.media.audio import open_audio
-from stylehead.media.image import write_image
+from stylehead.media.image import read_image, write_image
 from stylehead.media.video import read_frames
 from stylehead.motion.file import save_motion
 from stylehead.tracking.detector import faces_in, landmarker
@@ -74,7 +74,7 @@ def animate(image: Path, audio: Path, output: Path, *more: str) -> float:
 @pytest.fixture(scope="module")
 def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("long") / "portrait.png"
-    write_image(path, data.astronaut())
+    write_image(path, read_image(demo_files()[0]))
     return path
 
 

@@ -12,8 +12,8 @@ import soundfile
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.signal import correlate, resample_poly
-from skimage import data
 
+from stylehead.demo import demo_files
 from stylehead.weights.store import PACKAGE
 
 Floats = NDArray[np.float32]
@@ -28,7 +28,8 @@ VOICE = PACKAGE / "assets" / "demo_voice.ogg"
 
 def portrait() -> Pixels:
     """Return a 512 x 512 portrait with one frontal face of about 110 pixels."""
-    return np.asarray(data.astronaut(), np.uint8)
+    with Image.open(demo_files()[0]) as picture:
+        return np.array(picture.convert("RGB"))
 
 
 def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:

@@ -8,18 +8,11 @@ import pytest
 
 from stylehead.errors import MediaError
 from stylehead.evaluation import ravdess
-from stylehead.evaluation.compare import (
-    WORST,
-    Cell,
-    compare,
-    compare_folders,
-    compare_style,
-    mean_rows,
-)
+from stylehead.evaluation.compare import WORST, compare, compare_folders, compare_style
 from stylehead.evaluation.measurements import FPS, SeamMeter, jitter, lag_of, measure_video
 from stylehead.evaluation.ravdess import find_videos
 from stylehead.evaluation.report import write_report
-from stylehead.evaluation.run import Measured, measure, ravdess_rows
+from stylehead.evaluation.run import evaluate, evaluate_ravdess
 from stylehead.media.video import read_frames
 from stylehead.options import Device, Encoder
 from tests.conftest import Command
@@ -46,27 +39,28 @@ def test_jitter_sees_trembling_and_not_slow_motion() -> None:
 
 
 def test_a_video_is_at_no_distance_from_itself(clip: Path) -> None:
-    found = compare(clip, clip)
+    rows = compare(clip, clip).measures.rows
     for name in ("LMD", "D-L", "D-V", "D-A", "SLD", "SLV", "SMD"):
-        assert found.rows["result"][name].value == pytest.approx(0, abs=1e-9)
-        assert found.rows["frozen face"][name].value > 0
-    assert found.rows["result"]["opening r"].value == pytest.approx(1)
-    assert found.rows["result"]["opening lag, s"].value == 0
-    assert found.rows["result"]["D-L"].half is not None
+        assert rows["result"][name].value == pytest.approx(0, abs=1e-9)
+        assert rows["held first frame"][name].value > 0
+    assert rows["result"]["opening r"].value == pytest.approx(1)
+    assert rows["result"]["opening lag, s"].value == 0
+    assert rows["result"]["D-L"].half_interval is not None
 
 
 def test_other_lengths_and_rates_are_said(clip: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.mp4"
     frames = [frame.pixels for frame in read_frames(clip)][:50]
     media.save_video(other, frames, fps=30)
-    found = compare(clip, other)
-    assert [note.split()[0] for note in found.notes if "differ" in note] == ["Rates", "Lengths"]
-    assert any("has no sound" in note for note in found.notes)
-    assert len(found.reference.landmarks) < len(found.result.landmarks)
+    comparison = compare(clip, other)
+    notes = comparison.measures.notes
+    assert [note.split()[0] for note in notes if "differ" in note] == ["Rates", "Lengths"]
+    assert any("has no sound" in note for note in notes)
+    assert len(comparison.reference.landmarks) < len(comparison.result.landmarks)
 
 
 def test_a_style_is_compared_by_windows_only(clip: Path) -> None:
-    rows = compare_style(clip, clip).rows
+    rows = compare_style(clip, clip).measures.rows
     assert "LMD" not in rows["result"]
     assert rows["copied reference"]["SLD"].value == pytest.approx(0, abs=1e-9)
 
@@ -86,18 +80,9 @@ def test_folders_are_compared_by_name(clip: Path, tmp_path: Path) -> None:
         for name in ("one.mp4", "two.mp4"):
             (tmp_path / folder / name).symlink_to(clip)
     (tmp_path / "a" / "alone.mp4").symlink_to(clip)
-    each, rows = compare_folders(tmp_path / "a", tmp_path / "b")
-    assert len(each) == 2
-    assert rows["result"]["LMD"].value == pytest.approx(0, abs=1e-9)
-
-
-def test_means_carry_an_interval_over_pairs() -> None:
-    cell = mean_rows([{"result": {"LMD": Cell(0.0)}}, {"result": {"LMD": Cell(2.0)}}])["result"][
-        "LMD"
-    ]
-    assert cell.value == 1
-    assert cell.half is not None
-    assert cell.half > 0
+    measures = compare_folders(tmp_path / "a", tmp_path / "b")
+    assert measures.notes[0].startswith("2 pairs")
+    assert measures.rows["result"]["LMD"].value == pytest.approx(0, abs=1e-9)
 
 
 def test_the_page_is_one_file_that_fetches_nothing(clip: Path, tmp_path: Path) -> None:
@@ -108,20 +93,17 @@ def test_the_page_is_one_file_that_fetches_nothing(clip: Path, tmp_path: Path) -
     assert "https://" not in text
     assert "<script" not in text
     assert text.count("<svg") == 4
+    assert text.count('class="loudness"') == 1
+    assert "{" not in text.split("</style>")[1]
     assert text.count("data:image/jpeg;base64,") == 2 * WORST
 
 
-def test_json_has_null_where_there_is_no_number() -> None:
-    measured = Measured({"result": {"a": Cell(float("nan")), "b": Cell(1.5, 0.5)}}, ["note"])
-    assert json.loads(measured.as_json()) == {
-        "rows": {
-            "result": {
-                "a": {"value": None, "half_interval": None},
-                "b": {"value": 1.5, "half_interval": 0.5},
-            }
-        },
-        "notes": ["note"],
-    }
+def test_names_on_the_page_are_text_and_not_markup(clip: Path, tmp_path: Path) -> None:
+    named = tmp_path / "<b>&.mp4"
+    named.symlink_to(clip)
+    page = tmp_path / "report.html"
+    write_report(page, compare(named, clip), named, clip)
+    assert f"<h1>&lt;b&gt;&amp;.mp4 against {clip.name}</h1>" in page.read_text(encoding="utf-8")
 
 
 def test_a_pasted_part_with_a_hard_border_is_seen() -> None:
@@ -151,18 +133,20 @@ def test_the_published_protocol_runs_and_goes_on_where_it_stopped(
     with pytest.raises(MediaError, match="no RAVDESS videos"):
         find_videos(tmp_path, ["08"])
     cache = tmp_path / "scores"
-    rows, note = ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU, Encoder.DISTILLED)
-    assert rows[0][:3] == ("method", "CPBD", "LMD")
-    assert [row[0] for row in rows[1:3]] == ["result", "ground truth"]
-    assert rows[-1][:4] == ("published: the paper", "", "1.83", "2.65")
-    assert "1 clips" in note
+    chosen = {"actors": ["07"], "cache": cache, "device": Device.CPU, "encoder": Encoder.APC}
+    measures = evaluate_ravdess(tmp_path, **chosen)
+    lines = list(measures.transposed().table("method"))
+    assert lines[0][:3] == ("method", "CPBD", "LMD")
+    assert [line[0] for line in lines[1:3]] == ["result", "ground truth"]
+    assert lines[-1][:4] == ("published: the paper", "", "1.83", "2.65")
+    assert measures.notes[0].startswith("1 clips")
     monkeypatch.setattr(ravdess, "evaluate_video", None)  # must not be needed again
-    assert ravdess_rows(tmp_path, ["07"], cache, None, Device.CPU, Encoder.DISTILLED)[0] == rows
+    assert list(evaluate_ravdess(tmp_path, **chosen).transposed().table("method")) == lines
 
 
 def test_a_page_for_folders_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="is a folder"):
-        measure(tmp_path, tmp_path, None, page=tmp_path / "x.html")
+        evaluate(tmp_path, reference=tmp_path, page=tmp_path / "x.html")
 
 
 def test_the_command_writes_table_page_and_csv(call: Command, clip: Path, tmp_path: Path) -> None:
@@ -174,4 +158,4 @@ def test_the_command_writes_table_page_and_csv(call: Command, clip: Path, tmp_pa
     rows = json.loads(done.stdout.splitlines()[-1])["rows"]
     assert rows["result"]["LMD"]["value"] == pytest.approx(0, abs=1e-9)
     assert page.exists()
-    assert table.read_text().startswith("measure,result,ground truth,frozen face,mean face")
+    assert table.read_text().startswith("measure,result,ground truth,held first frame,mean face")

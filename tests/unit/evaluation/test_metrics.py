@@ -68,7 +68,7 @@ def test_doubling_changes_only_what_is_counted_in_pixels() -> None:
 
 
 def test_one_point_moved_in_one_of_three_frames_by_hand() -> None:
-    # Method notes, 9.3: 20 pixels, 68 points, 3 frames, a face 240 pixels wide.
+    # 20 pixels, 68 points, 3 frames, a face 240 pixels wide.
     moved = still(3)
     moved[0, 57, 1] += 20
     if moved[0, 57, 1] > 240:
@@ -89,7 +89,7 @@ def test_a_mouth_that_never_opens_has_no_area_distance() -> None:
 
 
 def test_the_authors_running_mean_is_not_the_least_window() -> None:
-    # Method notes, 9.2, oddity 1: a window that fits exactly is averaged with the one before.
+    # Their script never clears its list: an exact fit is averaged with the window before it.
     moved = still(3)
     moved[0, 57, 1] -= 20
     whole = 100 * 20 / WIDTH / 68

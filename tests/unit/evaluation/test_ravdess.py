@@ -7,25 +7,25 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from stylehead import pipeline
 from stylehead.errors import MediaError
 from stylehead.evaluation.baselines import Baselines
+from stylehead.evaluation.measurements import FPS
 from stylehead.evaluation.ravdess import (
     COLUMNS,
-    FPS,
-    evaluate,
+    evaluate_motion,
     frontal_motion,
-    judge_motion,
+    measure_motion,
+    motion_measures,
     read_recordings,
-    score,
-    table,
+    summary,
 )
-from stylehead.evaluation.run import ravdess_rows
+from stylehead.evaluation.run import evaluate_ravdess
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import rotation_from_angles
 from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.media.audio import open_audio
 from stylehead.options import Device, Encoder
+from stylehead.style.file import find_style
 from stylehead.types import Floats, Motion
 from stylehead.weights.store import PACKAGE
 from tests.stand_ins.faces import predictor
@@ -73,45 +73,53 @@ def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
         read_recordings(tmp_path)
 
 
-def test_ground_truth_scores_nothing_and_a_frozen_face_its_own_speed(tmp_path: Path) -> None:
-    write_clip(tmp_path, "01-01-01-01-01-07")
-    recording = read_recordings(tmp_path)[0]
-    voice = np.ones(90, np.float32)
-    same = score(recording, recording.landmarks, voice)
-    assert same[:7] == pytest.approx([0] * 7, abs=1e-9)
-    assert same[7] == pytest.approx(1)
-    frozen = score(recording, np.zeros_like(recording.landmarks), voice)
-    assert min(frozen[:4]) > 0
-    assert np.isnan(frozen[7])
-
-
-def test_the_whole_table_is_made(tmp_path: Path) -> None:
+def test_actors_can_be_chosen(tmp_path: Path) -> None:
     write_clip(tmp_path, "01-01-01-01-01-07")
     write_clip(tmp_path, "01-01-01-01-01-08")
-    scores = evaluate(tmp_path, predictor(), pipeline.choose_style("plain"))
-    rows = list(table(scores))
-    names = [row[0] for row in rows]
+    assert [one.actor for one in read_recordings(tmp_path, ["08"])] == ["08"]
+    with pytest.raises(MediaError, match="none of these actors"):
+        read_recordings(tmp_path, ["09"])
+
+
+def test_ground_truth_is_at_no_distance_and_a_neutral_face_at_some(tmp_path: Path) -> None:
+    write_clip(tmp_path, "01-01-01-01-01-07")
+    recording = read_recordings(tmp_path)[0]
+    same = motion_measures(recording, recording.landmarks, np.ones(90, np.float32))
+    assert [same[name].value for name in COLUMNS[:7]] == pytest.approx([0] * 7, abs=1e-9)
+    assert same["opening r"].value == pytest.approx(1)
+    neutral = motion_measures(recording, np.zeros_like(recording.landmarks), None)
+    assert min(neutral[name].value for name in COLUMNS[:4]) > 0
+    assert np.isnan(neutral["opening r"].value)
+    assert neutral["excess opening"].value < 0
+
+
+def test_every_method_is_measured_and_actors_can_be_told_apart(tmp_path: Path) -> None:
+    write_clip(tmp_path, "01-01-01-01-01-07")
+    write_clip(tmp_path, "01-01-01-01-01-08")
+    tables = evaluate_motion(read_recordings(tmp_path), predictor(), find_style("plain"))
+    assert list(tables) == ["01-01-01-01-01-07", "01-01-01-01-01-08"]
+    measures = summary(tables, "stylehead, style plain", per_actor=True)
+    names = list(measures.rows)
     assert names[0] == "ground truth"
-    assert names[-1] == "stylehead, style plain"
-    assert {len(row) for row in rows} == {1 + len(COLUMNS)}
-    split = scores[-1].by_actor()
-    assert [one.name for one in split] == [f"{names[-1]}, actor 0{n}" for n in (7, 8)]
+    assert names[-3:] == [f"stylehead, style plain{n}" for n in ("", ", actor 07", ", actor 08")]
+    assert set(measures.names()) == set(COLUMNS)
 
 
 def test_the_papers_rows_stand_below_ours(tmp_path: Path) -> None:
     write_clip(tmp_path, "01-01-01-01-01-07")
-    rows, _ = ravdess_rows(
-        tmp_path, None, tmp_path, None, Device.CPU, Encoder.DISTILLED, per_actor=True
+    measures = evaluate_ravdess(
+        tmp_path, cache=tmp_path, device=Device.CPU, encoder=Encoder.APC, per_actor=True
     )
-    assert {len(row) for row in rows} == {1 + len(COLUMNS)}
-    assert rows[-1][:3] == ("published: the paper", "1.83", "2.65")
-    assert "stylehead, style plain, actor 07" in [row[0] for row in rows]
+    lines = list(measures.transposed().table())
+    assert {len(line) for line in lines} == {1 + len(COLUMNS)}
+    assert lines[-1][:3] == ("published: the paper", "1.83", "2.65")
+    assert "stylehead, style plain, actor 07" in [line[0] for line in lines]
 
 
-def test_baselines_follow_the_voice_and_the_frozen_face_does_not() -> None:
+def test_baselines_follow_the_voice_and_the_neutral_face_does_not() -> None:
     sound = open_audio(VOICE)
     found = Baselines().predict(sound, Fraction(30), 250)
-    assert not found["frozen face"].any()
+    assert not found["neutral face"].any()
     assert np.ptp(found["mean mouth motion"], axis=0).max() == 0
     for name in ("loudness -> jaw", "ridge from log-mel"):
         assert found[name].std(0).max() > 0.005
@@ -123,9 +131,9 @@ def test_a_motion_is_judged_against_landmarks(tmp_path: Path) -> None:
     eye = np.broadcast_to(np.eye(3, dtype=np.float32), (90, 3, 3)).copy()
     still, open_ = np.zeros((90, 3), np.float32), np.zeros(90, np.float32)
     motion = Motion(offsets, eye, still, open_, FPS, neutral)
-    rows = {one.name: one.mean() for one in judge_motion(motion, tmp_path / "x.npz")}
-    assert rows["motion"][0] == pytest.approx(0, abs=1e-6)
-    assert rows["frozen face"][0] > 0
+    rows = measure_motion(motion, tmp_path / "x.npz").rows
+    assert rows["motion"]["LMD"].value == pytest.approx(0, abs=1e-6)
+    assert rows["neutral face"]["LMD"].value > 0
     with pytest.raises(MediaError, match="lacks landmarks_mm"):
         np.savez(tmp_path / "y.npz", other=offsets)
-        judge_motion(motion, tmp_path / "y.npz")
+        measure_motion(motion, tmp_path / "y.npz")

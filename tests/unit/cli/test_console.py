@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+from typer.testing import CliRunner
+
+from stylehead.cli import console
+from stylehead.cli.app import app
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    console.configure(quiet=False, verbose=False)
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+def run(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["stylehead", *words.split()])
+    assert CliRunner().invoke(app, words.split()).exit_code == 0
+
+
+@pytest.mark.parametrize("words", ["-q styles", "styles -q"])
+def test_quiet_holds_before_and_after_the_commands_name(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(words, monkeypatch)
+    capsys.readouterr()
+    console.say("a fact")
+    assert capsys.readouterr().err == ""
+    run("styles", monkeypatch)
+    console.say("a fact")
+    assert "a fact" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["-v styles", "styles -v"])
+def test_verbose_holds_before_and_after_the_commands_name(
+    words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(words, monkeypatch)
+    assert logging.getLogger("stylehead").isEnabledFor(logging.DEBUG)
+    run("styles", monkeypatch)
+    assert not logging.getLogger("stylehead").isEnabledFor(logging.DEBUG)
