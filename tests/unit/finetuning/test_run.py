@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stylehead.errors import StyleError, WeightsError
+from stylehead.errors import ConfigError, StyleError
 from stylehead.finetuning import run as run_module
 from stylehead.finetuning.config import TransferConfig
 from stylehead.finetuning.holdout import HoldoutTest
@@ -43,7 +43,7 @@ def test_a_tuned_style_moves_the_face(small, recording, tuning, tmp_path):
 
 def test_a_run_of_another_clip_is_not_gone_on_with(tuning):
     tuning(make_style(performed_motion(8.0)))
-    with pytest.raises(WeightsError, match="other settings"):
+    with pytest.raises(ConfigError, match="other settings"):
         tuning(replace(make_style(), provenance={"source_sha256": "cd" * 32}))
 
 
