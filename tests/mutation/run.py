@@ -1,0 +1,180 @@
+"""Run mutmut on one module in a copy of the tree, with the tests that concern the module."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+MODULES: dict[str, tuple[str, ...]] = {
+    "models/keypoints": (),
+    "models/warping": (),
+    "models/manifold": (),
+    "finetuning/losses": ("test_bites_transfer.py",),
+    "training/mouth_losses": (),
+    "training/data/region_weights": (),
+    "style/references": (),
+    "evaluation/metrics": (),
+    "motion/stream": ("test_bites_motion.py",),
+    "motion/finishing": (),
+}
+"""Module -> unit tests that concern it although they neither import it nor mirror its name."""
+THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+TIMEOUTS = {-24, 24, 36, 152, 255, -9}
+"""Exit codes of tests that mutmut stopped."""
+UNNOTICED = {0, 5, 33}
+"""Exit codes of tests that passed, or that do not reach the mutant."""
+SHOW = """
+import sys
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+for name in sys.argv[2:]:
+    print(get_diff_for_mutant(name, path=sys.argv[1]), end="\\0")
+"""
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A fault that no test noticed."""
+
+    function: str
+    was: str
+    now: str
+    reached: bool
+    """Whether any test runs the function at all."""
+    diff: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of the mutants of a module."""
+
+    mutants: int
+    timeouts: int
+    seconds: float
+    survivors: list[Survivor]
+
+    @property
+    def killed(self) -> int:
+        """Mutants that made a test fail."""
+        return self.mutants - self.timeouts - len(self.survivors)
+
+    @property
+    def score(self) -> float:
+        """Noticed mutants (a test that never ends is noticed, too), of all."""
+        return 1 - len(self.survivors) / self.mutants
+
+
+def selection_of(module: str) -> list[str]:
+    """Return the unit test files that concern a module."""
+    unit = ROOT / "tests" / "unit"
+    room, _, name = module.rpartition("/")
+    files = {*(unit / room).glob(f"test_{name}.py"), *(unit / room).glob(f"test_{name}_*.py")}
+    files |= {unit / extra for extra in MODULES[module]}
+    files |= {path for path in unit.rglob("test_*.py") if module in _imported(path)}
+    return sorted(path.relative_to(ROOT).as_posix() for path in files if path.exists())
+
+
+def _imported(path: Path) -> set[str]:
+    """Return what a test imports from the package, as paths of modules."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name.removeprefix("stylehead.").replace(".", "/") for name in names}
+
+
+def run(module: str) -> Result:
+    """Return what became of a module's mutants."""
+    start = time.monotonic()
+    source = f"stylehead/{module}.py"
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        copy = Path(folder)
+        _copy_tree(copy, source, selection_of(module))
+        words = ("from mutmut.__main__ import cli; cli()", "run", "--max-children", "1")
+        output = _python(copy, *words)
+        meta = copy / "mutants" / f"{source}.meta"
+        codes = json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else {}
+        if not codes or None in codes.values():
+            raise SystemExit(f"mutmut did not finish {module}:\n{output[-4000:]}")
+        unnoticed = [name for name, code in codes.items() if code in UNNOTICED]
+        diffs = _python(copy, SHOW, source, *unnoticed).split("\0")[:-1]
+    survivors = [
+        _survivor(name, codes[name] == 0, diff)
+        for name, diff in zip(unnoticed, diffs, strict=True)
+    ]
+    timeouts = sum(code in TIMEOUTS for code in codes.values())
+    return Result(len(codes), timeouts, round(time.monotonic() - start, 1), survivors)
+
+
+def _copy_tree(copy: Path, source: str, tests: list[str]) -> None:
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("stylehead", "tests", "docs", "examples"):
+        shutil.copytree(ROOT / name, copy / name, ignore=ignore)
+    shutil.copy(ROOT / "weights.toml", copy)
+    module = copy / source
+    module.write_text(_undecorated(module.read_text(encoding="utf-8")), encoding="utf-8")
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    options = {
+        "source_paths": ["stylehead"],
+        "only_mutate": [source],
+        "also_copy": ["weights.toml", "docs", "examples"],
+        "pytest_add_cli_args": ["-n", "0", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args_test_selection": tests,
+        "timeout_constant": 2.0,
+    }
+    # What JSON writes for lists of strings and numbers, TOML reads.
+    lines = [f"{name} = {json.dumps(value)}" for name, value in options.items()]
+    text = "\n".join([pyproject, "[tool.mutmut]", *lines, ""])
+    (copy / "pyproject.toml").write_text(text, encoding="utf-8")
+
+
+def _undecorated(code: str) -> str:
+    """Decorate functions that only forbid gradients at the end: mutmut skips decorated ones."""
+    ends: list[str] = []
+
+    def move(match: re.Match[str]) -> str:
+        ends.append(f"{match['name']} = {match['decorator']}({match['name']})\n")
+        return f"def {match['name']}("
+
+    pattern = r"^@(?P<decorator>torch\.(inference_mode|no_grad)\(\))\ndef (?P<name>\w+)\("
+    return re.sub(pattern, move, code, flags=re.MULTILINE) + "".join(ends)
+
+
+def _python(folder: Path, *words: str) -> str:
+    environment = {**os.environ, **THREADS, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("PYTHONPATH", None)  # the copy is what gets imported
+    done = subprocess.run(
+        [sys.executable, "-c", *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stdout[-4000:])
+    return done.stdout
+
+
+def _survivor(name: str, reached: bool, diff: str) -> Survivor:
+    """Return a survivor from mutmut's name, such as x_lmd__mutmut_3 or xǁPairsǁdistances__..."""
+    function = name.rpartition(".")[2].partition("__mutmut_")[0]
+    parts = [part for part in function.split("ǁ") if part]
+    function = function.removeprefix("x_") if len(parts) == 1 else ".".join(parts[1:])
+    lines = diff.splitlines()[2:]  # the first two name the files
+    was, now = (" ".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")
+    return Survivor(function, was, now, reached, diff.strip())
