@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -16,19 +15,20 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
+PATTERNS, MOTION = "test_bites_patterns.py", "test_bites_motion.py"
 MODULES: dict[str, tuple[str, ...]] = {
     "models/keypoints": (),
-    "models/warping": (),
+    "models/warping": ("test_bites_equations.py", "models/test_liveportrait.py"),
     "models/manifold": (),
-    "finetuning/losses": ("test_bites_transfer.py",),
+    "finetuning/losses": (),
     "training/mouth_losses": (),
-    "training/data/region_weights": (),
-    "style/references": (),
+    "training/data/region_weights": ("rendering/test_facial_map.py", PATTERNS),
+    "style/references": (PATTERNS,),
     "evaluation/metrics": (),
-    "motion/stream": ("test_bites_motion.py",),
-    "motion/finishing": (),
+    "motion/stream": ("motion/test_generate.py", MOTION),
+    "motion/finishing": ("motion/test_generate.py", "motion/test_file.py", MOTION),
 }
-"""Module -> unit tests that concern it although they neither import it nor mirror its name."""
+"""Module -> unit tests that concern it beside those that mirror its name."""
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 TIMEOUTS = {-24, 24, 36, 152, 255, -9}
 """Exit codes of tests that mutmut stopped."""
@@ -75,24 +75,15 @@ class Result:
 
 
 def selection_of(module: str) -> list[str]:
-    """Return the unit test files that concern a module."""
+    """Return the unit test files that concern a module: test_NAME.py, test_NAME_*.py and others."""
     unit = ROOT / "tests" / "unit"
     room, _, name = module.rpartition("/")
     files = {*(unit / room).glob(f"test_{name}.py"), *(unit / room).glob(f"test_{name}_*.py")}
-    files |= {unit / extra for extra in MODULES[module]}
-    files |= {path for path in unit.rglob("test_*.py") if module in _imported(path)}
-    return sorted(path.relative_to(ROOT).as_posix() for path in files if path.exists())
-
-
-def _imported(path: Path) -> set[str]:
-    """Return what a test imports from the package, as paths of modules."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name.removeprefix("stylehead.").replace(".", "/") for name in names}
+    files |= {unit / other for other in MODULES[module]}
+    missing = [str(path) for path in files if not path.exists()]
+    if missing:
+        raise SystemExit(f"no longer there, see {__file__}: {', '.join(missing)}")
+    return sorted(path.relative_to(ROOT).as_posix() for path in files)
 
 
 def run(module: str) -> Result:
@@ -111,8 +102,7 @@ def run(module: str) -> Result:
         unnoticed = [name for name, code in codes.items() if code in UNNOTICED]
         diffs = _python(copy, SHOW, source, *unnoticed).split("\0")[:-1]
     survivors = [
-        _survivor(name, codes[name] == 0, diff)
-        for name, diff in zip(unnoticed, diffs, strict=True)
+        _survivor(name, codes[name] == 0, diff) for name, diff in zip(unnoticed, diffs, strict=True)
     ]
     timeouts = sum(code in TIMEOUTS for code in codes.values())
     return Result(len(codes), timeouts, round(time.monotonic() - start, 1), survivors)
