@@ -22,9 +22,10 @@ PAGE = ROOT / "benchmarks" / "README.md"
 REASONS = Path(__file__).with_name("reasons.toml")
 HEADING = "## `python -m tests.mutation`"
 ABOUT = """\
-Small faults, planted one at a time in the modules of the method's equations (mutmut: an operator turned round, a
-number raised by one, an argument dropped, a value lost), and whether the unit tests of the module notice. Constants of
-modules stay as they are. Score: noticed, of all.
+Small faults, planted one at a time in the modules of the method's equations (mutmut: an operator
+turned round, a number raised by one, an argument dropped, a value lost), and whether the unit tests
+of the module notice. Constants of modules stay as they are. Score: noticed, of all. Equivalent:
+survivors that change nothing a caller could see, with the reason. Two busy cores.
 """
 NO_REASON = "no test yet"
 
