@@ -2,6 +2,7 @@
 
     python -m tests.mutation                    all modules, about an hour on one core
     python -m tests.mutation motion/stream      one of them
+    python -m tests.mutation --survivors        only what survived before, after adding tests
     python -m tests.mutation --table            no run: write the table anew, with today's reasons
 
 Prints a line for each module and a diff for each fault that went unnoticed; keeps the result in
@@ -23,13 +24,14 @@ def main() -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("modules", metavar="MODULE", nargs="*", help=", ".join(MODULES))
     parser.add_argument("--table", action="store_true", help="only write the table anew")
+    parser.add_argument("--survivors", action="store_true", help="only what survived before")
     options = parser.parse_args()
     unknown = sorted(set(options.modules) - set(MODULES))
     if unknown:
         parser.error(f"not among the modules: {', '.join(unknown)}")
     results = load()
     for module in () if options.table else options.modules or MODULES:
-        result = results[module] = run(module)
+        result = results[module] = run(module, results.get(module) if options.survivors else None)
         for survivor in unexplained(module, result):
             print(f"\nsurvived in {survivor.function}\n{survivor.diff}")
         print(

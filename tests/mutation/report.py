@@ -35,16 +35,12 @@ def load() -> dict[str, Result]:
     if not RESULTS.exists():
         return {}
     kept = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return {
-        module: Result(
-            kept[module]["mutants"],
-            kept[module]["timeouts"],
-            kept[module]["seconds"],
-            [Survivor(**survivor) for survivor in kept[module]["survivors"]],
-        )
-        for module in MODULES
-        if module in kept
-    }
+    results: dict[str, Result] = {}
+    for module in MODULES:
+        if module in kept:
+            survivors = [Survivor(**survivor) for survivor in kept[module].pop("survivors")]
+            results[module] = Result(survivors=survivors, **kept[module])
+    return results
 
 
 def reasons() -> dict[str, dict[str, list[dict[str, str]]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -46,6 +47,8 @@ for name in sys.argv[2:]:
 class Survivor:
     """A fault that no test noticed."""
 
+    name: str
+    """What mutmut calls it, as long as the module stays as it is."""
     function: str
     was: str
     now: str
@@ -58,6 +61,8 @@ class Survivor:
 class Result:
     """What became of the mutants of a module."""
 
+    source_sha256: str
+    """Of the module that was mutated."""
     mutants: int
     timeouts: int
     seconds: float
@@ -86,26 +91,40 @@ def selection_of(module: str) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for path in files)
 
 
-def run(module: str) -> Result:
-    """Return what became of a module's mutants."""
+def run(module: str, earlier: Result | None = None) -> Result:
+    """Return what became of a module's mutants.
+
+    With an earlier result of the same source only its survivors are tried again: tests that were
+    added since cannot have let others live.
+    """
     start = time.monotonic()
     source = f"stylehead/{module}.py"
+    sha256 = hashlib.sha256((ROOT / source).read_bytes()).hexdigest()
+    if earlier and earlier.source_sha256 != sha256:
+        earlier = None
+    if earlier and not earlier.survivors:
+        return earlier
+    names = [survivor.name for survivor in earlier.survivors] if earlier else []
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copy = Path(folder)
         _copy_tree(copy, source, selection_of(module))
         words = ("from mutmut.__main__ import cli; cli()", "run", "--max-children", "1")
-        output = _python(copy, *words)
+        output = _python(copy, *words, *names)
         meta = copy / "mutants" / f"{source}.meta"
         codes = json.loads(meta.read_text())["exit_code_by_key"] if meta.exists() else {}
-        if not codes or None in codes.values():
+        tried = {name: codes[name] for name in names or codes}
+        if not tried or None in tried.values():
             raise SystemExit(f"mutmut did not finish {module}:\n{output[-4000:]}")
-        unnoticed = [name for name, code in codes.items() if code in UNNOTICED]
+        unnoticed = [name for name, code in tried.items() if code in UNNOTICED]
         diffs = _python(copy, SHOW, source, *unnoticed).split("\0")[:-1]
     survivors = [
-        _survivor(name, codes[name] == 0, diff) for name, diff in zip(unnoticed, diffs, strict=True)
+        _survivor(name, tried[name] == 0, diff) for name, diff in zip(unnoticed, diffs, strict=True)
     ]
-    timeouts = sum(code in TIMEOUTS for code in codes.values())
-    return Result(len(codes), timeouts, round(time.monotonic() - start, 1), survivors)
+    timeouts = sum(code in TIMEOUTS for code in tried.values())
+    seconds = round(time.monotonic() - start, 1)
+    if earlier:
+        timeouts, seconds = timeouts + earlier.timeouts, seconds + earlier.seconds
+    return Result(sha256, len(codes), timeouts, seconds, survivors)
 
 
 def _copy_tree(copy: Path, source: str, tests: list[str]) -> None:
@@ -167,4 +186,4 @@ def _survivor(name: str, reached: bool, diff: str) -> Survivor:
     function = function.removeprefix("x_") if len(parts) == 1 else ".".join(parts[1:])
     lines = diff.splitlines()[2:]  # the first two name the files
     was, now = (" ".join(line[1:].strip() for line in lines if line[0] == sign) for sign in "-+")
-    return Survivor(function, was, now, reached, diff.strip())
+    return Survivor(name, function, was, now, reached, diff.strip())

@@ -33,7 +33,7 @@ def test_a_reason_holds_when_variables_are_renamed_and_for_nothing_else(monkeypa
     monkeypatch.setattr("tests.mutation.report.REASONS", page)
 
     def reason(was: str, now: str, function: str = "f") -> str | None:
-        return reason_of("a/b", Survivor(function, was, now, True, ""))
+        return reason_of("a/b", Survivor("", function, was, now, True, ""))
 
     was, now = "y = piece.clip(low=0) / all_", "y = piece.clip(low=1) / all_"
     assert reason(was, now) == "never below 1"

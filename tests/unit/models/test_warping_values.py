@@ -169,9 +169,8 @@ def test_occlusion_is_a_probability_from_all_depths() -> None:
 @torch.inference_mode()
 def test_the_encoder_folds_channels_into_depth() -> None:
     with torch.device("meta"):
-        net = AppearanceEncoder(kernel=7)
+        net = AppearanceEncoder()
         assert net.encode(torch.zeros(2, 3, 256, 256)).shape == (2, VOLUME, DEPTH, 64, 64)
-    assert net.first.conv.kernel_size == (7, 7)
     assert len(net.resblocks_3d) == 6
     net.first, net.resblocks_3d = Adds(1.0), Adds(100.0)
     net.down_blocks = nn.ModuleList([Adds(2.0), Adds(3.0)])
