@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -49,7 +50,7 @@ def speech(
             level[start:end],
             prosody if start == 0 else prosody[:0],
         )
-        for start, end in zip(edges, edges[1:], strict=False)
+        for start, end in itertools.pairwise(edges)
     ]
     return Speech(len(said) / 60, iter(chunks))
 
