@@ -86,7 +86,7 @@ def score(measures: dict[str, Floats], template: str, row: int) -> float:
     total = 0.0
     for name, (target, weight) in TARGETS[template].items():
         miss = measures[name][row] - target
-        beyond = target <= -EXTREME and miss < 0 or target >= EXTREME and miss > 0
+        beyond = (target <= -EXTREME and miss < 0) or (target >= EXTREME and miss > 0)
         total += 0 if beyond else weight * miss**2
     return total
 
