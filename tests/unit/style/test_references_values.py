@@ -11,7 +11,7 @@ from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import rotation_from_angles
 from stylehead.face.landmarks import to_68
 from stylehead.face.performance import Performance
-from stylehead.style.references import APART, EXTREME, TARGETS, Retrieval, retrieve
+from stylehead.style.references import EXTREME, TARGETS, Retrieval, retrieve
 from stylehead.types import FaceTrack, Floats
 from tests.stand_ins.faces import face_track, mean_mesh, without_face
 
@@ -148,8 +148,8 @@ def test_a_tilted_head_is_frontal() -> None:
 def test_of_equal_frames_the_first_ones_win() -> None:
     track, performance = filmed(np.zeros((300, 68, 3), np.float32))
     found = rows(retrieve(track, performance), performance)
-    assert found["O"] == 0
-    assert max(found.values()) <= 3  # all frames are alike, so none is set apart
+    # All frames are alike: what is left is that none is taken twice.
+    assert [found[name] for name in ("O", "M", "R", "none")] == [0, 1, 2, 3]
 
 
 # ---- limits ---------------------------------------------------------------------------------
@@ -223,10 +223,78 @@ def test_four_frontal_frames_are_too_few() -> None:
     assert retrieve(*filmed(restless(4), angles=angles[:4])).usable == 4
 
 
-def test_references_are_a_quarter_of_a_second_apart_and_no_more() -> None:
-    """Of four frames a quarter of a second from each other all are chosen."""
-    track, performance = filmed(restless(4, 2), seconds=np.arange(4) * APART)
-    assert sorted(rows(retrieve(track, performance), performance).values()) == [0, 1, 2, 3]
+# ---- apart ----------------------------------------------------------------------------------
+
+
+def shifted(
+    shifts: Floats, *, gape: Floats | None = None, **more: Any
+) -> tuple[FaceTrack, Performance]:
+    """Return faces that differ by shifts (T, 3), which no measure feels, and in opening (T,)."""
+    offsets = np.zeros((len(shifts), 68, 3), np.float32)
+    if gape is not None:
+        offsets[:, (65, 66, 67), 1] = gape[:, None]
+    track, performance = filmed(offsets, **more)
+    performance.mesh[:] += np.asarray(shifts, np.float32)[:, None]
+    return track, performance
+
+
+def in_order(track: FaceTrack, performance: Performance) -> list[int]:
+    """Return the rows of references in the order in which templates choose."""
+    found = rows(retrieve(track, performance), performance)
+    return [found[name] for name in ("O", "M", "R", "none")]
+
+
+FALLING = np.arange(120, 110, -1).astype(np.float32)  # of ten frames the first is the sharpest
+UNLIKE = np.arange(10)[:, None] * np.array([0.1, 0.0, 0.0])
+
+
+def test_of_ten_frames_the_sharpest_are_chosen() -> None:
+    seconds = np.arange(10) * 1.0
+    assert in_order(*shifted(UNLIKE, sharpness=FALLING, seconds=seconds)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("step", "chosen"), [(0.25, [0, 1, 2, 3]), (0.24, [0, 2, 4, 6])])
+def test_a_quarter_of_a_second_is_far_enough(step: float, chosen: list[int]) -> None:
+    seconds = np.arange(10) * step
+    assert in_order(*shifted(UNLIKE, sharpness=FALLING, seconds=seconds)) == chosen
+
+
+def test_frames_that_look_alike_are_not_both_chosen() -> None:
+    """A fiftieth of the distance of the eyes is a difference: 0.019 is none, 0.021 is one."""
+    diagonal = np.ones(3) / np.sqrt(3)
+    shifts = UNLIKE.copy()
+    shifts[1], shifts[2] = 0.019 * diagonal, 0.021 * diagonal
+    seconds = np.arange(10) * 1.0
+    assert in_order(*shifted(shifts, sharpness=FALLING, seconds=seconds)) == [0, 2, 3, 4]
+
+
+def test_of_two_frames_each_is_chosen_twice_or_so() -> None:
+    found = in_order(*shifted(UNLIKE[:2], sharpness=FALLING[:2]))
+    assert set(found) == {0, 1}
+
+
+# ---- bounds of the opening ------------------------------------------------------------------
+
+
+def opening_slowly(count: int, sharp: list[int]) -> list[int]:
+    """Return the references of mouths that open from frame to frame, some frames sharper."""
+    sharpness = np.full(count, 100, np.float32)
+    sharpness[sharp] = 120
+    shifts = np.arange(count)[:, None] * np.array([0.1, 0.0, 0.0])
+    gape = 0.05 + 0.004 * np.arange(count)
+    seconds = np.arange(count) * 1.0
+    return in_order(*shifted(shifts, gape=gape, sharpness=sharpness, seconds=seconds))
+
+
+def test_o_is_of_the_widest_tenth_if_these_are_five() -> None:
+    assert opening_slowly(50, [40, 41, 42, 43, 44])[0] >= 45
+    assert opening_slowly(40, [31])[0] == 31  # a tenth of forty is too few to choose from
+
+
+def test_m_may_be_the_most_shut_of_all() -> None:
+    assert opening_slowly(60, [0])[1] == 0
+    assert opening_slowly(60, [5])[1] == 5
+    assert opening_slowly(60, [6])[1] < 6
 
 
 # ---- warnings -------------------------------------------------------------------------------
