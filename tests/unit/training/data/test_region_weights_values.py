@@ -45,12 +45,14 @@ def test_areas_are_the_rectangles_widened_by_shares_of_the_face_s_width() -> Non
     """The face is 100 wide: eyes reach 6 pixels past their outline, lips 4, skin none."""
     weights = drawn((50, 40, 150, 160), **PARTS, size=200)
     assert weights.shape == (200, 200)
+    assert weights.dtype == np.uint8
     assert extent(weights, 1) == (50, 40, 150, 160)
     assert extent(weights[:, :100], 3) == (49, 54, 81, 76)
     assert extent(weights[:, 100:], 3) == (19, 54, 51, 76)
     assert extent(weights, 5) == (76, 116, 124, 144)
     assert (weights[130, 76:125] == 5).all()
-    assert (weights[65, 49:82] == 3).all()
+    assert (weights[60:71, 55:76] == 3).all()
+    assert (weights[60:71, 125:146] == 3).all()
     assert (weights[65, 82:119] == 1).all()
 
 
@@ -65,3 +67,12 @@ def test_less_than_a_pixel_is_not_widened(width: int, past: int) -> None:
     parts: dict[str, Box] = dict.fromkeys(("right_eye", "left_eye"), (2, 2, 3, 3))
     weights = drawn((20, 20, 20 + width, 60), **parts, mouth=(25, 40, 35, 50), size=80)
     assert extent(weights, 5) == (25 - past, 40 - past, 35 + past, 50 + past)
+
+
+def test_the_face_is_as_wide_as_its_jaw() -> None:
+    """Brows that reach 50 pixels past it do not make the lips' margin wider than 4."""
+    points = np.ones((68, 2), np.float32)
+    points[:17] = np.linspace((50, 160), (150, 160), 17)
+    points[17:27] = np.linspace((0, 40), (200, 40), 10)
+    points[48:60] = corners(PARTS["mouth"], 12)
+    assert extent(region_weights(points, 220), 5) == (76, 116, 124, 144)
