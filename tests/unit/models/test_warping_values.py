@@ -1,0 +1,201 @@
+"""The warping network's parts with scripts in place of what was learned."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stylehead.models.warping import (
+    COMPRESSED,
+    DECODED,
+    DEPTH,
+    HOURGLASS,
+    VARIANCE,
+    VOLUME,
+    AppearanceEncoder,
+    DenseMotion,
+    DenseMotionNetwork,
+    Hourglass,
+    VolumeWarper,
+    gaussians,
+    unit_grid,
+)
+
+SIZE = torch.Size((2, 3, 5))
+
+
+class Adds(nn.Module):
+    """Adds a number, and keeps what it was asked."""
+
+    def __init__(self, number: float) -> None:
+        super().__init__()
+        self.number = number
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.asked = x
+        return x + self.number
+
+
+class Says(nn.Module):
+    """Answers with one thing whatever it is asked, and keeps that."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, *asked: Tensor) -> object:
+        self.asked = asked
+        return self.answer
+
+
+# ---- places ---------------------------------------------------------------------------------
+
+
+def test_the_grid_has_minus_one_and_one_on_the_outermost_cells() -> None:
+    grid = unit_grid(SIZE, torch.zeros(1, dtype=torch.float64))
+    assert grid.shape == (2, 3, 5, 3)
+    assert grid.dtype == torch.float64
+    assert grid[0, 0, 0].tolist() == [-1, -1, -1]
+    assert grid[1, 2, 4].tolist() == [1, 1, 1]
+    assert grid[0, 2, 1].tolist() == [-0.5, 1, -1]  # x, y, z
+
+
+def test_the_grid_lies_where_the_picture_does() -> None:
+    assert unit_grid(SIZE, torch.zeros(1, device="meta")).device.type == "meta"
+
+
+def test_a_bump_is_one_at_its_keypoint_and_falls_as_a_gaussian() -> None:
+    grid = torch.tensor([0.5, -0.25, 0.0]) + torch.tensor([[[[0.0, 0, 0], [0.1, 0.2, 0.0]]]])
+    found = gaussians(torch.tensor([[[0.5, -0.25, 0.0], [0.5, -0.25, 0.1]]]), grid)
+    assert found.shape == (1, 2, 1, 1, 2)
+    near = [1, math.exp(-0.5 * 0.05 / VARIANCE)]
+    assert found[0, 0, 0, 0].tolist() == pytest.approx(near, rel=1e-4)
+    far = [math.exp(-0.5 * 0.01 / VARIANCE), math.exp(-0.5 * 0.06 / VARIANCE)]
+    assert found[0, 1, 0, 0].tolist() == pytest.approx(far, rel=1e-4)
+
+
+# ---- the hourglass --------------------------------------------------------------------------
+
+
+def test_the_hourglass_goes_down_and_up_and_keeps_what_it_passed() -> None:
+    """Each level down adds one, each level up ten; the level's own map is put behind."""
+    with torch.device("meta"):
+        net = Hourglass(1)
+    levels = len(HOURGLASS)
+    net.encoder.down_blocks = nn.ModuleList(Adds(1.0) for _ in range(levels))
+    net.decoder.up_blocks = nn.ModuleList(Adds(10.0) for _ in range(levels))
+    net.decoder.conv, net.decoder.norm = Adds(0.5), Adds(-0.25)
+    found = net(torch.full((1, 1, 1, 1, 1), -42.0)).flatten().tolist()
+    wanted = [-42 + levels + 10.0 * levels]
+    wanted += [-42 + level + 10.0 * level for level in reversed(range(levels))]
+    assert found == [max(0, value + 0.25) for value in wanted]
+
+
+def test_the_hourglass_has_the_published_sizes() -> None:
+    with torch.device("meta"):
+        net = Hourglass(110)
+        found = net(torch.zeros(1, 110, DEPTH, 64, 64))
+    assert net.channels == 142
+    assert found.shape == (1, 142, DEPTH, 64, 64)
+    down = [block.conv.weight.shape[:2] for block in net.encoder.down_blocks]
+    assert down == [(64, 110), (128, 64), (256, 128), (512, 256), (1024, 512)]
+    up = [block.conv.weight.shape[:2] for block in net.decoder.up_blocks]
+    assert up == [(512, 1024), (256, 1024), (128, 512), (64, 256), (32, 128)]
+
+
+# ---- dense motion ---------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def test_dense_motion_has_the_published_sizes() -> None:
+    with torch.device("meta"):
+        net = DenseMotionNetwork(21)
+        volume, points = torch.zeros(2, VOLUME, DEPTH, 64, 64), torch.zeros(2, 21, 3)
+        found = net(volume, points, points)
+    assert net.hourglass.channels == 22 * (COMPRESSED + 1) + 32
+    assert found.mask.shape == (2, 22, DEPTH, 64, 64)
+    assert found.deformation.shape == (2, DEPTH, 64, 64, 3)
+    assert found.occlusion.shape == (2, 1, 64, 64)
+
+
+def scripted(answer: Tensor) -> DenseMotionNetwork:
+    """Return a network of one keypoint whose hourglass gives one answer, (B, C, D, H, W)."""
+    with torch.device("meta"):
+        net = DenseMotionNetwork(1)
+    net.compress, net.norm = Adds(0.0), nn.Identity()
+    net.hourglass = Says(answer)
+    net.mask = Says(torch.zeros(2, 2, *SIZE))
+    net.occlusion = Says(torch.full((2, 1, 3, 5), math.log(3.0)))
+    return net
+
+
+@torch.inference_mode()
+def test_features_go_to_the_hourglass_warped_by_each_motion_and_above_zero() -> None:
+    """One feature that grows with x: the keypoint's motion reads it half a width to the right."""
+    net = scripted(torch.zeros(2, 7, *SIZE))
+    volume = torch.tensor([-4.0, 1, 2, 3, 4]).expand(2, 1, *SIZE).clone()
+    volume[1] *= 10
+    source, driving = torch.zeros(2, 1, 3), torch.zeros(2, 1, 3)
+    source[..., 0] = 0.5
+    net(volume, source, driving)
+    (asked,) = net.hourglass.asked
+    assert asked.shape == (2, 4, *SIZE)  # background: heat, feature; keypoint: heat, feature
+    assert (asked[:, 0] == 0).all()
+    # Cell 2 of 5 is the middle; half a unit is 1.25 cells, for the grid samples cells' edges. For
+    # the same reason the first depth is read half outside the volume.
+    still, moved = asked[0, 1, 0, 1], asked[0, 3, 0, 1]
+    assert still[2] == pytest.approx(2.0 / 2)
+    assert moved[2] == pytest.approx(3.25 / 2)
+    assert still[0] == 0  # rectified before it is read
+    torch.testing.assert_close(asked[1, 1::2], 10 * asked[0, 1::2])
+
+
+@torch.inference_mode()
+def test_occlusion_is_a_probability_from_all_depths() -> None:
+    answer = torch.arange(2 * 7 * 30, dtype=torch.float32).reshape(2, 7, *SIZE)
+    net = scripted(answer)
+    found = net(torch.zeros(2, 1, *SIZE), torch.zeros(2, 1, 3), torch.zeros(2, 1, 3))
+    torch.testing.assert_close(found.occlusion, torch.full((2, 1, 3, 5), 0.75))
+    torch.testing.assert_close(net.occlusion.asked[0], answer.reshape(2, 14, 3, 5))
+    torch.testing.assert_close(net.mask.asked[0], answer)
+
+
+# ---- around it ------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def test_the_encoder_folds_channels_into_depth() -> None:
+    with torch.device("meta"):
+        net = AppearanceEncoder()
+        assert net.encode(torch.zeros(2, 3, 256, 256)).shape == (2, VOLUME, DEPTH, 64, 64)
+    assert len(net.resblocks_3d) == 6
+    net.first, net.resblocks_3d = Adds(1.0), Adds(100.0)
+    net.down_blocks = nn.ModuleList([Adds(2.0), Adds(3.0)])
+    net.second = nn.Flatten(2)
+    picture = torch.arange(VOLUME * DEPTH, dtype=torch.float32)[None, :, None]
+    found = net.encode(picture)
+    assert found.shape == (1, VOLUME, DEPTH, 1)
+    assert found.flatten().tolist() == [value + 106 for value in range(VOLUME * DEPTH)]
+
+
+@torch.inference_mode()
+def test_what_the_source_hides_is_faded() -> None:
+    with torch.device("meta"):
+        net = VolumeWarper(keypoints=21)
+    assert net.third.slope == 0.01
+    assert net.third.conv.weight.shape == (DECODED, VOLUME * DEPTH, 3, 3)
+    assert net.fourth.weight.shape == (DECODED, DECODED, 1, 1)
+    volume = torch.arange(30, dtype=torch.float32).reshape(1, 1, *SIZE)
+    middle = torch.zeros(1, *SIZE, 3)  # everything is read in the middle: 14.5
+    occlusion = torch.linspace(0, 1, 15).reshape(1, 1, 3, 5)
+    motion = DenseMotion(torch.zeros(1, 22, *SIZE), middle, occlusion)
+    net.dense_motion_network, net.third, net.fourth = Says(motion), Adds(1.0), Adds(0.5)
+    source, driving = torch.zeros(1, 21, 3), torch.ones(1, 21, 3)
+    found, told = net.warp(volume, source, driving)
+    assert told is motion
+    asked = net.dense_motion_network.asked
+    assert all(one is other for one, other in zip(asked, (volume, source, driving), strict=True))
+    torch.testing.assert_close(found, (16.0 * occlusion).expand(1, 2, 3, 5))

@@ -1,0 +1,178 @@
+"""The generator over a stream of speech, and the gate, against sums done another way."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter1d
+from torch import Tensor
+
+from stylehead.motion.finishing import resample_curve, resample_offsets
+from stylehead.motion.stream import generate, voice_gate
+from stylehead.types import Floats, Speech, SpeechChunk
+
+FRAMES = 180  # three seconds at the generators' 60 frames
+
+
+class Echo:
+    """A net that says each row's first feature, `delay` frames late, and counts its calls."""
+
+    def __init__(self, delay: int = 0, size: float = 1.0) -> None:
+        self.config, self.size, self.calls = SimpleNamespace(delay=delay), size, 0
+        self.spread = torch.zeros(68, 3)
+
+    def __call__(self, features: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.calls += 1
+        if state is None:
+            state = torch.full((1, self.config.delay), torch.nan)  # nobody may see these
+        queue = torch.cat([state, features[..., 0]], 1)
+        now, later = queue[:, : features.shape[1]], queue[:, features.shape[1] :]
+        return self.size * now[..., None, None].expand(-1, -1, 68, 3), later
+
+
+def speech(
+    said: Floats, level: Floats, *, activity: Floats | None = None, cuts: tuple[int, ...] = ()
+) -> Speech:
+    """Return a recording cut into chunks; `said` is what Echo will say."""
+    activity = np.ones(len(level), np.float32) if activity is None else activity
+    prosody = np.arange(2 * 80, dtype=np.float32).reshape(2, 80)
+    edges = [0, *cuts, len(said)]
+    chunks = [
+        SpeechChunk(
+            torch.from_numpy(said[start:end, None].astype(np.float32)),
+            activity[start:end],
+            level[start:end],
+            prosody if start == 0 else prosody[:0],
+        )
+        for start, end in itertools.pairwise(edges)
+    ]
+    return Speech(len(said) / 60, iter(chunks))
+
+
+def run(
+    said: Floats, level: Floats, *nets: Any, fps: int = 60, **more: Any
+) -> tuple[list[Floats], Floats, Floats, Floats]:
+    found = generate(speech(said, level, **more), nets, Fraction(fps))
+    return found.landmarks, found.voice, found.stress, found.prosody
+
+
+def whole(said: Floats, gate: Floats, fps: int = 60) -> Floats:
+    """What resampling makes of all that was said, its last frame held by one."""
+    offsets = np.append(said, said[-1]).astype(np.float16)[:, None, None]
+    offsets = np.tile(offsets, (1, 68, 3))
+    out = np.zeros((len(said) * fps // 60, 68, 3), np.float32)
+    for rows, values in resample_offsets(offsets, gate, 60, Fraction(fps), len(out)):
+        out[rows] = values
+    return out
+
+
+SAID = np.sin(np.arange(FRAMES) / 9)
+LOUD = np.zeros(FRAMES, np.float32)
+OPEN = np.ones(FRAMES + 1, np.float32)
+
+
+@pytest.mark.parametrize("delay", [0, 5])
+@pytest.mark.parametrize("cuts", [(), (3,), (60, 61, 120)])
+@pytest.mark.parametrize("fps", [60, 25])
+def test_what_a_net_says_late_is_put_where_it_belongs(delay, cuts, fps) -> None:
+    (found,), voice, _, prosody = run(SAID, LOUD, Echo(delay), fps=fps, cuts=cuts)
+    np.testing.assert_allclose(found, whole(SAID, OPEN, fps), atol=1e-6)
+    np.testing.assert_allclose(voice, 1, atol=1e-6)
+    assert prosody.shape == (2, 80)
+    assert found.dtype == voice.dtype == np.float32
+
+
+def test_a_net_that_hears_too_little_holds_its_last_frame() -> None:
+    """Half a second of features for a second of sound."""
+    chunk = next(speech(SAID[:30], LOUD[:60]).chunks)
+    longer = chunk._replace(level=LOUD[:60], activity=np.ones(60, np.float32))
+    found = generate(Speech(1.0, iter([longer])), [Echo()], Fraction(60)).landmarks[0]
+    wanted = whole(np.append(SAID[:30], np.full(30, SAID[29])), OPEN[:61])
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_a_net_that_comes_twice_runs_once() -> None:
+    one, other = Echo(size=1.0), Echo(size=2.0)
+    landmarks, *_ = run(SAID, LOUD, one, other, one, cuts=(60,))
+    assert len(landmarks) == 3
+    assert (one.calls, other.calls) == (2, 2)
+    np.testing.assert_allclose(landmarks[1], 2 * landmarks[0], atol=2e-3)
+    np.testing.assert_array_equal(landmarks[0], landmarks[2])
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(180, 75), (181, 76), (179, 75), (181.2, 76)])
+def test_a_started_frame_is_a_frame(samples: float, frames: int) -> None:
+    said, level = np.zeros(182), np.zeros(182, np.float32)
+    recording = Speech(samples / 60, speech(said, level).chunks)
+    found = generate(recording, [Echo()], Fraction(25))
+    assert len(found.landmarks[0]) == len(found.voice) == len(found.stress) == frames
+
+
+# ---- the gate -------------------------------------------------------------------------------
+
+
+def test_levels_count_from_the_loud_parts() -> None:
+    """Loud is the 95th percentile; 30 dB below it the gate is open, 42 below it is shut."""
+    for offset in (0.0, -20.0):
+        level = np.full(FRAMES, -36.0 + offset, np.float32)  # half way between
+        level[:20] = offset  # a ninth of the time
+        level[0] = 40 + offset  # a click
+        _, voice, _, _ = run(SAID, level, Echo())
+        assert voice[60:].mean() == pytest.approx(0.5, abs=1e-3)
+        assert voice[5:10].min() > 0.95
+
+
+@pytest.mark.parametrize(("activity", "opened"), [(0.3, 0.0), (0.4, 0.25), (0.7, 1.0), (0.9, 1.0)])
+def test_probabilities_of_a_voice_open_the_gate(activity: float, opened: float) -> None:
+    sure = np.full(FRAMES, activity, np.float32)
+    (found,), voice, _, _ = run(SAID, LOUD, Echo(), activity=sure)
+    np.testing.assert_allclose(voice, opened, atol=1e-5)
+    np.testing.assert_allclose(found, whole(SAID, opened * OPEN), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("decibels", "opened"), [(-60, 0), (-42, 0), (-39, 0.25), (-33, 0.75), (-30, 1), (0, 1)]
+)
+def test_the_gate_opens_between_two_levels(decibels: float, opened: float) -> None:
+    gate = voice_gate(np.full(90, decibels, np.float32), np.ones(90, np.float32))
+    assert gate.dtype == np.float32
+    np.testing.assert_allclose(gate, opened, atol=1e-6)
+
+
+def test_the_gate_is_open_from_twelve_frames_before_to_fourteen_after() -> None:
+    level = np.full(200, -90, np.float32)
+    level[100] = 0
+    wanted = np.zeros(200)
+    wanted[88:115] = 1
+    gate = voice_gate(level, np.ones(200, np.float32))
+    np.testing.assert_allclose(gate, gaussian_filter1d(wanted, 2.5), atol=1e-6)
+
+
+def test_stress_is_what_a_syllable_has_over_its_surroundings() -> None:
+    """A beat at 0 dB in a murmur 15 dB under it, heard by half; twice, and never below zero."""
+    level = np.full(FRAMES, -15, np.float32)
+    level[80:100] = 0
+    half = np.full(FRAMES, 0.5, np.float32)
+    _, _, stress, _ = run(SAID, level, Echo(), activity=half)
+    loudness = np.where(level == 0, 1, 0.5)
+    over = gaussian_filter1d(loudness, 6) - gaussian_filter1d(loudness, 45)
+    wanted = np.maximum(over, 0) * 2 * 0.5
+    np.testing.assert_allclose(stress, wanted, atol=1e-4)
+    assert wanted.max() > 0.2
+
+
+def test_silence_and_clicks_have_no_more_stress_than_their_loudness() -> None:
+    level = np.full(FRAMES, -80, np.float32)
+    level[60:120] = 0
+    level[90] = 60
+    _, _, stress, _ = run(SAID, level, Echo(), fps=30)
+    loudness = np.where(level >= 0, 1.0, 0.0)
+    over = gaussian_filter1d(loudness, 6) - gaussian_filter1d(loudness, 45)
+    wanted = resample_curve((2 * np.maximum(over, 0)).astype(np.float32), Fraction(30), 90)
+    np.testing.assert_allclose(stress, wanted, atol=1e-4)
