@@ -10,7 +10,7 @@ from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import Similarity
 from stylehead.face.landmarks import INNER_LOWER, INNER_UPPER
 from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
-from stylehead.rendering.mouth_crop import SIZE, UNITS, MouthCrop, mouth_middle
+from stylehead.rendering.mouth_crop import CROP_SIZE, CROP_UNITS, MouthCrop, mouth_middle
 from stylehead.rendering.mouth_generator import MouthCompleter
 from stylehead.weights.networks import load_mouth_generator
 from stylehead.weights.store import resolve
@@ -18,7 +18,7 @@ from tests.stand_ins.faces import STILL, gape
 
 CPU = torch.device("cpu")
 SKIN = (200, 160, 140)
-SCALE = SIZE / UNITS  # one pixel of the crop is one of the mouth's patch
+SCALE = CROP_SIZE / CROP_UNITS  # one pixel of the crop is one of the mouth's patch
 SIDE = 160
 
 
