@@ -189,13 +189,13 @@ def test_what_the_source_hides_is_faded() -> None:
     assert net.third.conv.weight.shape == (DECODED, VOLUME * DEPTH, 3, 3)
     assert net.fourth.weight.shape == (DECODED, DECODED, 1, 1)
     volume = torch.arange(30, dtype=torch.float32).reshape(1, 1, *SIZE)
-    middle = torch.zeros(1, *SIZE, 3)  # everything is read in the middle: 14.5
+    place = torch.tensor([0.4, 0.0, 0.0]).expand(1, *SIZE, 3)  # between 8 and 23: 15.5
     occlusion = torch.linspace(0, 1, 15).reshape(1, 1, 3, 5)
-    motion = DenseMotion(torch.zeros(1, 22, *SIZE), middle, occlusion)
+    motion = DenseMotion(torch.zeros(1, 22, *SIZE), place, occlusion)
     net.dense_motion_network, net.third, net.fourth = Says(motion), Adds(1.0), Adds(0.5)
     source, driving = torch.zeros(1, 21, 3), torch.ones(1, 21, 3)
     found, told = net.warp(volume, source, driving)
     assert told is motion
     asked = net.dense_motion_network.asked
     assert all(one is other for one, other in zip(asked, (volume, source, driving), strict=True))
-    torch.testing.assert_close(found, (16.0 * occlusion).expand(1, 2, 3, 5))
+    torch.testing.assert_close(found, (17.0 * occlusion).expand(1, 2, 3, 5))

@@ -85,16 +85,22 @@ def test_a_curve_is_read_at_the_frames_times_and_held_at_its_end() -> None:
     assert found.tolist() == [0, 2.5, 9, 9]
 
 
-@pytest.mark.parametrize(("fps", "sigma"), [(60, 1.2), (25, 1.2), (16, 1.5)])
-def test_offsets_are_gated_smoothed_and_read_between_frames(fps, sigma, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("fps", "sigma", "frames"), [(60, 1.2, 122), (25, 1.2, 52), (16, 1.5, 34), (10, 2.4, 21)]
+)
+def test_offsets_are_gated_smoothed_and_read_between_frames(
+    fps, sigma, frames, monkeypatch
+) -> None:
     """In pieces of seven frames as all at once; slow rates are smoothed more."""
     monkeypatch.setattr(finishing, "CHUNK", 7)
     offsets, gate = noise(121, 68, 3).astype(np.float16), noise(121)
-    frames = 2 * fps + 2  # the last one lies beyond the generator's
+    done = 0  # of `frames`; the last one may lie beyond the generator's
     found = np.full((frames, 68, 3), np.nan, np.float32)
     for rows, values in resample_offsets(offsets, gate, 60, Fraction(fps), frames):
         assert values.dtype == np.float32
         assert len(values) == rows.stop - rows.start <= 7
+        assert rows.start == done
+        done = rows.stop
         found[rows] = values
     smooth = gaussian_filter1d(
         offsets.astype(np.float64) * gate[:, None, None], sigma, axis=0, mode="nearest"
@@ -108,7 +114,7 @@ def test_offsets_are_gated_smoothed_and_read_between_frames(fps, sigma, monkeypa
     )
     held = np.broadcast_to(smooth[120], found[~inside].shape)
     np.testing.assert_allclose(found[~inside], held, atol=1e-4)
-    assert len(found[~inside]) == 1
+    assert len(found[~inside]) == frames - (2 * fps + 1)
 
 
 def test_a_motion_at_its_own_rate_is_itself() -> None:
@@ -190,11 +196,13 @@ def test_lips_that_would_cross_meet_half_way_and_pull_the_outer_ones() -> None:
     offsets[0, 67, 1] = -0.16  # 0.06 too far for 61
     offsets[0, 62, 1] = 0.40  # 0.30 too far for 66
     offsets[0, 65, 1] = -0.04  # still apart from 63
+    offsets[:, (50, 57), 1] = 0.2
     found = keep_lips_apart(offsets, neutral)
     wanted = offsets.copy()
     wanted[0, 61, 1], wanted[0, 67, 1] = -0.03, -0.13
     wanted[0, 62, 1], wanted[0, 66, 1] = 0.25, 0.15
     outer = (0.03 + 0.15 + 0) / 3 / 2
-    wanted[0, 49:54, 1], wanted[0, 55:60, 1] = -outer, outer
+    wanted[0, 49:54, 1] -= outer
+    wanted[0, 55:60, 1] += outer
     np.testing.assert_allclose(found, wanted, atol=1e-7)
     assert offsets[0, 61, 1] == 0  # not in place
