@@ -135,7 +135,14 @@ def clip():
     nothing = np.zeros((FRAMES, 3), np.float32)
     still = rotation_from_angles(nothing)
     track = face_track(mesh, fps=FPS)
-    return track, Performance(mesh, mean_mesh(), still, nothing, nothing[:, 0], times)
+    return track, Performance(
+        mesh=mesh,
+        neutral=mean_mesh(),
+        rotation=still,
+        translation=nothing,
+        blink=nothing[:, 0],
+        seconds=times,
+    )
 
 
 def test_o_is_among_the_widest_tenth_whatever_else_looks_round():

@@ -25,12 +25,12 @@ def filmed(
     angles = np.zeros((count, 3)) if angles is None else angles
     mesh = (mean_mesh() + FaceModel.embedded().mesh_offsets(offsets)).astype(np.float32)
     performance = Performance(
-        mesh,
-        mean_mesh(),
-        rotation_from_angles(angles),
-        np.zeros((count, 3), np.float32),
-        np.zeros(count, np.float32),
-        seconds,
+        mesh=mesh,
+        neutral=mean_mesh(),
+        rotation=rotation_from_angles(angles),
+        translation=np.zeros((count, 3), np.float32),
+        blink=np.zeros(count, np.float32),
+        seconds=seconds,
     )
     return face_track(mesh, angles=angles, seconds=seconds, **track), performance
 
