@@ -26,6 +26,7 @@ HELD_OUT = 0.3  # fraction at the end of each clip that is not learned from
 LEAST_SECONDS = 4.0  # with a face, that a clip needs
 FEW_SECONDS = 10.0  # below which rhythm and rare mouth shapes are guesses
 LEAST_FACE, SMALL_FACE = 64.0, 120.0  # pixels of a face's height
+LONGER_CLIP = f"Give a clip with {LEAST_SECONDS:.0f} s of one face, or several clips."
 LOUD_MUSIC = 0.0  # dB over the voice from which lips are not learned from that sound
 
 
@@ -86,7 +87,7 @@ def _check_face(track: FaceTrack, name: str) -> list[str]:
     """Refuse a clip whose face cannot be learned from; return what makes it doubtful."""
     seconds = float(track.found.mean() * (track.seconds[-1] - track.seconds[0]))
     if seconds < LEAST_SECONDS:
-        raise FaceError(_too_short(name, seconds), remedy=LONGER_CLIP)
+        raise FaceError(f"{name} shows a face for only {seconds:.1f} s.", remedy=LONGER_CLIP)
     height = float(np.median(np.ptp(track.mesh[track.found][..., 1], axis=1)))
     if height < LEAST_FACE:
         raise FaceError(
@@ -99,13 +100,6 @@ def _check_face(track: FaceTrack, name: str) -> list[str]:
     if height < SMALL_FACE:
         notes.append(f"The face is {height:.0f} pixels high: lips are coarse.")
     return notes
-
-
-def _too_short(name: str, seconds: float) -> str:
-    return f"{name} shows a face for only {seconds:.1f} s."
-
-
-LONGER_CLIP = f"Give a clip with {LEAST_SECONDS:.0f} s of one face, or several clips."
 
 
 # ---- sound ----------------------------------------------------------------------------------
@@ -212,7 +206,10 @@ def split_style(style: Style) -> tuple[Style, Motion]:
     cut = round((1 - HELD_OUT) * len(style.motion))
     learned, held_out = style.motion[:cut], style.motion[cut:]
     if held_out.seconds < LEAST_SECONDS * HELD_OUT:
-        raise StyleError(_too_short(style.name, style.motion.seconds), remedy=LONGER_CLIP)
+        raise StyleError(
+            f"{style.name} shows a face for only {style.motion.seconds:.1f} s.",
+            remedy=LONGER_CLIP,
+        )
     statistics = style_statistics(learned)
     return replace(
         style, motion=learned, times=style.times[:cut], statistics=statistics, tuning=None
