@@ -127,13 +127,6 @@ class Encoding:
         "Speech encoder: Whisper's, or the paper's own (apc); both are built in.",
         panel=MOVES,
     )
-    projection: float = option(
-        0.0,
-        "How far speech features are drawn to those of known voices: 0 not at all, 1 wholly.",
-        panel=MOVES,
-        low=0,
-        high=1,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

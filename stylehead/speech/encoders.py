@@ -69,23 +69,6 @@ class ApcEncoder:
             yield features.reshape(-1, self.width)
 
 
-class ProjectedEncoder:
-    """A speech encoder whose features are drawn towards those of known voices (paper 3.1).
-
-    Manifold projection: each feature is rebuilt from its nearest neighbours in a base, by locally
-    linear embedding, and blended with itself.
-    """
-
-    def __init__(self, encoder: SpeechEncoder, manifold: Manifold) -> None:
-        self._encoder, self._manifold = encoder, manifold
-        self.width = encoder.width
-
-    def encode(self, blocks: Iterable[Floats]) -> Iterator[Tensor]:
-        """Yield features (T, width)."""
-        for features in self._encoder.encode(blocks):
-            yield self._manifold.project(features)
-
-
 class WhisperSpeechEncoder:
     """Whisper's encoder over overlapping windows of 12 s, 10 s apart, brought to 60 Hz.
 
