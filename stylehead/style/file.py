@@ -95,7 +95,11 @@ def load_style(path: Path | str) -> Style:
             arrays: Arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         about = _About.model_validate_json(text)
         missing = STATISTICS - about.statistics.keys()
-        if missing or not all(np.isfinite(array).all() for array in arrays.values()):
+        if (
+            missing
+            or about.fps <= 0
+            or not all(np.isfinite(array).all() for array in arrays.values())
+        ):
             raise ValueError(f"unusable numbers, or no {', '.join(sorted(missing))}")
         return _style(about, arrays)
     except (SafetensorError, KeyError, ValueError, ZeroDivisionError, OSError) as error:

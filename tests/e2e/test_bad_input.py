@@ -13,7 +13,6 @@ import subprocess
 import time
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -32,7 +31,7 @@ from stylehead.pipeline import extract_style
 from stylehead.style.file import load_style
 from stylehead.tracking.portrait import find_portrait
 from stylehead.weights import store
-from stylehead.weights.store import PACKAGE, read_manifest, resolve
+from stylehead.weights.store import PACKAGE, resolve
 from tests.conftest import QUICK, Command, Outcome, command, environment
 from tests.stand_ins import media
 
@@ -828,7 +827,7 @@ def test_a_style_file_that_does_not_fit_leaves_nothing(
     call: Command, mounted: Path, clip: Path
 ) -> None:
     style = mounted / "x.style"
-    outcome = call("extract-style", clip, "-o", style, "--keep-frames")
+    outcome = call("extract-style", clip, "-o", style)
     refused(outcome, style, "cannot be written", "make room on the disk")
     assert list(mounted.iterdir()) == []
 
@@ -1191,7 +1190,7 @@ def test_a_damaged_style_file_is_refused_in_one_line(
     elif kind == "cut":
         path.write_bytes(content[: len(content) // 2])
     elif kind == "other":  # the right container with other things in it
-        shutil.copy(resolve("motion_distilled"), path)
+        shutil.copy(resolve("motion_apc"), path)
     elif kind == "empty":
         path.touch()
     else:
@@ -1311,34 +1310,14 @@ def test_a_damaged_model_file_of_the_package_is_refused(
     for folder in (PACKAGE, PACKAGE.parent):
         if (folder / "weights.toml").is_file():
             shutil.copy(folder / "weights.toml", package)
-    damaged = package / "assets" / "motion_distilled.safetensors"
+    damaged = package / "assets" / "motion_apc.safetensors"
     content = bytearray(damaged.read_bytes())
     content[-100:] = bytes(100)
     damaged.write_bytes(content)
     monkeypatch.setattr(store, "PACKAGE", package)
-    refused(
-        animate("--encoder", "distilled"), damaged, "missing or damaged", "Install stylehead again"
-    )
+    outcome = animate("--encoder", "apc")
+    refused(outcome, damaged, "missing or damaged", "Install stylehead again")
     assert not output.exists()
-
-
-@pytest.mark.parametrize("kind", ["missing", "damaged"])
-def test_a_fetched_model_file_that_is_gone_or_damaged_and_cannot_be_fetched_is_refused(
-    animate: Command, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    folder = tmp_path / "home"
-    cached = folder / "weights" / "face_landmarker.task"
-    cached.parent.mkdir(parents=True)
-    if kind == "damaged":
-        cached.write_bytes(b"half of it")
-    entries = {name: replace(entry, sources=()) for name, entry in read_manifest().items()}
-    monkeypatch.setattr(store, "read_manifest", lambda path=None: entries)
-    monkeypatch.setenv("STYLEHEAD_HOME", str(folder))
-    sha256 = entries["face_landmarker"].sha256
-    refused(animate(), "face_landmarker.task could not be fetched", cached, sha256)
-    assert not output.exists()
-    left = sorted(path.name for path in cached.parent.iterdir() if path.is_file())
-    assert left == ([] if kind == "missing" else ["face_landmarker.task.wrong-79fc9ae17531"])
 
 
 def test_a_home_that_cannot_be_made_is_refused(

@@ -10,7 +10,6 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,18 +19,23 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from stylehead import __version__, following, tracking, weights
+from stylehead import __version__
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import REGIONS, interocular, mouth_opening, to_68
+from stylehead.files import digest
 from stylehead.motion.file import load_motion, save_motion
 from stylehead.rendering.portrait_mesh import build_portrait_mesh
 from stylehead.style.file import load_style
 from stylehead.style.learn import blink_count
+from stylehead.tracking.clip import track_video
+from stylehead.tracking.portrait import find_portrait
 from stylehead.types import Motion
+from stylehead.weights import store
+from stylehead.weights.store import asset, read_manifest
 from tests.conftest import QUICK, Command, command, environment
 from tests.stand_ins import media
 
-BUILT_IN = sorted(path.stem for path in (weights.PACKAGE / "assets" / "styles").glob("*.style"))
+BUILT_IN = sorted(path.stem for path in (asset("styles")).glob("*.style"))
 BROWS, MOUTH = list(REGIONS["brows"]), list(REGIONS["mouth"])
 
 
@@ -132,7 +136,7 @@ def test_the_sound_is_in_its_place_within_a_frame(clip: Path) -> None:
 
 
 def test_the_mouth_that_is_seen_is_the_mouth_of_the_motion_frame_by_frame(clip: Path) -> None:
-    points = to_68(following.track_video(clip).mesh)
+    points = to_68(track_video(clip).mesh)
     seen = mouth_opening(points) / interocular(points)
     motion = load_motion(clip.with_suffix(".npz"))
     meant = mouth_opening(motion.landmarks + motion.neutral)
@@ -162,16 +166,15 @@ def test_the_video_says_what_it_is_and_what_made_it(clip: Path) -> None:
     assert found["title"] == "portrait (AI-generated)"
     assert found["comment"].startswith("AI-generated")
     assert found["software"] == f"stylehead {__version__}"
-    entries = weights.read_manifest()
-    heard = found["stylehead_encoder"]
-    ears = "whisper_tiny_en" if heard == "whisper" else f"encoder_{heard}"
+    entries = read_manifest()
+    encoder = found["stylehead_encoder"]
     seen_by = {"face_landmarker", "face_model", "style_mapping", "style_generator"}
-    used = seen_by | {"voice_filter", "pose", f"motion_{heard}", ears}
+    used = seen_by | {"voice_filter", "pose", f"motion_{encoder}", f"encoder_{encoder}"}
     assert json.loads(found["stylehead_weights"]) == {
         name: entry.sha256[:16] for name, entry in entries.items() if name in used
     }
     style = json.loads(found["stylehead_style"])
-    plain = load_style(weights.PACKAGE / "assets" / "styles" / "plain.style")
+    plain = load_style(asset("styles") / "plain.style")
     assert style == {"name": "plain", "source_sha256": plain.provenance["source_sha256"]}
     assert found["stylehead_seed"] == "0"
 
@@ -231,7 +234,7 @@ def test_paste_back_leaves_the_picture_around_the_crop_alone(
     outcome = call("animate", "--image", image, "--audio", media.VOICE, "-o", output, *words)
     assert outcome.code == 0
     frames = media.read_video(output)[0].astype(np.float32)
-    rig = build_portrait_mesh(tracking.find_portrait(canvas, name="picture"), size=None)
+    rig = build_portrait_mesh(find_portrait(canvas, name="picture"), size=None)
     left, top = rig.corner.astype(int)
     inside = np.zeros(canvas.shape[:2], bool)
     inside[max(top, 0) : top + rig.size, max(left, 0) : left + rig.size] = True
@@ -283,7 +286,7 @@ def test_still_is_seen_in_the_picture(animate: Command, output: Path, clip: Path
     assert animate(*words, audio=media.VOICE).code == 0
 
     def wandering(video: Path) -> float:
-        corners = to_68(following.track_video(video).mesh)[:, (36, 39, 42, 45), :2]
+        corners = to_68(track_video(video).mesh)[:, (36, 39, 42, 45), :2]
         unit = np.linalg.norm(corners[:, 0] - corners[:, 3], axis=-1).mean()
         return float(corners.mean(1).std(0).max() / unit)
 
@@ -345,8 +348,7 @@ def test_fps_changes_the_sampling_and_not_the_motion(moved: Callable[..., Motion
 def test_a_livelier_style_moves_more(moved: Callable[..., Motion]) -> None:
     plain, lively = moved("--style", "plain"), moved("--style", "lively")
     wanted = [
-        load_style(weights.PACKAGE / "assets" / "styles" / f"{name}.style").statistics
-        for name in ("plain", "lively")
+        load_style(asset("styles") / f"{name}.style").statistics for name in ("plain", "lively")
     ]
     openings = [np.ptp(mouth_opening(each.landmarks + each.neutral)) for each in (plain, lively)]
     heads = [angles(each).std(0).sum() for each in (plain, lively)]
@@ -371,23 +373,23 @@ def test_motion_and_animate_make_the_same_motion(
     assert one.fps == other.fps == 10
 
 
-# ---- what listens ---------------------------------------------------------------------------
+# ---- speech encoders ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("encoder", ["whisper", "distilled", "apc"])
-def test_the_video_says_what_listened(animate: Command, output: Path, encoder: str) -> None:
+@pytest.mark.parametrize("encoder", ["whisper", "apc"])
+def test_the_video_names_its_speech_encoder(animate: Command, output: Path, encoder: str) -> None:
     assert animate("--encoder", encoder).code == 0
     assert tags(output)["stylehead_encoder"] == encoder
 
 
-def test_a_video_of_a_saved_motion_says_that_nothing_listened(
+def test_a_video_of_a_saved_motion_names_no_encoder(
     animate: Command, clip: Path, output: Path
 ) -> None:
     assert animate("--motion", clip.with_suffix(".npz")).code == 0
     assert tags(output)["stylehead_encoder"] == "saved motion"
 
 
-@pytest.mark.parametrize("encoder", ["whisper", "distilled", "apc"])
+@pytest.mark.parametrize("encoder", ["whisper", "apc"])
 def test_every_encoder_moves_the_mouth_while_somebody_speaks(
     moved: Callable[..., Motion], tmp_path: Path, encoder: str
 ) -> None:
@@ -396,24 +398,6 @@ def test_every_encoder_moves_the_mouth_while_somebody_speaks(
     motion = moved("--encoder", encoder, "--fps", 30, audio=audio)
     curve = mouth_opening(motion.landmarks + motion.neutral)
     assert curve[:85].std() > 10 * curve[110:].std()
-
-
-def test_where_whisper_cannot_be_had_the_built_in_encoder_listens_and_it_is_said(
-    animate: Command, home: Path, tmp_path: Path, output: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    entries = {name: replace(entry, sources=()) for name, entry in weights.read_manifest().items()}
-    monkeypatch.setattr(weights, "read_manifest", lambda path=None: entries)
-    folder = tmp_path / "elsewhere" / "weights"
-    folder.mkdir(parents=True)
-    (folder / "face_landmarker.task").symlink_to(home / "weights" / "face_landmarker.task")
-    monkeypatch.setenv("STYLEHEAD_HOME", str(folder.parent))
-    outcome = animate()
-    assert outcome.code == 0
-    assert outcome.stdout == f"{output}\n"
-    assert "built-in encoder" in outcome.stderr
-    assert tags(output)["stylehead_encoder"] == "distilled"
-    with av.open(str(output)) as container:
-        assert container.streams.video[0].frames == 10
 
 
 # ---- saved motions --------------------------------------------------------------------------
@@ -443,7 +427,7 @@ def test_a_saved_motion_can_be_edited(animate: Command, tmp_path: Path, output: 
     assert change[0] < change[-1] / 3, "only the codec's share at the start"
 
     def place(frame: np.ndarray) -> float:
-        return float(tracking.find_portrait(frame, name="frame").face.mesh[:, 0].mean())
+        return float(find_portrait(frame, name="frame").face.mesh[:, 0].mean())
 
     assert place(media.read_video(output)[0][-1]) - place(direct[-1]) > 4
 
@@ -501,23 +485,16 @@ def names_in(style: Path) -> dict[str, tuple[str, list[int]]]:
     return {name: (str(array.dtype), list(array.shape)) for name, array in arrays.items()}
 
 
-def test_a_style_file_holds_numbers_and_no_pixels_unless_asked(
+def test_a_style_file_holds_numbers_and_no_pixels(
     call: Command, clip: Path, tmp_path: Path
 ) -> None:
-    plain, kept = tmp_path / "plain.style", tmp_path / "kept.style"
+    plain = tmp_path / "plain.style"
     assert call("extract-style", clip, "-o", plain) == (0, f"{plain}\n", ANY)
-    assert call("extract-style", clip, "-o", kept, "--keep-frames").code == 0
     found = names_in(plain)
     assert not [name for name, (kind, _) in found.items() if kind == "uint8"]
     assert not [name for name in found if "pixels" in name]
     # Nor is a picture hidden under another name: the largest array is the motion itself.
     assert max(math.prod(shape) for _, shape in found.values()) == 89 * 68 * 3
-    pictures = {name: value for name, value in names_in(kept).items() if "pixels" in name}
-    assert len(pictures) == 4
-    assert all(value == ("uint8", [256, 256, 3]) for value in pictures.values())
-    pixels = load_style(kept).references[0].pixels
-    assert pixels is not None
-    assert tracking.find_portrait(pixels, name="reference").count == 1
 
 
 class _Any:
@@ -542,7 +519,7 @@ def test_a_style_says_where_it_comes_from_and_what_was_found(
     assert "only 3.0 s long" in outcome.stderr
     style = load_style(path)
     assert style.name == "x"
-    assert style.provenance["source_sha256"] == weights.digest(clip)
+    assert style.provenance["source_sha256"] == digest(clip)
     assert style.provenance["stylehead_version"] == __version__
     assert style.provenance["frame_size"] == "512x512"
     assert style.statistics["seconds"] == pytest.approx(3, abs=0.1)
@@ -576,7 +553,7 @@ def test_the_sheet_is_a_picture_of_four_faces_and_a_curve(
     assert pixels.shape[1] == 4 * 320
     for i in range(4):
         face = pixels[:320, i * 320 : (i + 1) * 320]
-        assert tracking.find_portrait(face, name=f"face {i}").count == 1
+        assert find_portrait(face, name=f"face {i}").count == 1
     assert pixels[354:].std() > 5, "the curve"
 
 
@@ -604,7 +581,7 @@ def test_a_style_joins_the_users_own_and_is_used_by_its_name(
     assert "yours" in listed.stderr
     assert animate("--style", "my singer").code == 0
     style = json.loads(tags(output)["stylehead_style"])
-    assert style == {"name": "my singer", "source_sha256": weights.digest(clip)}
+    assert style == {"name": "my singer", "source_sha256": digest(clip)}
 
 
 def test_styles_lists_what_is_built_in(call: Command, own_home: Path) -> None:
@@ -636,7 +613,7 @@ def test_a_style_clip_and_its_style_file_give_the_same_video(
     assert animate("--style-video", clip).code == 0
     direct = media.read_video(output)[0]
     said = json.loads(tags(output)["stylehead_style"])
-    assert said == {"name": "clip", "source_sha256": weights.digest(clip)}
+    assert said == {"name": "clip", "source_sha256": digest(clip)}
     path = tmp_path / "clip.style"
     assert call("extract-style", clip, "-o", path).code == 0
     assert animate("--style", path, "--overwrite").code == 0
@@ -661,9 +638,10 @@ def test_doctor_finds_all_well(call: Command) -> None:
 def test_doctor_names_what_is_wrong_and_the_remedy(
     call: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entries = {name: replace(entry, sources=()) for name, entry in weights.read_manifest().items()}
-    monkeypatch.setattr(weights, "read_manifest", lambda path=None: entries)
-    monkeypatch.setenv("STYLEHEAD_HOME", str(tmp_path / "empty"))
+    assets = tmp_path / "assets"
+    shutil.copytree(asset(""), assets)
+    (assets / "face_landmarker.task").unlink()
+    monkeypatch.setattr(store, "asset", lambda name: assets / name)
     outcome = call("doctor")
     assert outcome.code == 1
     assert outcome.stdout == ""

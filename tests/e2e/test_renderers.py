@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stylehead.errors import WeightsError
 from stylehead.models.keypoints import Source
+from stylehead.rendering import neural_renderer
 from stylehead.rendering import renderer as renderer_module
 from stylehead.weights import store
 from stylehead.weights.store import read_manifest
@@ -88,7 +89,7 @@ def test_missing_weights_name_the_command_that_gets_them(
     def nothing(name: str, section: str | None = None, **_: object) -> dict[str, Tensor]:
         raise WeightsError(f"{name} could not be fetched (offline).", remedy="Check the cable.")
 
-    monkeypatch.setattr(store, "load_state", nothing)
+    monkeypatch.setattr(neural_renderer, "load_state", nothing)
     for name in NETWORKS:
         outcome = animate("--renderer", name)
         assert outcome.code == 1
