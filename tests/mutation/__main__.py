@@ -37,7 +37,7 @@ def main() -> None:
         print(
             f"{module}: {result.mutants} mutants, {result.killed} killed, "
             f"{len(result.survivors)} survived, {result.timeouts} timeouts, "
-            f"score {result.score:.0%}, {result.seconds:.0f} s",
+            f"score {result.score:.1%}, {result.seconds:.0f} s",
             flush=True,
         )
         write(results)  # after every module: a run that is interrupted keeps what it has

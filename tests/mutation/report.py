@@ -24,8 +24,8 @@ HEADING = "## `python -m tests.mutation`"
 ABOUT = """\
 Small faults, planted one at a time in the modules of the method's equations (mutmut: an operator
 turned round, a number raised by one, an argument dropped, a value lost), and whether the unit tests
-of the module notice. Constants of modules stay as they are. Score: noticed, of all. Equivalent:
-survivors that change nothing a caller could see, with the reason. Two busy cores.
+of the module notice. Constants of modules stay as they are. Score: noticed, of all. Explained:
+survivors with a reason, nearly always that no caller could see a difference. Two busy cores.
 """
 NO_REASON = "no test yet"
 
@@ -49,7 +49,7 @@ def reasons() -> dict[str, dict[str, list[dict[str, str]]]]:
 
 
 def reason_of(module: str, survivor: Survivor) -> str | None:
-    """Return why a survivor is as good as the original, or None if nobody wrote it down."""
+    """Return why a survivor may live, or None if nobody wrote it down."""
     for entry in reasons().get(module, {}).get(survivor.function, ()):
         if _same(entry["was"], survivor.was) and _same(entry["now"], survivor.now):
             return entry["why"]
@@ -89,7 +89,7 @@ def write(results: dict[str, Result]) -> None:
 
 
 def _scores(results: dict[str, Result]) -> str:
-    head = ("module", "mutants", "killed", "survived", "equivalent", "timeouts", "score", "run, s")
+    head = ("module", "mutants", "killed", "survived", "explained", "timeouts", "score", "run, s")
     rows = [_row(*head), _row(*["---"] * len(head))]
     open_ = {module: len(list(unexplained(module, each))) for module, each in results.items()}
     for module, each in results.items():
@@ -105,7 +105,7 @@ def _score(name: str, results: list[Result], unexplained_: int) -> str:
         sum(getattr(each, what) for each in results) for what in ("mutants", "killed", "timeouts")
     )
     survived = sum(len(each.survivors) for each in results)
-    score = f"{1 - survived / max(1, mutants):.0%}"
+    score = f"{1 - survived / max(1, mutants):.1%}"
     seconds = round(sum(each.seconds for each in results))
     explained = survived - unexplained_
     return _row(name, mutants, killed, survived, explained, timeouts, score, seconds)

@@ -176,3 +176,47 @@ def test_silence_and_clicks_have_no_more_stress_than_their_loudness() -> None:
     over = gaussian_filter1d(loudness, 6) - gaussian_filter1d(loudness, 45)
     wanted = resample_curve((2 * np.maximum(over, 0)).astype(np.float32), Fraction(30), 90)
     np.testing.assert_allclose(stress, wanted, atol=1e-4)
+
+
+def test_nine_loud_frames_of_two_hundred_do_not_set_the_level() -> None:
+    """They are more than a twenty-fifth and less than a twentieth."""
+    level = np.full(200, -36, np.float32)
+    level[:9] = 0
+    _, voice, _, _ = run(np.zeros(200), level, Echo())
+    np.testing.assert_allclose(voice, 1, atol=1e-6)
+
+
+def test_the_gate_is_held_after_the_last_frame() -> None:
+    """At 120 a second the last frame lies behind the last of 60 a second; the gate is shutting."""
+    level = LOUD.copy()
+    level[163:] = -90
+    _, voice, _, _ = run(SAID, level, Echo(), fps=120)
+    assert 0.01 < voice[-2] < voice[-4] - 0.001
+    assert voice[-1] == voice[-2]
+
+
+# ---- the net --------------------------------------------------------------------------------
+
+
+def test_what_is_heard_beyond_the_end_of_the_sound_is_left_out() -> None:
+    longer = Speech(2.0, speech(SAID, LOUD, cuts=(100, 150)).chunks)
+    (found,) = generate(longer, [Echo()], Fraction(60)).landmarks
+    assert found.shape == (120, 68, 3)
+    np.testing.assert_allclose(found, whole(SAID, OPEN)[:120], atol=0.02)
+
+
+class Elsewhere(Echo):
+    """A net on another device; the meta device stands for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spread = torch.zeros(68, 3, device="meta")
+
+    def __call__(self, features: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        assert features.device.type == "meta"
+        return super().__call__(torch.zeros(features.shape), state)
+
+
+def test_features_go_to_the_net_s_device() -> None:
+    (found,), *_ = run(SAID, LOUD, Elsewhere())
+    assert not found.any()

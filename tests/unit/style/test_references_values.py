@@ -103,6 +103,19 @@ def test_the_score_is_the_weighted_square_of_what_is_missed(count: int, seed: in
         assert each.score == pytest.approx(score(measures, each.template, row), rel=2e-3, abs=2e-3)
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_frames_far_from_the_usual_are_scored_as_four_spreads_off(seed: int) -> None:
+    """Of ten frames the sharpest are chosen, however wild or quick they are."""
+    rng = np.random.default_rng(seed)
+    sharpness = rng.permutation(np.arange(100, 110)).astype(np.float32)
+    seconds = np.cumsum(rng.choice([0.03, 1.0], 10))
+    track, performance = filmed(restless(10, seed), seconds=seconds, sharpness=sharpness)
+    found = retrieve(track, performance)
+    measures = scored(to_68(performance.mesh), performance.seconds)
+    for each, row in zip(found.references, rows(found, performance).values(), strict=True):
+        assert each.score == pytest.approx(score(measures, each.template, row), rel=2e-3, abs=2e-3)
+
+
 def test_the_best_frame_of_a_calm_clip_is_chosen_by_its_score() -> None:
     track, performance = filmed(restless(200, 3))
     found = rows(retrieve(track, performance), performance)
