@@ -826,10 +826,11 @@ def test_a_motion_and_a_sheet_that_do_not_fit_leave_nothing(
 def test_a_style_file_that_does_not_fit_leaves_nothing(
     call: Command, mounted: Path, clip: Path
 ) -> None:
-    style = mounted / "x.style"
+    style, filling = mounted / "x.style", mounted / "filling"
+    filling.write_bytes(bytes(160 * 1024))
     outcome = call("extract-style", clip, "-o", style)
     refused(outcome, style, "cannot be written", "make room on the disk")
-    assert list(mounted.iterdir()) == []
+    assert list(mounted.iterdir()) == [filling]
 
 
 def test_a_read_only_disk_is_refused_before_any_work(

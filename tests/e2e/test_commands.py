@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from stylehead import __version__
-from stylehead.cli.doctor import examine
+from stylehead.cli.doctor import run_checks
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import REGIONS, interocular, mouth_opening, to_68
 from stylehead.files import digest
@@ -648,9 +648,9 @@ def test_doctor_names_what_is_wrong_and_the_remedy(
     assert outcome.stdout == ""
     assert "FAIL" in outcome.stderr
     # The table breaks long words: what it says is asked of the check itself.
-    failed = [finding for finding in examine() if not finding.good]
+    failed = [check for check in run_checks() if not check.good]
     assert failed[0].name == "model files"
-    assert "face_landmarker.task is missing or damaged" in failed[0].found
+    assert "face_landmarker.task is missing or damaged" in failed[0].message
     assert "Install stylehead again" in failed[0].remedy
     assert "Traceback" not in outcome.stderr
     assert "H.264" in outcome.stderr, "the other checks still ran"
