@@ -15,7 +15,6 @@ import pytest
 from stylehead.demo import demo_files
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import interocular, mouth_opening, to_68
-from stylehead.media import video as video_module
 from stylehead.media.audio import open_audio
 from stylehead.media.image import read_image, write_image
 from stylehead.media.video import read_frames
@@ -112,9 +111,7 @@ def test_picture_and_sound_stay_together_for_ten_minutes(portrait: Path, tmp_pat
 
 
 def test_memory_is_the_same_for_ten_seconds_and_ten_minutes(portrait: Path, tmp_path: Path) -> None:
-    voice = np.concatenate(
-        list(open_audio(Path(video_module.__file__).parent / "assets/demo_voice.ogg").blocks())
-    )
+    voice = np.concatenate(list(open_audio(demo_files()[1]).blocks()))
     peaks: list[float] = []
     for seconds in (10, 600):
         sound = tmp_path / f"{seconds}.flac"
