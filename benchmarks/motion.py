@@ -74,7 +74,7 @@ def main() -> None:
     asked = parser.parse_args()
     usual = load_predictor(Encoding(encoder=Encoder.WHISPER), torch.device("cpu"))
     print(f"default: {usual.encoder}")
-    heard_by: dict[str, Predictor] = {}
+    predictors: dict[str, Predictor] = {}
     for name in asked.encoder or NAMES:
         places = [*([asked.runs] if asked.runs else []), PACKAGE / "assets"]
         found = [one / f"motion_{name}.safetensors" for one in places]
@@ -83,17 +83,19 @@ def main() -> None:
             print(f"no weights for {name}")
             continue
         generator = load_network(MotionGenerator, path)
-        heard_by[name] = replace(usual, ears=encoder_named(name), generator=generator)
-    held_out_table(asked.data, usual, heard_by)
+        listener = replace(usual.listener, name=name, encoder=encoder_named(name))
+        networks = replace(usual.networks, generator=generator)
+        predictors[name] = Predictor(listener, networks)
+    held_out_table(asked.data, usual, predictors)
     leak_table(asked.data, usual, asked.noise, asked.music)
-    closure_table(heard_by)
+    closure_table(predictors)
     speed_table(usual)
 
 
 # ---- held-out people ------------------------------------------------------------------------
 
 
-def held_out_table(data: Path, usual: Predictor, heard_by: dict[str, Predictor]) -> None:
+def held_out_table(data: Path, usual: Predictor, predictors: dict[str, Predictor]) -> None:
     """Print the mean of each column over held-out people, one row for each method."""
     measured = read_offsets(data / OFFSETS)
     speakers, _ = load_speakers(load_clips(data / "clips"))
@@ -115,7 +117,7 @@ def held_out_table(data: Path, usual: Predictor, heard_by: dict[str, Predictor])
                 features = torch.cat(list(LogMelEncoder().encode([speaker.samples])))
                 offsets = gaussian_filter1d(first(features).numpy(), 1.2, axis=0)
                 found["first model"] = offsets[: len(voice)] * voice[: len(offsets), None, None]
-            for name, models in heard_by.items():
+            for name, models in predictors.items():
                 found[name] = models.unstyled(sound, FPS).landmarks[0]
         found["ground truth"] = shifted(speaker, -lag)
         for name, offsets in found.items():
@@ -249,7 +251,7 @@ def report(
 # ---- closed lips ----------------------------------------------------------------------------
 
 
-def closure_table(heard_by: dict[str, Predictor]) -> None:
+def closure_table(predictors: dict[str, Predictor]) -> None:
     """Print in how many /p b m/ of synthesised speech the lips come together."""
     print("\nlips closed in /p b m/: gap under 10 % of the clip's range")
     with tempfile.TemporaryDirectory() as folder:
@@ -258,7 +260,7 @@ def closure_table(heard_by: dict[str, Predictor]) -> None:
             for number, sentence in enumerate(SENTENCES):
                 path = Path(folder) / f"{voice}{number}.wav"
                 spoken.append((path, synthesise(sentence, voice, path)))
-        for name, models in heard_by.items():
+        for name, models in predictors.items():
             shut: list[bool] = []
             for path, phones in spoken:
                 gap = opening(models.unstyled(open_audio(path), FPS).landmarks[0])

@@ -112,7 +112,7 @@ class Bench:
             held_out=[target.held_out],
         )
         aligned = [] if target.aligned is None else [target.aligned]
-        return tune(target.style, aligned, self.replay, test, config, None)
+        return tune(target.style, aligned, self.replay, test, config)
 
     def holdout(self, target: TargetClip) -> HoldoutTest:
         """Return the hold-out test of the tables."""

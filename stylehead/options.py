@@ -127,6 +127,14 @@ class Encoding:
         "Speech encoder: Whisper's, or the paper's own (apc); both are built in.",
         panel=MOVES,
     )
+    projection: float = option(
+        0.0,
+        "How far speech features are brought to those of many known voices: 0 not at all, 1 "
+        "wholly.",
+        panel=MOVES,
+        low=0,
+        high=1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +193,12 @@ class TuningOptions(Overwrite, Encoding):
     style: str | None = option(None, "Style file or name to tune to, instead of clips.")
     audio: Path | None = option(
         None, "Recording in that style; with one clip, its voice alone in place of its sound."
+    )
+    projection: float = option(
+        0.0,
+        "How far any voice is brought to this person's own sounds: 0 not at all, 1 wholly.",
+        low=0,
+        high=1,
     )
     steps: int = option(200, "Steps of tuning.", low=1, high=100_000)
     dynamics: bool = option(

@@ -239,6 +239,10 @@ class Tuning(_ShowsShapes):
     """Digest of its file."""
     arrays: dict[str, Floats]
     """The adapter's arrays by name."""
+    projection: float = 0.0
+    """How far speech features are brought to those of the person's own voice, 0 to 1."""
+    own_voice: dict[str, Floats] = field(default_factory=dict[str, Floats])
+    """Those features, as `base`, `mean` and `scale` of a Manifold; empty without projection."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stylehead.cli.options import takes
-from stylehead.options import Compute
+from stylehead.options import Compute, Encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,6 +196,33 @@ def train_encoder(
     device = choose_device(compute.device)
     _train_by_recipe(
         "encoder_apc", train, EncoderTraining, data, run, config, output=output, device=device
+    )
+
+
+@train_app.command("projection")
+@takes(compute=Compute)
+def train_projection(
+    compute: Compute,
+    data: DataOpt,
+    encoder: Annotated[
+        Encoder, typer.Option("--encoder", help="Speech encoder.")
+    ] = Encoder.WHISPER,
+    config: ConfigOpt = "projection",
+    output: OutputOpt = None,
+) -> None:
+    """Learn the base of the manifold projection: many voices, as an encoder hears them."""
+    from stylehead.device import choose_device
+    from stylehead.training.config import read_config
+    from stylehead.training.projection import ProjectionTraining
+    from stylehead.training.projection import train_projection as train
+
+    settings, device = read_config(config, ProjectionTraining), choose_device(compute.device)
+    _train(
+        f"projection_{encoder.value}",
+        lambda path, reporter: train(
+            data, path, settings, encoder=encoder, device=device, reporter=reporter
+        ),
+        output,
     )
 
 

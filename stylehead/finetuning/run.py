@@ -28,6 +28,7 @@ from stylehead.finetuning.report import FinetunedStyle, write_report
 from stylehead.finetuning.speech import (
     EncodedSpeech,
     encode_speech,
+    learn_own_voice,
     replayed_speech,
     unheard_speech,
 )
@@ -40,8 +41,9 @@ from stylehead.finetuning.target_clip import (
 from stylehead.finetuning.transfer import Validation, transfer
 from stylehead.media.audio import Sound, open_audio
 from stylehead.models.adapter import Adapter
+from stylehead.models.manifold import Manifold
 from stylehead.motion.models import generator_digest, tuning_of
-from stylehead.options import TuningOptions
+from stylehead.options import Encoding, TuningOptions
 from stylehead.pipeline import Predictor, load_predictor
 from stylehead.progress import SILENT, Reporter
 from stylehead.style.file import SUFFIX, find_style, save_style
@@ -76,13 +78,15 @@ def finetune_style(
     for path, suffix in ((output, SUFFIX), (report, ".json"), (plot, ".png")):
         files.check_output(path, overwrite=options.overwrite, suffixes=(suffix,))
     config = TransferConfig.from_options(options)
-    predictor = load_predictor(options, torch.device("cpu"), reporter=reporter)
+    usual = Encoding(encoder=options.encoder)  # projection is on the person's own voice here
+    predictor = load_predictor(usual, torch.device("cpu"), reporter=reporter)
     replayed = [replayed_speech()]
     if options.audio is not None:
         replayed.append(open_audio(options.audio))
 
     target = _learn_target(videos, options, predictor, output.stem, reporter)
     replay = [encode_speech(sound, predictor.listener).features for sound in replayed]
+    own_voice = learn_own_voice(target.aligned, options.projection)
     test = HoldoutTest(
         networks=predictor.networks,
         neutral_speech=encode_speech(unheard_speech(), predictor.listener),
@@ -92,7 +96,17 @@ def finetune_style(
     folder = options.run or output.with_suffix(".tuning")
     files.make_folder(folder)
     with stopping as stopped:
-        tuned = tune(target.style, target.aligned, replay, test, config, folder, stopped, reporter)
+        tuned = tune(
+            target.style,
+            target.aligned,
+            replay,
+            test,
+            config,
+            own_voice=own_voice,
+            run=folder,
+            stopped=stopped,
+            reporter=reporter,
+        )
         interrupted = stopped()
 
     result = test.compare(tuned)
@@ -201,7 +215,9 @@ def tune(
     replay: list[Tensor],
     test: HoldoutTest,
     config: TransferConfig,
-    run: Path | None,
+    *,
+    own_voice: Manifold | None = None,
+    run: Path | None = None,
     stopped: Callable[[], bool] = lambda: False,
     reporter: Reporter = SILENT,
 ) -> Style:
@@ -209,7 +225,14 @@ def tune(
 
     The best is the one nearest to the learned part of the clip among those whose lips still
     follow; what is held out has no say. `replay` are features (T, F) of speech without a face.
+    All features are brought to `own_voice` first.
     """
+    if own_voice:
+        aligned = [
+            replace(pair, features=own_voice.project(pair.features.float()).half())
+            for pair in aligned
+        ]
+        replay = [own_voice.project(features) for features in replay]
     networks = test.networks
     digest = generator_digest(networks.encoder)
     validation_test = replace(test, held_out=[style.motion], own_speech=None)
@@ -217,7 +240,8 @@ def tune(
     before = validation_test.score(untuned, untuned, None)
 
     def with_tuning(adapter: Adapter) -> Style:
-        return replace(style, tuning=tuning_of(adapter, networks.encoder, digest))
+        tuning = tuning_of(adapter, networks.encoder, digest, own_voice)
+        return replace(style, tuning=tuning)
 
     def validate(adapter: Adapter) -> Validation:
         motion = validation_test.predict(with_tuning(adapter), test.neutral_speech)
@@ -233,7 +257,11 @@ def tune(
         transfer_data(style, aligned, replay),
         config,
         validate=validate,
-        identity={"source": style.provenance.get("source_sha256", ""), "generator": digest},
+        identity={
+            "source": style.provenance.get("source_sha256", ""),
+            "generator": digest,
+            "projection": f"{own_voice.strength if own_voice else 0:g}",
+        },
         stopped=stopped,
         run=run,
         reporter=reporter,

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stylehead.errors import StyleError
 from stylehead.media.audio import Sound, open_audio
+from stylehead.models.manifold import Manifold
 from stylehead.speech.listen import Listener, listen
+from stylehead.training.data.speakers import AlignedFeatures
+from stylehead.training.projection import make_base
 from stylehead.types import Speech, SpeechChunk
 from stylehead.weights.store import asset
 
 NEUTRAL_SPEECH = "neutral_speech.ogg"
 """Asset: a minute of three synthesised voices, as a user's machine has no training data."""
+OWN_SOUNDS = 1024
+"""Most centroids of a person's own speech features; 17 s have as many frames."""
 REPLAY_SECONDS = 40.0  # of the neutral speech that tuning hears; the remaining ones are for tests
 
 
@@ -51,3 +57,19 @@ def replayed_speech() -> Sound:
 def unheard_speech() -> Sound:
     """Return the neutral speech that tuning never hears, to validate and to test on."""
     return open_audio(asset(NEUTRAL_SPEECH), start=REPLAY_SECONDS)
+
+
+def learn_own_voice(aligned: list[AlignedFeatures], strength: float) -> Manifold | None:
+    """Return the base that features are brought to: the person's own sounds (paper, 3.1).
+
+    None for a strength of 0. Raises StyleError without sound to learn from.
+    """
+    if strength == 0:
+        return None
+    if not aligned:
+        raise StyleError(
+            "--projection brings voices to the person's own sounds, and there are none to learn.",
+            remedy="Give a clip with its own voice, or leave --projection out.",
+        )
+    known = torch.cat([pair.features for pair in aligned]).float()
+    return Manifold.of(make_base(known, OWN_SOUNDS), strength)

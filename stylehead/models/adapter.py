@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from stylehead.models.manifold import Manifold, ProjectingGenerator
 from stylehead.models.motion_generator import MotionGenerator, State
 
 RANK = 8
@@ -50,9 +51,13 @@ class Adapter(nn.Module):
 
 
 @torch.no_grad()
-def tuned(generator: MotionGenerator, adapter: Adapter) -> MotionGenerator:
-    """Return a changed copy of a generator, ready for use."""
-    net = MotionGenerator(generator.config).to(generator.spread.device)
+def tuned(
+    generator: MotionGenerator, adapter: Adapter, manifold: Manifold | None = None
+) -> MotionGenerator:
+    """Return a changed copy of a generator, ready for use; features go to the manifold first."""
+    config = generator.config
+    net = ProjectingGenerator(config, manifold) if manifold else MotionGenerator(config)
+    net = net.to(generator.spread.device)
     state = dict(generator.state_dict())
     for name, change in adapter.changes().items():
         state[name] = state[name] + change.to(state[name].device)

@@ -9,6 +9,7 @@ import torch
 from stylehead.device import to_array
 from stylehead.errors import StyleError
 from stylehead.models.adapter import Adapter, tuned
+from stylehead.models.manifold import Manifold
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.models.pose_generator import PoseGenerator
 from stylehead.types import Tuning
@@ -50,10 +51,15 @@ def generator_digest(encoder: str) -> str:
     return digest
 
 
-def tuning_of(adapter: Adapter, encoder: str, generator_sha256: str) -> Tuning:
-    """Return an adapter's arrays, ready to be saved."""
+def tuning_of(
+    adapter: Adapter, encoder: str, generator_sha256: str, own_voice: Manifold | None = None
+) -> Tuning:
+    """Return an adapter's arrays, and the base its features are brought to, ready to be saved."""
     arrays = {name: to_array(value) for name, value in adapter.state_dict().items()}
-    return Tuning(encoder, generator_sha256, arrays)
+    if own_voice is None:
+        return Tuning(encoder, generator_sha256, arrays)
+    base = {name: to_array(value) for name, value in own_voice.arrays.items()}
+    return Tuning(encoder, generator_sha256, arrays, own_voice.strength, base)
 
 
 def tuned_generator(generator: MotionGenerator, tuning: Tuning, name: str) -> MotionGenerator:
@@ -76,12 +82,20 @@ def tuned_generator(generator: MotionGenerator, tuning: Tuning, name: str) -> Mo
     state = {key: torch.from_numpy(value) for key, value in tuning.arrays.items()}
     try:
         adapter.load_state_dict(state)
-    except RuntimeError as error:  # torch names what is missing or misshapen
+        own_voice = _own_voice(tuning)
+    except (RuntimeError, KeyError) as error:  # torch names what is missing or misshapen
         raise StyleError(
             f"The style {name} carries a damaged tuning.",
             remedy="Run stylehead finetune-style again with its clip.",
         ) from error
-    return tuned(generator, adapter)
+    return tuned(generator, adapter, own_voice)
+
+
+def _own_voice(tuning: Tuning) -> Manifold | None:
+    if not tuning.projection:
+        return None
+    arrays = {key: torch.from_numpy(value) for key, value in tuning.own_voice.items()}
+    return Manifold.of(arrays, tuning.projection)
 
 
 def _rank(tuning: Tuning) -> int:

@@ -46,13 +46,10 @@ class LogMelEncoder:
 
 
 class ApcEncoder:
-    """The paper's audio encoder (3.1): the features of two mel rows side by side.
+    """The paper's audio encoder (3.1): the features of two mel rows side by side."""
 
-    With a manifold each row's features are first projected.
-    """
-
-    def __init__(self, net: AudioEncoder, manifold: Manifold | None = None) -> None:
-        self._net, self._manifold = net.eval(), manifold
+    def __init__(self, net: AudioEncoder) -> None:
+        self._net = net.eval()
         self._filters = torch.from_numpy(mel_filters())
         self.width = net.config.width * MEL_ROWS_PER_FRAME
 
@@ -63,10 +60,7 @@ class ApcEncoder:
         device = next(self._net.parameters()).device
         for rows in mel_chunks(blocks, self._filters, gain=1.0, frames=CHUNK):
             hidden, state = self._net(rows[None].to(device) * 2 - 1, state)
-            features = hidden[0].cpu()
-            if self._manifold:
-                features = self._manifold.project(features)
-            yield features.reshape(-1, self.width)
+            yield hidden[0].cpu().reshape(-1, self.width)
 
 
 class WhisperSpeechEncoder:
@@ -134,3 +128,17 @@ class WhisperSpeechEncoder:
         mel = whisper.whisper_mel(torch.from_numpy(samples), self._filters, self._window)
         mel = mel[None, :, : 2 * (self.body + 2 * self.margin)].to(device)
         return self._net(mel)[0, self.margin : self.margin + self.body].cpu()
+
+
+class ProjectedEncoder:
+    """Another encoder's features, brought to those of known voices (paper, 3.1)."""
+
+    def __init__(self, encoder: SpeechEncoder, manifold: Manifold) -> None:
+        self._encoder, self._manifold = encoder, manifold
+        self.width = encoder.width
+
+    @torch.inference_mode()
+    def encode(self, blocks: Iterable[Floats]) -> Iterator[Tensor]:
+        """Yield projected features (T, width)."""
+        for features in self._encoder.encode(blocks):
+            yield self._manifold.project(features)

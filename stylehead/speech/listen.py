@@ -13,10 +13,16 @@ from stylehead.device import to_array
 from stylehead.errors import MediaError
 from stylehead.media.audio import Sound
 from stylehead.models import pose_generator
+from stylehead.models.audio_encoder import AudioEncoder
 from stylehead.models.voice_filter import VoiceFilter
 from stylehead.options import Encoder, Encoding
 from stylehead.progress import SILENT, Reporter
-from stylehead.speech.encoders import ApcEncoder, SpeechEncoder, WhisperSpeechEncoder
+from stylehead.speech.encoders import (
+    ApcEncoder,
+    ProjectedEncoder,
+    SpeechEncoder,
+    WhisperSpeechEncoder,
+)
 from stylehead.speech.mel import FLOOR, LOUDNESS, log_mel, mel_filters
 from stylehead.speech.separation import VoiceSeparator
 from stylehead.types import (
@@ -28,7 +34,7 @@ from stylehead.types import (
     Speech,
     SpeechChunk,
 )
-from stylehead.weights.networks import CPU, load_audio_encoder, load_network, load_whisper
+from stylehead.weights.networks import CPU, load_manifold, load_network, load_whisper
 from stylehead.weights.store import resolve
 
 QUIETEST = 10 ** (-60 / 20)  # loudness below which a recording counts as silent
@@ -43,37 +49,39 @@ class Listener:
     separator: VoiceSeparator
     encoder: SpeechEncoder
 
+    projected: bool = False
+    """Whether the encoder's features are brought to those of known voices."""
+
     @property
     def files(self) -> tuple[str, ...]:
         """Names in weights.toml of what was loaded."""
-        return "voice_filter", f"encoder_{self.name}"
+        encoding = (f"encoder_{self.name}", f"projection_{self.name}")
+        return "voice_filter", *encoding[: 1 + self.projected]
 
 
 def load_listener(
     encoding: Encoding, device: torch.device, *, reporter: Reporter = SILENT
 ) -> Listener:
     """Load voice separator and speech encoder; raises WeightsError when they cannot be had."""
-    encoder = load_encoder(encoding.encoder, device, reporter=reporter)
+    encoder = load_encoder(encoding, device, reporter=reporter)
     separator = VoiceSeparator(load_network(VoiceFilter, resolve("voice_filter"), device))
-    return Listener(encoding.encoder.value, separator, encoder)
+    return Listener(encoding.encoder.value, separator, encoder, encoding.projection > 0)
 
 
 def load_encoder(
-    encoder: Encoder,
-    device: torch.device = CPU,
-    *,
-    projected: bool = False,
-    reporter: Reporter = SILENT,
+    encoding: Encoding, device: torch.device = CPU, *, reporter: Reporter = SILENT
 ) -> SpeechEncoder:
-    """Load one speech encoder; training asks here too, so that both get the same features.
-
-    `projected` puts the manifold projection behind one of the paper's encoders.
-    """
-    path = resolve(f"encoder_{encoder.value}", reporter=reporter)
-    if encoder is Encoder.WHISPER:
-        return WhisperSpeechEncoder(load_whisper(path, device))
-    net, manifold = load_audio_encoder(path, device)
-    return ApcEncoder(net, manifold if projected else None)
+    """Load one speech encoder; training asks here too, so that both get the same features."""
+    name = encoding.encoder.value
+    path = resolve(f"encoder_{name}", reporter=reporter)
+    if encoding.encoder is Encoder.WHISPER:
+        encoder = WhisperSpeechEncoder(load_whisper(path, device))
+    else:
+        encoder = ApcEncoder(load_network(AudioEncoder, path, device))
+    if not encoding.projection:
+        return encoder
+    base = resolve(f"projection_{name}", reporter=reporter)
+    return ProjectedEncoder(encoder, load_manifold(base, encoding.projection))
 
 
 def listen(sound: Sound, listener: Listener, *, reporter: Reporter = SILENT) -> Speech:

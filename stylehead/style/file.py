@@ -16,12 +16,13 @@ from safetensors.numpy import save
 from stylehead import files
 from stylehead.errors import StyleError
 from stylehead.style.learn import STATISTICS
-from stylehead.types import TEMPLATES, Motion, Style, StyleReference, Tuning
+from stylehead.types import TEMPLATES, Floats, Motion, Style, StyleReference, Tuning
 from stylehead.weights.store import asset, home
 
 FORMAT = "1"
 Arrays = dict[str, NDArray[Any]]
 SUFFIX = ".style"
+OWN_VOICE = "own_voice."
 
 
 def save_style(style: Style, path: Path | str) -> None:
@@ -41,7 +42,7 @@ def save_style(style: Style, path: Path | str) -> None:
         arrays[f"{key}.rotation"] = reference.rotation
         arrays[f"{key}.expression"] = reference.expression
         scores[reference.template] = {"seconds": reference.seconds, "score": reference.score}
-    about = {
+    about: dict[str, Any] = {
         "format": FORMAT,
         "name": style.name,
         "fps": str(style.motion.fps),
@@ -51,10 +52,14 @@ def save_style(style: Style, path: Path | str) -> None:
     }
     if style.tuning:
         arrays |= {f"tuning.{key}": value for key, value in style.tuning.arrays.items()}
+        for key, value in style.tuning.own_voice.items():
+            arrays[f"{OWN_VOICE}{key}"] = value.astype(np.float16)
         about["tuning"] = {
             "encoder": style.tuning.encoder,
             "generator_sha256": style.tuning.generator_sha256,
         }
+        if style.tuning.projection:
+            about["tuning"]["projection"] = style.tuning.projection
     # One entry: several would be written in any order, and the same style in other bytes.
     metadata = {"stylehead_style": json.dumps(about, sort_keys=True)}
     with files.atomic(Path(path)) as part:
@@ -70,6 +75,7 @@ class _Score(BaseModel):
 class _TuningOf(BaseModel):
     encoder: str
     generator_sha256: str
+    projection: float = 0.0
 
 
 class _About(BaseModel):
@@ -144,12 +150,22 @@ def _reference(template: str, score: _Score, arrays: Arrays) -> StyleReference:
 def _tuning(about: _TuningOf | None, arrays: Arrays) -> Tuning | None:
     if about is None:
         return None
-    own = {
-        key.removeprefix("tuning."): value.astype(np.float32)
+    return Tuning(
+        about.encoder,
+        about.generator_sha256,
+        _under("tuning.", arrays),
+        about.projection,
+        _under(OWN_VOICE, arrays),
+    )
+
+
+def _under(prefix: str, arrays: Arrays) -> dict[str, Floats]:
+    """Return the arrays whose names have a prefix, without it, in single precision."""
+    return {
+        key.removeprefix(prefix): value.astype(np.float32)
         for key, value in arrays.items()
-        if key.startswith("tuning.")
+        if key.startswith(prefix)
     }
-    return Tuning(about.encoder, about.generator_sha256, own)
 
 
 def style_folders() -> tuple[Path, Path]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans2
 from scipy.signal import resample_poly
 from torch import Tensor
 
@@ -41,7 +39,6 @@ from stylehead.weights.networks import CPU, load_whisper
 from stylehead.weights.store import resolve
 
 TEACHER = "teacher.npy"
-BASE_BATCHES = 15
 WARM_UP = 0.101  # of the steps; a tenth of ten steps would be one, which has no length
 SPEEDS = ((9, 10), (11, 10), (7, 8), (8, 7))
 """Ratios by which copies are resampled: pitch and tempo change together."""
@@ -63,8 +60,6 @@ class EncoderTraining:
     """Weight of the prediction loss."""
     teacher: float = 0.5
     """Weight of the squared error to the teacher's standardised features."""
-    base: int = 4096
-    """Centroids of the manifold's base."""
     seed: int = 0
 
 
@@ -138,8 +133,8 @@ def train_encoder(
 ) -> dict[str, str]:
     """Train on a prepared folder, resuming from `run`; write half-precision weights to `path`.
 
-    The file also holds the base of the manifold projection. Returns the metrics, which lie in the
-    file as well. Raises DataError when the folder holds less than a minute of voice.
+    Returns the metrics, which lie in the file as well. Raises DataError when the folder holds less
+    than a minute of voice.
     """
     run.mkdir(parents=True, exist_ok=True)
     corpora = load_corpora(data, with_changed_speeds(load_voice(data), config.seed))
@@ -176,8 +171,7 @@ def train_encoder(
         "training": json.dumps(asdict(config)),
         "minutes": f"{len(corpora.voice) / SPEECH_RATE / 60:.0f}",
     }
-    base = _base(net.cpu().eval(), corpora, filters, config)
-    save_weights(path, net.state_dict() | base, metrics)
+    save_weights(path, net.state_dict(), metrics)
     return metrics
 
 
@@ -201,41 +195,6 @@ def encoder_losses(
         predicted = net.student(late).float()
     error = predicted - target[:, : predicted.shape[1]]
     return {"apc": apc, "teacher": error.square().mean()}
-
-
-# ---- the manifold's base --------------------------------------------------------------------
-
-
-@torch.inference_mode()
-def _base(
-    net: AudioEncoder, corpora: Corpora, filters: Tensor, config: EncoderTraining
-) -> dict[str, Tensor]:
-    """Return the manifold's base: centroids of the features of undisturbed voices."""
-    generator = torch.Generator().manual_seed(config.seed + 1)
-    features: list[Tensor] = []
-    for _ in range(BASE_BATCHES):
-        clean, *_ = _batch(corpora, None, filters, config, generator)
-        hidden, _ = net(clean * 2 - 1)
-        features.append(hidden[:, 60::3].flatten(0, 1))  # without the start from nothing
-    base, mean, scale = make_base(torch.cat(features), config.base, seed=config.seed)
-    return {"manifold.base": base, "manifold.mean": mean, "manifold.scale": scale}
-
-
-def make_base(
-    features: Tensor, size: int, *, rounds: int = 8, seed: int = 0
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return k-means centroids (size, D) of features (N, D), with their mean and spread (D,).
-
-    Fewer features than `size` are their own centroids.
-    """
-    mean, scale = features.mean(0), features.std(0) + 1e-4
-    points = to_array((features - mean) / scale)
-    rng = np.random.default_rng(seed)
-    start = points[rng.permutation(len(points))[:size]]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # equal points: a centroid may stay alone
-        centroids, _ = kmeans2(points, start, rounds, minit="matrix")
-    return torch.from_numpy(centroids.astype(np.float32)) * scale + mean, mean, scale
 
 
 # ---- batches --------------------------------------------------------------------------------

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from stylehead.errors import ConfigError
-from stylehead.options import Encoder
+from stylehead.options import Encoder, Encoding
 from stylehead.speech.encoders import LogMelEncoder, SpeechEncoder
 from stylehead.speech.listen import load_encoder
 from stylehead.types import CHUNK, MOTION_FPS, SPEECH_RATE, Floats
 
 NAMES = ("log-mel", "apc", "apc-projected", "whisper", "whisper-pitch")
+PROJECTION = 0.5
+"""Strength of the projection in `apc-projected`."""
 
 
 def encoder_named(name: str) -> SpeechEncoder:
@@ -28,7 +30,8 @@ def encoder_named(name: str) -> SpeechEncoder:
     if name == "log-mel":
         return LogMelEncoder()
     kind, _, more = name.partition("-")
-    encoder = load_encoder(Encoder(kind), projected=more == "projected")
+    strength = PROJECTION if more == "projected" else 0.0
+    encoder = load_encoder(Encoding(encoder=Encoder(kind), projection=strength))
     return PitchEncoder(encoder) if more == "pitch" else encoder
 
 

@@ -44,28 +44,16 @@ def load_network(kind: type[N], path: Path, device: torch.device = CPU) -> N:
 
     Every name and shape must fit: raises RuntimeError, for a checked file of ours always does.
     """
-    return _build(kind, *read_weights(path), device)
-
-
-def _build(
-    kind: type[N], config: dict[str, Any], state: dict[str, Tensor], device: torch.device
-) -> N:
+    config, state = read_weights(path)
     net = kind(CONFIGS[kind](**config))
     net.load_state_dict(state)
     return net.to(device).eval()
 
 
-def load_audio_encoder(
-    path: Path, device: torch.device = CPU
-) -> tuple[AudioEncoder, Manifold | None]:
-    """Build the audio encoder a file describes, and the manifold that came with it, if any."""
-    config, state = read_weights(path)
-    base = {name: state.pop(f"manifold.{name}") for name in MANIFOLD if f"manifold.{name}" in state}
-    manifold = Manifold(base["base"], base["mean"], base["scale"]) if base else None
-    return _build(AudioEncoder, config, state, device), manifold
-
-
-MANIFOLD = ("base", "mean", "scale")
+def load_manifold(path: Path, strength: float) -> Manifold:
+    """Read the base of the manifold projection; `strength` says how far features go to it."""
+    _, state = read_weights(path)
+    return Manifold.of(state, strength)
 
 
 def load_whisper(path: Path, device: torch.device = CPU) -> WhisperEncoder:

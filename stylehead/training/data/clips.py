@@ -34,7 +34,7 @@ class Clip:
 def prepare_clips(clips: Path, work: Path, *, reporter: Reporter = SILENT) -> int:
     """Track every clip of a folder into `work`, skip those already there, return their number.
 
-    A table `clips.tsv` beside the folder, if any, names the person of each file in `identity`.
+    A table beside the folder, `clips.tsv` for `clips`, names the person of each file in `identity`.
     """
     if not clips.is_dir():
         raise DataError(f"{clips} is not a folder.", remedy="Give the folder that holds the clips.")
@@ -65,8 +65,9 @@ def _sound(path: Path) -> NDArray[np.int16]:
 
 
 def read_people(clips: Path) -> dict[str, str]:
-    """Return file name -> person from the clips.tsv beside the folder; empty without one."""
-    table = clips.parent / "clips.tsv"
+    """Return file name -> person from the table beside the folder; empty without one."""
+    clips = clips.resolve()
+    table = clips.with_name(f"{clips.name}.tsv")
     if not table.exists():
         return {}
     with table.open(encoding="utf-8") as file:

@@ -5,15 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from stylehead.errors import ConfigError, StyleError
 from stylehead.finetuning import run as run_module
 from stylehead.finetuning.config import TransferConfig
 from stylehead.finetuning.holdout import HoldoutTest
 from stylehead.finetuning.run import finetune_style, tune
+from stylehead.finetuning.speech import learn_own_voice
 from stylehead.options import TuningOptions
 from stylehead.style.file import load_style, save_style
 from stylehead.style.learn import STYLE_FPS
+from stylehead.training.data.speakers import AlignedFeatures
 from tests.stand_ins.faces import make_style, performed_motion
 
 CONFIG = TransferConfig(warm_up=2, steps=4, every=2, batch=2, window=60, frames=16)
@@ -23,9 +26,10 @@ CONFIG = TransferConfig(warm_up=2, steps=4, every=2, batch=2, window=60, frames=
 def tuning(small, spoken, tmp_path):
     """Tune a style in the folder."""
 
-    def run(style):
+    def run(style, aligned=(), own_voice=None):
         test = HoldoutTest(networks=small.networks, neutral_speech=spoken, held_out=[style.motion])
-        return tune(style, [], [spoken.features], test, CONFIG, tmp_path)
+        replay = [spoken.features]
+        return tune(style, list(aligned), replay, test, CONFIG, own_voice=own_voice, run=tmp_path)
 
     return run
 
@@ -45,6 +49,24 @@ def test_a_run_of_another_clip_is_not_gone_on_with(tuning):
     tuning(make_style(performed_motion(8.0)))
     with pytest.raises(ConfigError, match="other settings"):
         tuning(replace(make_style(), provenance={"source_sha256": "cd" * 32}))
+
+
+def test_features_are_brought_to_the_own_voice_before_tuning(tuning, spoken):
+    style = make_style(performed_motion(8.0))
+    pair = AlignedFeatures(spoken.features.half(), torch.zeros(len(spoken.features), 68, 3))
+    voice = learn_own_voice([pair], 0.5)
+    tuned = tuning(style, [pair], voice).tuning
+    assert tuned is not None
+    assert tuned.projection == 0.5
+    np.testing.assert_array_equal(tuned.own_voice["base"], voice.base.numpy())
+
+
+def test_a_run_with_another_projection_is_not_gone_on_with(tuning, spoken):
+    style = make_style(performed_motion(8.0))
+    pair = AlignedFeatures(spoken.features.half(), torch.zeros(len(spoken.features), 68, 3))
+    tuning(style, [pair])
+    with pytest.raises(ConfigError, match="other settings"):
+        tuning(style, [pair], learn_own_voice([pair], 0.5))
 
 
 # ---- the command ----------------------------------------------------------------------------
@@ -125,3 +147,9 @@ def test_an_interrupted_work_keeps_its_checkpoint_and_goes_on(work, tmp_path):
     whole = load_style(work(overwrite=True).path)
     for name, array in whole.tuning.arrays.items():
         np.testing.assert_array_equal(resumed.tuning.arrays[name], array)
+
+
+def test_projection_without_own_sound_is_refused(work, tmp_path):
+    with pytest.raises(StyleError, match="own sounds"):
+        work(projection=0.5)
+    assert not (tmp_path / "out.style").exists()

@@ -2,14 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.errors import MediaError
+from stylehead.errors import MediaError, StyleError
 from stylehead.finetuning.speech import (
     REPLAY_SECONDS,
     encode_speech,
+    learn_own_voice,
     replayed_speech,
     unheard_speech,
 )
 from stylehead.speech.listen import listen, speech_features
+from stylehead.training.data.speakers import AlignedFeatures
 from tests.stand_ins.faces import Recording, predictor, syllables
 
 RECORDING = Recording(syllables(25.0))
@@ -41,3 +43,20 @@ def test_what_tuning_hears_and_what_it_is_tested_on_do_not_meet():
     assert replayed_speech().seconds == pytest.approx(REPLAY_SECONDS, abs=0.05)
     assert unheard_speech().start == REPLAY_SECONDS
     assert unheard_speech().seconds > 10
+
+
+def test_the_own_voice_is_made_of_the_persons_sounds():
+    features = torch.randn(50, 6, generator=torch.Generator().manual_seed(1)).half()
+    pair = AlignedFeatures(features, torch.zeros(50, 68, 3))
+    voice = learn_own_voice([pair, pair], 0.25)
+    assert voice is not None
+    assert voice.strength == 0.25
+    nearest = (features.float()[:, None] - voice.base).norm(dim=-1).amin(1)
+    assert nearest.median() < 1e-3
+    assert learn_own_voice([pair], 0.0) is None
+
+
+def test_without_sound_there_is_no_own_voice():
+    with pytest.raises(StyleError, match="none to learn") as failure:
+        learn_own_voice([], 0.5)
+    assert "its own voice" in failure.value.remedy

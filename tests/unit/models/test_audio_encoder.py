@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig
-from stylehead.weights.networks import load_audio_encoder
+from stylehead.weights.networks import load_network
 from tests.golden.parity_cases import case, check_all, fill, hashed, published
 
 SMALL = AudioEncoderConfig(width=6, layers=2, teacher=5)
@@ -86,27 +86,15 @@ def saved(folder, state, config=SMALL):
 
 @pytest.mark.parametrize("config", [SMALL, AudioEncoderConfig(width=4, layers=1)])
 def test_a_saved_net_comes_back_ready_for_use(tmp_path, config):
-    net, manifold = load_audio_encoder(saved(tmp_path, tiny(config).state_dict(), config))
+    net = load_network(AudioEncoder, saved(tmp_path, tiny(config).state_dict(), config))
     assert net.config == config
     assert not net.training
-    assert manifold is None
     assert torch.equal(net(rows())[0], tiny(config)(rows())[0])
-
-
-def test_the_manifold_comes_with_its_net(tmp_path):
-    arrays = {"base": torch.randn(20, 6), "mean": torch.randn(6), "scale": torch.rand(6) + 1}
-    state = {f"manifold.{name}": value.half() for name, value in arrays.items()}
-    net, manifold = load_audio_encoder(saved(tmp_path, tiny().state_dict() | state))
-    assert manifold is not None
-    for name, value in arrays.items():
-        assert torch.equal(getattr(manifold, name), value.half().float()), name
-    features = net(rows())[0][0]
-    assert manifold.project(features).shape == features.shape
 
 
 def test_half_precision_files_become_single(tmp_path):
     state = {name: value.half() for name, value in tiny().state_dict().items()}
-    net, _ = load_audio_encoder(saved(tmp_path, state))
+    net = load_network(AudioEncoder, saved(tmp_path, state))
     assert {value.dtype for value in net.parameters()} == {torch.float32}
 
 
@@ -120,4 +108,4 @@ def test_loading_is_strict(tmp_path, change):
     else:
         state["postnet.weight"] = torch.zeros(3, 3)
     with pytest.raises(RuntimeError, match="state_dict"):
-        load_audio_encoder(saved(tmp_path, state))
+        load_network(AudioEncoder, saved(tmp_path, state))

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from stylehead.models.manifold import Manifold, weights_of
-from stylehead.training.audio_encoder import make_base
+from stylehead.models.manifold import Manifold, ProjectingGenerator, weights_of
+from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 
 # Four of Live Speech Portraits' neighbours of a feature, and what it makes of them; no ridge.
 NEIGHBOURS = torch.tensor(
@@ -22,10 +22,10 @@ WEIGHTS = [0.54468933, 0.96640698, 0.07369419, -0.58479049]
 PROJECTION = [0.21316980, -0.50864983, -0.87446609, 1.09556460, -0.02189930, 0.12587581]
 
 
-def manifold(points=40, width=6, **more):
+def manifold(points=40, width=6, *, strength=0.5, **more):
     base = torch.randn(points, width, generator=torch.Generator().manual_seed(2))
     base = base * torch.linspace(0.5, 3, width) + torch.arange(width)
-    return Manifold(base, base.mean(0), base.std(0), **more)
+    return Manifold(base, base.mean(0), base.std(0), strength, **more)
 
 
 def unknown(count=25, width=6):
@@ -99,17 +99,17 @@ def test_neighbours_may_be_duplicates(same):
 
 
 def test_a_point_of_the_base_stays_where_it_is():
-    known = manifold(blend=1.0)
+    known = manifold(strength=1.0)
     torch.testing.assert_close(known.project(known.base), known.base, rtol=0, atol=1e-4)
 
 
-def test_blend_zero_leaves_features_alone():
+def test_strength_zero_leaves_features_alone():
     features = unknown()
-    assert torch.equal(manifold(blend=0.0).project(features), features)
+    assert torch.equal(manifold(strength=0.0).project(features), features)
 
 
-def test_blend_one_replaces_features_by_what_neighbours_make_of_them():
-    known, features = manifold(blend=1.0, neighbours=4), unknown()
+def test_strength_one_replaces_features_by_what_neighbours_make_of_them():
+    known, features = manifold(strength=1.0, neighbours=4), unknown()
     units = (features - known.mean) / known.scale
     base = (known.base - known.mean) / known.scale
     for feature, unit, found in zip(features, units, known.project(features), strict=True):
@@ -119,17 +119,17 @@ def test_blend_one_replaces_features_by_what_neighbours_make_of_them():
         assert (found - feature).norm() > 0.01
 
 
-@pytest.mark.parametrize("blend", [0.25, 0.5])
-def test_blends_lie_between(blend):
+@pytest.mark.parametrize("strength", [0.25, 0.5])
+def test_strengths_between_lie_between(strength):
     features = unknown()
-    whole = manifold(blend=1.0).project(features)
-    wanted = (1 - blend) * features + blend * whole
-    found = manifold(blend=blend).project(features)
+    whole = manifold(strength=1.0).project(features)
+    wanted = (1 - strength) * features + strength * whole
+    found = manifold(strength=strength).project(features)
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
 
 
 def test_features_come_nearer_to_the_base():
-    known, features = manifold(blend=1.0, neighbours=3), 3 * unknown()
+    known, features = manifold(strength=1.0, neighbours=3), 3 * unknown()
 
     def distance(points):
         return apart(points / known.scale, known.base / known.scale).amin(1).mean()
@@ -139,7 +139,7 @@ def test_features_come_nearer_to_the_base():
 
 def test_neighbours_are_sought_among_standardised_features():
     base = torch.tensor([[0.0, 0.0], [1000.0, 1.0]])
-    known = Manifold(base, torch.zeros(2), torch.tensor([1e6, 1.0]), blend=1.0, neighbours=1)
+    known = Manifold(base, torch.zeros(2), torch.tensor([1e6, 1.0]), strength=1.0, neighbours=1)
     found = known.project(torch.tensor([[0.0, 0.9]]))
     torch.testing.assert_close(found, base[1:])
 
@@ -154,39 +154,26 @@ def test_many_features_are_projected_as_one_by_one():
 
 def test_a_base_of_duplicates_does_no_harm():
     base = torch.ones(12, 3)
-    found = Manifold(base, torch.zeros(3), torch.ones(3), blend=1.0).project(noise(5, 3))
+    found = Manifold(base, torch.zeros(3), torch.ones(3), strength=1.0).project(noise(5, 3))
     torch.testing.assert_close(found, torch.ones(5, 3), rtol=0, atol=1e-4)
 
 
 def test_a_base_smaller_than_the_neighbourhood_is_used_whole():
-    known = manifold(points=4, blend=1.0)
-    whole = Manifold(known.base, known.mean, known.scale, blend=1.0, neighbours=4)
+    known = manifold(points=4, strength=1.0)
+    whole = Manifold(known.base, known.mean, known.scale, strength=1.0, neighbours=4)
     torch.testing.assert_close(known.project(unknown()), whole.project(unknown()))
 
 
-# ---- the base -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [30, 99])
-def test_a_base_with_room_for_all_points_is_the_points(size):
-    points = unknown(30)
-    base, mean, scale = make_base(points, size)
-    assert base.shape == points.shape
-    assert apart(base, points).amin(0).max() < 1e-4
-    torch.testing.assert_close(mean, points.mean(0))
-    torch.testing.assert_close(scale, points.std(0), rtol=1e-3, atol=1e-3)
-
-
-def test_centroids_are_the_middles_of_clusters():
-    middles = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
-    noise = 0.1 * torch.randn(3, 200, 2, generator=torch.Generator().manual_seed(1))
-    base, *_ = make_base((middles[:, None] + noise).flatten(0, 1), 12)
-    assert len(base) == 12
-    assert apart(base, middles).amin(0).max() < 0.5
-    assert apart(base, middles).amin(1).max() < 0.5
-
-
-def test_the_same_seed_gives_the_same_base():
-    points = unknown(200)
-    assert torch.equal(make_base(points, 9, seed=4)[0], make_base(points, 9, seed=4)[0])
-    assert not torch.equal(make_base(points, 9, seed=4)[0], make_base(points, 9, seed=5)[0])
+def test_a_projecting_generator_moves_to_projected_features():
+    config = MotionConfig(features=6, hidden=8, layers=1, components=4)
+    torch.manual_seed(0)
+    plain = MotionGenerator(config).eval()
+    plain.components.normal_()
+    known = manifold(strength=0.8)
+    net = ProjectingGenerator(config, known).eval()
+    net.load_state_dict(plain.state_dict())
+    features = noise(2, 30, 6)
+    projected = torch.stack([known.project(some) for some in features])
+    found, _ = net(features)
+    torch.testing.assert_close(found, plain(projected)[0], rtol=0, atol=1e-5)
+    assert (found - plain(features)[0]).abs().max() > 1e-3

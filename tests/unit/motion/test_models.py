@@ -6,6 +6,7 @@ import torch
 
 from stylehead.errors import StyleError
 from stylehead.models.adapter import RANK, Adapter, tuned
+from stylehead.models.manifold import Manifold
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.motion.models import generator_digest, tuned_generator, tuning_of
 from stylehead.style.file import load_style, save_style
@@ -108,3 +109,28 @@ def test_a_damaged_change_is_refused(style, generator):
     wrong = {key: np.zeros((3, 3), np.float32) for key in style.tuning.arrays}
     with pytest.raises(StyleError, match="damaged tuning"):
         tuned_generator(generator, replace(style.tuning, arrays=wrong), "sung")
+
+
+def own_voice(strength=0.6):
+    known = torch.randn(40, FEATURES.shape[-1], generator=torch.Generator().manual_seed(3)).half()
+    known = known.float()
+    return Manifold(known, known.mean(0).half().float(), known.std(0).half().float(), strength)
+
+
+def test_a_style_file_carries_the_persons_own_voice(generator, adapter, tmp_path):
+    voice = own_voice()
+    tuning = tuning_of(adapter, "whisper", generator_digest("whisper"), voice)
+    save_style(replace(make_style(name="sung"), tuning=tuning), tmp_path / "sung.style")
+    found = load_style(tmp_path / "sung.style").tuning
+    assert found is not None
+    assert found.projection == 0.6
+    moved, _ = tuned_generator(generator, found, "sung")(FEATURES)
+    wanted, _ = adapter.run(generator, voice.project(FEATURES[0])[None])
+    torch.testing.assert_close(moved, wanted, rtol=0, atol=1e-5)
+    assert (moved - adapter.run(generator, FEATURES)[0]).abs().max() > 5e-4
+
+
+def test_a_lost_own_voice_is_refused(generator, adapter):
+    tuning = tuning_of(adapter, "whisper", generator_digest("whisper"), own_voice())
+    with pytest.raises(StyleError, match="damaged tuning"):
+        tuned_generator(generator, replace(tuning, own_voice={}), "sung")

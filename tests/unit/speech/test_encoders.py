@@ -8,7 +8,12 @@ from torch import nn
 from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from stylehead.models.manifold import Manifold
 from stylehead.models.whisper import WhisperEncoder
-from stylehead.speech.encoders import ApcEncoder, LogMelEncoder, WhisperSpeechEncoder
+from stylehead.speech.encoders import (
+    ApcEncoder,
+    LogMelEncoder,
+    ProjectedEncoder,
+    WhisperSpeechEncoder,
+)
 from stylehead.types import SPEECH_RATE
 from tests.stand_ins.faces import syllables
 
@@ -20,9 +25,9 @@ def log_mel():
     return LogMelEncoder()
 
 
-def apc(manifold=None):
+def apc():
     torch.manual_seed(3)
-    return ApcEncoder(AudioEncoder(AudioEncoderConfig(width=6, layers=2)), manifold)
+    return ApcEncoder(AudioEncoder(AudioEncoderConfig(width=6, layers=2)))
 
 
 def whisper_encoder(layers=1):
@@ -115,11 +120,11 @@ def test_the_encoder_remembers_beyond_a_chunk():
     assert not torch.allclose(heard(encoder, samples)[600:], alone, atol=1e-3)
 
 
-def test_each_row_goes_through_the_manifold():
-    base = torch.randn(30, 6)
-    manifold = Manifold(base, base.mean(0), base.std(0), blend=0.7, neighbours=4)
-    plain = heard(apc(), syllables(1.0)).view(-1, 6)
-    projected = heard(apc(manifold), syllables(1.0)).view(-1, 6)
+def test_a_projected_encoder_projects_each_frame():
+    base = torch.randn(30, 12)
+    manifold = Manifold(base, base.mean(0), base.std(0), 0.7, neighbours=4)
+    plain = heard(apc(), syllables(1.0))
+    projected = heard(ProjectedEncoder(apc(), manifold), syllables(1.0))
     torch.testing.assert_close(projected, manifold.project(plain), rtol=0, atol=1e-5)
     assert not torch.allclose(projected, plain, atol=1e-3)
 

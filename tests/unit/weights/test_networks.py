@@ -7,15 +7,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.models.mouth_generator import MouthGenerator
 from stylehead.models.pose_generator import PoseGenerator
 from stylehead.models.voice_filter import VoiceFilter
 from stylehead.options import Encoder, Encoding
 from stylehead.pipeline import load_predictor
-from stylehead.speech.encoders import ApcEncoder, WhisperSpeechEncoder
-from stylehead.weights.networks import load_audio_encoder, load_mouth_generator, load_network
+from stylehead.speech.encoders import ApcEncoder, ProjectedEncoder, WhisperSpeechEncoder
+from stylehead.weights.networks import load_manifold, load_mouth_generator, load_network
 from stylehead.weights.store import asset
 
 CONFIG = MotionConfig("log-mel", features=6, hidden=12, layers=2, components=5, delay=4)
@@ -95,21 +94,6 @@ def test_a_mouth_generator_lies_channels_last():
     assert all(value.is_contiguous(memory_format=torch.channels_last) for value in kernels)
 
 
-@pytest.mark.parametrize("more", [(), ("base", "mean", "scale")])
-def test_an_audio_encoders_manifold_comes_apart_when_there_is_one(tmp_path, more):
-    config = AudioEncoderConfig(width=6, layers=2, teacher=5)
-    torch.manual_seed(0)
-    net = AudioEncoder(config)
-    state = net.state_dict() | {f"manifold.{name}": torch.rand(6, 6) for name in more}
-    path = tmp_path / "encoder.safetensors"
-    save_file(state, path, metadata={"config": json.dumps(asdict(config))})
-    loaded, manifold = load_audio_encoder(path)
-    assert set(loaded.state_dict()) == set(net.state_dict())
-    assert (manifold is not None) == bool(more)
-    if manifold:
-        assert torch.equal(manifold.base, state["manifold.base"])
-
-
 @pytest.mark.parametrize(
     ("encoder", "kind"),
     [(Encoder.WHISPER, WhisperSpeechEncoder), (Encoder.APC, ApcEncoder)],
@@ -120,3 +104,19 @@ def test_the_generator_is_the_one_that_learned_from_the_encoder(encoder, kind):
     assert predictor.encoder == encoder.value
     names = {f"encoder_{encoder.value}", f"motion_{encoder.value}", "voice_filter", "pose"}
     assert set(predictor.files) == names
+
+
+def test_projection_is_a_part_of_hearing():
+    plain, projected = (
+        load_predictor(Encoding(projection=strength), CPU) for strength in (0.0, 0.5)
+    )
+    assert isinstance(projected.listener.encoder, ProjectedEncoder)
+    assert not isinstance(plain.listener.encoder, ProjectedEncoder)
+    assert set(projected.files) - set(plain.files) == {"projection_whisper"}
+
+
+def test_a_base_comes_with_its_strength():
+    known = load_manifold(asset("projection_whisper.safetensors"), 0.3)
+    assert known.strength == 0.3
+    assert known.base.shape == (2048, 384)
+    assert known.mean.shape == known.scale.shape == (384,)
