@@ -30,7 +30,7 @@ class FinetunedStyle:
             (field.replace("_", " "), *(f"{row[field]:.3f}" for row in scores.values()))
             for field in scores["tuned"]
         ]
-        title = f"Against the held-out part ({self.seconds:.0f} s of work)"
+        title = f"Compared with the held-out part of the clip (tuned in {self.seconds:.0f} s)"
         return title, ("", *scores), rows
 
 

@@ -110,7 +110,8 @@ def finetune_style(
     if reasons and not options.force:
         raise StyleError(
             f"{output.name} is not written: {' and '.join(reasons)}.",
-            remedy=f"See {report.name}; give a longer or clearer clip, or pass --force.",
+            remedy=f"{report.name} has the numbers. Give a longer or clearer clip, or pass --force "
+            "to write it anyway.",
         )
     provenance = {
         **target.style.provenance,
@@ -177,7 +178,7 @@ def _target_clip(
     if crowd > LARGEST_CROWD:
         raise FaceError(
             f"{video} shows several people in {crowd:.0%} of its frames.",
-            remedy="Crop it to the one whose style you want.",
+            remedy="Crop it to the person whose style you want.",
         )
     track = track_video(video, reporter=reporter)
     sound = open_audio(audio) if audio else _own_sound(video)

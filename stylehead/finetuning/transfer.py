@@ -117,7 +117,7 @@ def transfer(
     if not torch.isfinite(state.best_score):
         raise StyleError(
             "Tuning was stopped before it had learned anything.",
-            remedy="Run the same command again: it goes on where it stopped.",
+            remedy="Run the same command again: it resumes where it stopped.",
         )
     return state.best
 
