@@ -60,7 +60,7 @@ def run_checks() -> list[Check]:
         "model files": _models,
         "face tracker": _tracker,
         "disk": _disk,
-        "two-second video": _trial,
+        "trial video": _trial,
     }
     results = [Check("stylehead", True, f"{__version__} at {PACKAGE}")]
     for name, check in checks.items():

@@ -91,7 +91,7 @@ def _tables(
         if not name.startswith("spread_") and "_speed_" not in name
     ]
     return [
-        ("Style references", ("template", "time", "distance (lower is nearer)"), references),
+        ("Style references", ("template", "time", "distance (lower is closer)"), references),
         ("Frames left out, by reason (a frame may have several)", ("", "frames", ""), frames),
         (
             "Motion (lengths in distances between the outer eye corners)",

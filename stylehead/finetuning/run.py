@@ -69,7 +69,7 @@ def finetune_style(
     Beside `output` come NAME.report.json and NAME.report.png. Checkpoints lie in `options.run`, by
     default a folder beside `output` that goes when the work is done and stays when it was stopped.
     Raises MediaError or FaceError for clips that cannot be used; StyleError when the style did not
-    come nearer or lips got worse, unless forced.
+    get closer or lips got worse, unless forced.
     """
     began = time.monotonic()
     report, plot = output.with_suffix(".report.json"), output.with_suffix(".report.png")
@@ -226,7 +226,12 @@ def tune(
         ratio = distance_ratio(before, scores)
         sync_lost = max(0.0, LEAST_LIP_SYNC + 0.02 - scores.sync)
         return Validation(
-            ratio + 10 * sync_lost, {"style": ratio, "sync": scores.sync, "open": scores.opening}
+            ratio + 10 * sync_lost,
+            {
+                "distance to the clip": ratio,  # 1 is the un-tuned generator's
+                "lip sync": scores.sync,
+                "mouth opening": scores.opening,
+            },
         )
 
     adapter = transfer(

@@ -28,6 +28,7 @@ FEW_SECONDS = 10.0  # below which rhythm and rare mouth shapes are guesses
 LEAST_FACE, SMALL_FACE = 64.0, 120.0  # pixels of a face's height
 LONGER_CLIP = f"Give a clip with {LEAST_SECONDS:.0f} s of one face, or several clips."
 LOUD_MUSIC = 0.0  # dB over the voice from which lips are not learned from that sound
+CLEAN_VOICE = -40.0  # dB over the voice below which nothing else can be heard
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -141,9 +142,9 @@ def _align(sound: Sound | None, motion: Motion, first: float, predictor: Predict
             "learned from this sound. Give the recording that belongs to the picture with "
             "--audio."
         )
+    clear = "clean" if music < CLEAN_VOICE else f"{-music:.0f} dB louder than everything else"
     notes = [
-        f"The voice is {-music:.0f} dB louder than everything else, and mouth and sound are in "
-        f"sync (correlation {correlation:.2f})."
+        f"The voice is {clear}, and mouth and sound are in sync (correlation {correlation:.2f})."
     ]
     if lag:
         late = "later" if lag > 0 else "earlier"
