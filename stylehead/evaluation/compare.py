@@ -123,7 +123,7 @@ def compare_folders(results: Path, references: Path, *, reporter: Reporter = SIL
             remedy="Give each result the file name of its reference.",
         )
     tables = [compare(*pair, reporter=reporter).measures for pair in pairs]
-    notes = [f"{len(pairs)} pairs; intervals are over pairs."]
+    notes = [f"Mean over {len(pairs)} videos; intervals are over videos."]
     notes += [note for table in tables for note in table.notes]
     return Measures(mean_measures(tables).rows, tuple(notes))
 

@@ -175,5 +175,5 @@ def find_style(name_or_file: str) -> Style:
         return load_style(known[name_or_file])
     raise StyleError(
         f"There is no style {name_or_file}.",
-        remedy=f"Use one of {', '.join(known)}, or the path of a style file.",
+        remedy=f"Use one of {', '.join(known)}; or a file made by stylehead extract-style.",
     )
