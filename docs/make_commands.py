@@ -48,14 +48,14 @@ def prose(text: str) -> str:
     plain = re.sub(r"\[bold\](.*?)\[/\]", r"\1:", text)
     blocks: list[str] = []
     code: list[str] = []
-    for line in [*plain.splitlines(), "end"]:
-        if line.startswith("  "):
-            code.append(line.strip())
-        elif line.strip():
-            if code:
-                blocks.append("\n".join(["```sh", *code, "```"]))
-                code = []
-            blocks.append(line.strip())
+    for block in [*re.split(r"\n\s*?\n", plain.strip()), "end"]:
+        if block.startswith("  "):
+            code += [line.strip() for line in block.splitlines()]
+            continue
+        if code:
+            blocks.append("\n".join(["```sh", *code, "```"]))
+            code = []
+        blocks.append(block.strip())
     return "\n\n".join(blocks[:-1]) + "\n"
 
 

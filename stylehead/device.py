@@ -22,7 +22,8 @@ def choose_device(device: Device) -> torch.device:
         return torch.device("cuda")
     if device is Device.CUDA:
         raise DeviceError(
-            "This torch sees no CUDA GPU.", remedy="Pass --device cpu, or install torch with CUDA."
+            "The installed torch finds no CUDA GPU.",
+            remedy="Pass --device cpu, or install a build of torch with CUDA.",
         )
     return torch.device("cpu")
 

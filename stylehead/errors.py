@@ -43,5 +43,5 @@ def missing_library(error: Exception) -> DeviceError:
     """Return the failure of an import that lacks one of the system's shared libraries."""
     return DeviceError(
         f"A system library is missing ({error}).",
-        remedy="Debian, Ubuntu: apt install libgl1 libegl1 libgles2 libglib2.0-0.",
+        remedy="On Debian or Ubuntu: apt install libgl1 libegl1 libgles2 libglib2.0-0",
     )

@@ -52,7 +52,7 @@ def atomic(path: Path) -> Generator[Path]:
     except OSError as error:
         raise MediaError(
             f"{path} cannot be written ({error.strerror or error}).",
-            remedy="Choose another place, or make room on the disk.",
+            remedy="Choose another place, or free some space on the disk.",
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -79,7 +79,7 @@ def check_output(path: Path | str, *, overwrite: bool, suffixes: tuple[str, ...]
         )
     folder = path.parent
     if not folder.is_dir():
-        raise MediaError(f"The folder {folder} does not exist.", remedy="Make it first.")
+        raise MediaError(f"The folder {folder} does not exist.", remedy="Create it first.")
     probe = folder / f".{_short(path.stem)}.{os.getpid()}.probe"
     try:
         probe.touch()
@@ -109,7 +109,7 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MediaError(
-            f"The folder {path} cannot be made ({error.strerror}).",
+            f"The folder {path} cannot be created ({error.strerror}).",
             remedy="Set STYLEHEAD_HOME to a folder you can write to, or pass --output.",
         ) from error
 
@@ -122,6 +122,8 @@ def check_file(path: Path, kind: str) -> None:
     if path.is_dir():
         raise MediaError(f"{path} is a folder.", remedy=f"Name one {kind} file.")
     if not os.access(path, os.R_OK):
-        raise MediaError(f"{path} may not be read.", remedy="Change the file's permissions.")
+        raise MediaError(
+            f"You have no permission to read {path}.", remedy="Change the file's permissions."
+        )
     if path.stat().st_size == 0:
-        raise MediaError(f"{path} is empty (0 bytes).", remedy=f"Give a {kind} with content.")
+        raise MediaError(f"{path} is empty (0 bytes).", remedy=f"Give another copy of the {kind}.")

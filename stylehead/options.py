@@ -69,9 +69,11 @@ def option(
 class AudioRange:
     """Which part of a recording is used."""
 
-    start: float = option(0.0, "Seconds to skip.", panel=INPUT, low=0, high=1e6)
+    start: float = option(
+        0.0, "Seconds to skip at the beginning.", panel=INPUT, low=0, high=1_000_000
+    )
     duration: float | None = option(
-        None, "Seconds to use. Default: all.", panel=INPUT, low=0.1, high=1e6
+        None, "Seconds to use from there. Default: all.", panel=INPUT, low=0.1, high=1_000_000
     )
 
 
@@ -81,7 +83,7 @@ class StyleStrength:
 
     style_strength: float = option(
         1.0,
-        "How much of the style: 0 none, 1 as it is, above 1 exaggerated.",
+        "How much of the style: 0 none, 1 as learned, above 1 exaggerated.",
         panel=MOVES,
         low=0,
         high=1.5,
@@ -92,8 +94,12 @@ class StyleStrength:
 class MotionControls:
     """Scales on a motion; 1 leaves it as the style has it."""
 
-    expression: float = option(1.0, "Scale of facial motion.", panel=MOVES, low=0, high=3)
-    pose: float = option(1.0, "Scale of head motion.", panel=MOVES, low=0, high=3)
+    expression: float = option(
+        1.0, "How much the face moves: 2 twice as much, 0.5 half.", panel=MOVES, low=0, high=3
+    )
+    pose: float = option(
+        1.0, "How much the head moves: 2 twice as much, 0.5 half.", panel=MOVES, low=0, high=3
+    )
     still: bool = option(False, "Keep the head still; blinks stay.", panel=MOVES)
     blinks_per_minute: float | None = option(
         None,
@@ -103,7 +109,12 @@ class MotionControls:
         low=0,
         high=60,
     )
-    seed: int = option(0, "Random seed of head motion, brows, blinks and gaze.", panel=MOVES, low=0)
+    seed: int = option(
+        0,
+        "Random seed: another number gives other head motion, brows, blinks and gaze.",
+        panel=MOVES,
+        low=0,
+    )
 
     @property
     def head_scale(self) -> float:
@@ -141,7 +152,11 @@ class Encoding:
 class Compute:
     """The device."""
 
-    device: Device = option(Device.AUTO, "Where to compute.", panel=LOOKS)
+    device: Device = option(
+        Device.AUTO,
+        "Processor or GPU to compute on; auto takes a GPU if there is one.",
+        panel=LOOKS,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,15 +178,18 @@ class Picture:
     """What may be chosen about the picture."""
 
     face: int | None = option(
-        None, "Which face, from left to right. Default: the largest.", panel=INPUT, low=1
+        None, "Which face, counted from the left. Default: the largest.", panel=INPUT, low=1
     )
-    crop: bool = option(False, "Write the face crop instead of the whole picture.", panel=LOOKS)
+    crop: bool = option(
+        False, "Show a square around the face instead of the whole picture.", panel=LOOKS
+    )
     size: int = option(
-        512, "Side of the face crop in pixels, with --crop.", panel=LOOKS, low=128, high=2048
+        512, "With --crop: side of the square in pixels.", panel=LOOKS, low=128, high=2048
     )
     renderer: Renderer = option(
         Renderer.EMBEDDED,
-        "Renderer. `embedded` is built in; the others download weights and need a GPU to be fast.",
+        "How frames are made. `embedded` is built in; the others download weights and are slow "
+        "without a GPU.",
         panel=LOOKS,
     )
 
@@ -192,7 +210,9 @@ class TuningOptions(Overwrite, Encoding):
 
     style: str | None = option(None, "Style file or name to tune to, instead of clips.")
     audio: Path | None = option(
-        None, "Recording in that style; with one clip, its voice alone in place of its sound."
+        None,
+        "With --style: a recording in that style. With one clip: its voice alone, in place of "
+        "its own sound.",
     )
     projection: float = option(
         0.0,
@@ -200,7 +220,7 @@ class TuningOptions(Overwrite, Encoding):
         low=0,
         high=1,
     )
-    steps: int = option(200, "Steps of tuning.", low=1, high=100_000)
+    steps: int = option(200, "Number of tuning steps.", low=1, high=100_000)
     dynamics: bool = option(
         True,
         "Also match how far and how fast the face moves.",
@@ -208,10 +228,10 @@ class TuningOptions(Overwrite, Encoding):
     )
     run: Path | None = option(
         None,
-        "Folder for checkpoints and log; tuning resumes there. Default: beside the style, removed "
-        "when done.",
+        "Folder for checkpoints and log; tuning resumes from it. Default: beside the style, "
+        "removed when done.",
     )
-    force: bool = option(False, "Write the style even when it did not come nearer.")
+    force: bool = option(False, "Write the style even when it fails the test.")
 
 
 DEFAULT_STYLE = "plain"

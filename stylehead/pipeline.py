@@ -233,7 +233,9 @@ def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrai
     portrait = find_portrait(fitted, name=str(image), number=options.face)
     if portrait.count > 1:
         side = "" if options.face else ", the largest"
-        reporter.say(f"Animating face {portrait.number} of {portrait.count}{side}; see --face")
+        reporter.say(
+            f"Animating face {portrait.number} of {portrait.count}{side}; --face takes another"
+        )
     return portrait
 
 

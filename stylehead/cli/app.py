@@ -22,7 +22,7 @@ from stylehead.cli.weights import weights_app
 from stylehead.errors import StyleheadError, missing_library
 from stylehead.version import __version__
 
-HELP = """One portrait, one recording, one clip whose style you like: a video.
+HELP = """Make a portrait speak or sing a recording, in the style of a clip you like.
 
 [bold]Start here[/]
 

@@ -34,7 +34,7 @@ class Check:
 
 @takes()
 def doctor() -> None:
-    """Check this machine: libraries, device, model files, disk, and a two-second trial."""
+    """Check this machine: libraries, device, model files, disk; and make a two-second video."""
     from stylehead.cli import console
 
     results = run_checks()
@@ -60,7 +60,7 @@ def run_checks() -> list[Check]:
         "model files": _models,
         "face tracker": _tracker,
         "disk": _disk,
-        "two-second trial": _trial,
+        "trial video": _trial,
     }
     results = [Check("stylehead", True, f"{__version__} at {PACKAGE}")]
     for name, check in checks.items():
@@ -93,7 +93,8 @@ def _codecs() -> str:
     missing = missing_encoders()
     if missing:
         raise DeviceError(
-            f"PyAV lacks {', '.join(missing)}.", remedy="pip install --force-reinstall av"
+            f"PyAV lacks {', '.join(missing)}.",
+            remedy="pip install --force-reinstall -c constraints.txt av",
         )
     return "H.264 and AAC encoders are there"
 
@@ -124,7 +125,7 @@ def _disk() -> str:
     if short:
         raise MediaError(
             f"Less than {DISK_NEEDED / 1e6:.0f} MB free at {', '.join(short)}.",
-            remedy="Make room, or set STYLEHEAD_HOME to another disk.",
+            remedy="Free some space, or set STYLEHEAD_HOME to a folder on another disk.",
         )
     return ", ".join(f"{path}: {bytes_free / 1e9:.1f} GB free" for path, bytes_free in free.items())
 

@@ -22,26 +22,33 @@ def evaluate_command(
     context: typer.Context,
     choice: Overwrite,
     result: Annotated[
-        Path | None, typer.Option("--result", help="Video to judge, or a folder of them.")
+        Path | None, typer.Option("--result", help="Video to measure, or a folder of videos.")
     ] = None,
     reference: Annotated[
         Path | None,
-        typer.Option("--reference", help="Recording of the same words, or a folder of them."),
+        typer.Option(
+            "--reference",
+            help="Real video of the same words, or a folder with videos of the same names.",
+        ),
     ] = None,
     style_video: Annotated[
-        Path | None, typer.Option("--style-video", help="Video whose style was asked for.")
+        Path | None, typer.Option("--style-video", help="Video that the style was learned from.")
     ] = None,
     motion: Annotated[
-        Path | None, typer.Option("--motion", help="Saved motion to judge, without any picture.")
+        Path | None, typer.Option("--motion", help="Motion file to measure instead of a video.")
     ] = None,
     landmarks: Annotated[
-        Path | None, typer.Option("--landmarks", help="Tracked landmarks for --motion (npz).")
+        Path | None,
+        typer.Option(
+            "--landmarks",
+            help="With --motion: landmarks of a real face (npz with `landmarks_mm`, (T, 68, 3)).",
+        ),
     ] = None,
     page: Annotated[Path | None, typer.Option("--html", help="Also write a report page.")] = None,
     table: Annotated[Path | None, typer.Option("--csv", help="Also write the table.")] = None,
     json: JsonOpt = False,
 ) -> None:
-    """Measure a result against a reference recording or against a style's video.
+    """Measure a video against a real one: of the same words, or the one its style came from.
 
     [bold]Examples[/]
 
@@ -89,13 +96,17 @@ def ravdess_command(
         Path, typer.Option("--root", help="RAVDESS as published, or landmark files with sound.")
     ],
     actor: Annotated[
-        list[str] | None, typer.Option("--actor", help="Only this actor (01 to 24); repeat it.")
+        list[str] | None,
+        typer.Option(
+            "--actor", metavar="NUMBER", help="Only this actor (01 to 24); may be given repeatedly."
+        ),
     ] = None,
     per_actor: Annotated[
         bool, typer.Option("--per-actor", help="Also a row for each actor.")
     ] = False,
     cache: Annotated[
-        Path, typer.Option("--cache", help="Folder for finished clips; a second run goes on there.")
+        Path,
+        typer.Option("--cache", help="Folder for finished clips; a second run continues there."),
     ] = Path("ravdess-scores"),
     style: StyleOpt = None,
 ) -> None:

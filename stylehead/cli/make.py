@@ -39,11 +39,17 @@ def animate(
     ] = Path("talking.mp4"),
     motion: Annotated[
         Path | None,
-        typer.Option("--motion", help="Render this saved motion.", rich_help_panel=SAVED),
+        typer.Option(
+            "--motion",
+            help="Motion file to render, instead of predicting a motion.",
+            rich_help_panel=SAVED,
+        ),
     ] = None,
     save_motion: Annotated[
         Path | None,
-        typer.Option("--save-motion", help="Also write the motion (npz).", rich_help_panel=SAVED),
+        typer.Option(
+            "--save-motion", help="Also write the motion to this file (npz).", rich_help_panel=SAVED
+        ),
     ] = None,
     save_patterns: Annotated[
         Path | None,
@@ -63,7 +69,7 @@ def animate(
 
       stylehead animate --image me.jpg --audio song.mp3 --style-video singer.mp4 -o song.mp4
 
-      stylehead animate --image me.jpg --audio speech.wav --style lively --crop --fps 25
+      stylehead animate --image me.jpg --audio speech.wav --style lively --crop -o face.mp4
     """
     _one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
     from stylehead import files, pipeline
@@ -104,13 +110,14 @@ def motion(
     audio: AudioOpt,
     options: MotionOptions,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Motion to write (npz).", rich_help_panel=LOOKS)
+        Path,
+        typer.Option("--output", "-o", help="Motion file to write (npz).", rich_help_panel=LOOKS),
     ],
     style_video: StyleVideoOpt = None,
     style: StylesOpt = None,
     style_region: StyleRegionOpt = None,
 ) -> None:
-    """Make the motion alone: save it, edit it, render it with `animate --motion`."""
+    """Predict the motion alone, to keep, edit and render with `animate --motion`."""
     _one_of({"--style-video": style_video, "--style": style or None})
     from stylehead import files, pipeline
     from stylehead.cli import console
@@ -161,4 +168,4 @@ def _mix(
 def _one_of(given: dict[str, object]) -> None:
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
-        raise typer.BadParameter(f"{' and '.join(named)} exclude each other.")
+        raise typer.BadParameter(f"{' and '.join(named)} cannot be given together.")

@@ -37,8 +37,9 @@ StylesOpt = Annotated[
     list[str] | None,
     typer.Option(
         "--style",
-        help="Style file, or a name from `stylehead styles`; repeat it with weights "
-        f"(a.style:0.7) to mix. Default: {DEFAULT_STYLE}.",
+        metavar="STYLE",
+        help="Style file, or a name from `stylehead styles`; give several with weights "
+        f"(--style a.style:0.7 --style lively:0.3) to mix them. Default: {DEFAULT_STYLE}.",
         rich_help_panel=INPUT,
     ),
 ]
@@ -46,7 +47,9 @@ StyleRegionOpt = Annotated[
     str | None,
     typer.Option(
         "--style-region",
-        help="Styles for parts of the face: mouth=a,head=b with mouth, brows, eyes, head.",
+        metavar="PART=STYLE,...",
+        help="Other styles for parts of the face (mouth, brows, eyes, head), as in "
+        "head=lively,brows=b.style.",
         rich_help_panel=INPUT,
     ),
 ]

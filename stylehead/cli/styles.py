@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 @takes(clip=AudioRange, choice=Overwrite)
 def extract_style(
-    video: Annotated[Path, typer.Argument(help="Clip of one person who speaks or sings.")],
+    video: Annotated[
+        Path, typer.Argument(metavar="CLIP", help="Clip of one person who speaks or sings.")
+    ],
     clip: AudioRange,
     choice: Overwrite,
     output: Annotated[
@@ -30,15 +32,18 @@ def extract_style(
         typer.Option(
             "--output",
             "-o",
-            help="Style file to write. Default: the clip's name, among your styles.",
+            help="Style file to write. Default: a file in your styles folder, named like the clip.",
         ),
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option("--sheet", help="Also draw the four frames and the mouth's curve (PNG)."),
+        typer.Option(
+            "--sheet",
+            help="Also draw the four chosen frames and the mouth's opening over time (PNG).",
+        ),
     ] = None,
 ) -> None:
-    """Learn how somebody moves from a clip, into one small file of numbers.
+    """Learn how the person in a clip moves, and keep it as a small style file.
 
     [bold]Example[/]
 
@@ -86,9 +91,13 @@ def _tables(
         if not name.startswith("spread_") and "_speed_" not in name
     ]
     return [
-        ("Style references", ("template", "time", "distance (lower is nearer)"), references),
-        ("Frames not considered (one may have several reasons)", ("reason", "frames", ""), frames),
-        ("Motion (lengths in interocular distances)", ("measure", "value"), measures),
+        ("Style references", ("template", "time", "distance (lower is closer)"), references),
+        ("Frames left out, by reason (a frame may have several)", ("", "frames", ""), frames),
+        (
+            "Motion (lengths in distances between the outer eye corners)",
+            ("measure", "value"),
+            measures,
+        ),
     ]
 
 
@@ -97,27 +106,29 @@ def finetune_style(
     options: TuningOptions,
     videos: Annotated[
         list[Path] | None,
-        typer.Argument(help="Clips of one person who speaks or sings, with their own sound."),
+        typer.Argument(
+            metavar="CLIP", help="Clips of one person who speaks or sings, with their own sound."
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Style file to write.")] = Path(
         "tuned.style"
     ),
 ) -> None:
-    """Tune the motion generator to the person of a clip, and test the result on unseen motion.
+    """Make a closer style: tune the motion generator to the person in a clip; test the result.
 
     [bold]Examples[/]
 
-      stylehead finetune-style singer.mp4 -o singer.style
+      stylehead finetune-style singer.mp4 -o tuned.style
 
-      stylehead finetune-style --style singer.style --audio song.wav -o song.style
+      stylehead finetune-style --style singer.style --audio song.wav -o tuned.style
 
-    A part of the clip is held out; the style is written only when motion came nearer to that part
-    and lips still follow the sound. Ctrl-C keeps the best so far.
+    The end of the clip is held out for a test. The style is written only when tuning brought the
+    motion closer to that part and the lips still follow the sound. Ctrl-C keeps the best so far.
     """
     if bool(videos) == bool(options.style):
-        raise typer.BadParameter("give clips, or --style with a style to tune to.")
+        raise typer.BadParameter("give either clips, or --style with a style to tune to.")
     if options.audio and videos and len(videos) > 1:
-        raise typer.BadParameter("--audio belongs to one clip.")
+        raise typer.BadParameter("--audio can be given with one clip only.")
     from stylehead.cli import console
     from stylehead.finetuning.run import finetune_style as finetune
 
@@ -172,12 +183,12 @@ def list_known_styles() -> None:
         )
         console.result(name)
     console.table(
-        "Styles (ranges: 5th to 95th percentile)",
+        "Styles: how far mouth (in distances between the outer eye corners) and head move",
         (
             "name",
             "",
-            "mouth, interocular",
-            "head pitch / yaw / roll, degrees",
+            "mouth opening",
+            "head up-down / left-right / tilt, degrees",
             "blinks per minute",
             "learned from, s",
         ),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stylehead.progress import Reporter
 
 train_app = typer.Typer(
-    help="Make the shipped weight files again, from a folder that `prepare` filled.",
+    help="Train the package's model files again, from a folder that `prepare` filled.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -28,7 +28,7 @@ RunOpt = Annotated[
 ConfigOpt = Annotated[str, typer.Option("--config", help="TOML file, or a built-in recipe's name.")]
 OutputOpt = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="Weights to write. Default: the shipped ones."),
+    typer.Option("--output", "-o", help="Model file to write. Default: the package's own."),
 ]
 
 
@@ -45,18 +45,20 @@ class Role(str, Enum):
 
 @takes()
 def prepare(
-    sources: Annotated[list[Path], typer.Argument(help="Folders of clips or of recordings.")],
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER", help="Folders of clips or of recordings.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of training data.")],
     role: Annotated[
         Role,
         typer.Option(
             "--as",
-            help="Filmed clips, pictures of the same clips, clips made by other systems, or "
-            "recordings of voices, noises or instrumental music.",
+            help="What the folders hold: filmed clips; the same clips, to learn pictures from; "
+            "clips made by other systems; recordings of voices, noises or instrumental music.",
         ),
     ] = Role.CLIPS,
 ) -> None:
-    """Track clips and read recordings into a folder of training data.
+    """Make a folder of training data: track the faces of clips, or read recordings.
 
     [bold]Examples[/]
 
@@ -66,8 +68,8 @@ def prepare(
 
       stylehead prepare speech/* singing -o data --as voice
 
-    What is there already is left alone. Clips are checked for sync with the shipped generator.
-    Clips made by other systems count as the recipe's `generated` says.
+    Files that are there already are kept. Clips whose mouth and sound are out of sync are named.
+    How much clips made by other systems count is set by `generated` in the training recipe.
     """
     from stylehead.cli.console import progress, result, say
     from stylehead.training.av_sync import check_sync

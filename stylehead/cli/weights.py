@@ -19,17 +19,21 @@ weights_app = typer.Typer(
 )
 
 NamesArg = Annotated[
-    list[str] | None, typer.Argument(help="Names from `stylehead weights list`.", metavar="NAME...")
+    list[str] | None, typer.Argument(help="Names from `stylehead weights list`.", metavar="NAME")
 ]
 ProfileOpt = Annotated[
     list[str] | None,
     typer.Option(
-        "--profile", help=f"All files of a profile; repeat it. One of: {', '.join(PROFILES)}."
+        "--profile",
+        metavar="PROFILE",
+        help=f"All files of a profile; may be given repeatedly. One of: {', '.join(PROFILES)}.",
     ),
 ]
 UnverifiedOpt = Annotated[
     bool,
-    typer.Option("--allow-unverified", help="Take files whose sha256 nobody has published."),
+    typer.Option(
+        "--allow-unverified", help="Accept files for which nobody has published a sha256 checksum."
+    ),
 ]
 
 
@@ -74,9 +78,9 @@ def get_weights(
     ] = False,
     allow_unverified: UnverifiedOpt = False,
 ) -> None:
-    """Download model files and check them; no video needs any of them.
+    """Download optional model files and check them; the default renderer needs none.
 
-    Without a name, say what there is. An interrupted download goes on where it stopped.
+    Without a name, list what there is. An interrupted download resumes where it stopped.
 
     [bold]Examples[/]
 
@@ -89,7 +93,7 @@ def get_weights(
     from stylehead.weights.store import get
 
     if not (names or profile):
-        say("Everything a video needs is inside the package. What else there is, by profile:")
+        say("What the default renderer needs is inside the package. Optional files, by profile:")
         for name, about in PROFILES.items():
             if name != "embedded":
                 result(f"{name}: {about}")
@@ -107,7 +111,7 @@ def get_weights(
 @weights_app.command("verify")
 @takes()
 def verify_weights(names: NamesArg = None, profile: ProfileOpt = None) -> None:
-    """Check the sha256 of model files; without a name, of all that are here.
+    """Check the sha256 checksums of model files; without a name, of all that are here.
 
     A damaged file is set aside under another name and never loaded.
     """
@@ -125,7 +129,9 @@ def verify_weights(names: NamesArg = None, profile: ProfileOpt = None) -> None:
 @weights_app.command("path")
 @takes()
 def weights_path(
-    name: Annotated[str | None, typer.Argument(help="A file's name in the list.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Name from `stylehead weights list`.", metavar="NAME")
+    ] = None,
 ) -> None:
     """Print the folder of the downloaded files, or where one file is."""
     from stylehead.cli.console import result
@@ -142,12 +148,12 @@ def weights_path(
 @weights_app.command("remove")
 @takes()
 def remove_weights(names: NamesArg = None, profile: ProfileOpt = None) -> None:
-    """Delete downloaded files, and what downloads or conversions of them left behind."""
+    """Delete downloaded files, with their partial downloads and converted copies."""
     from stylehead.cli.console import result
     from stylehead.weights.manage import chosen, remove
 
     if not (names or profile):
-        raise typer.BadParameter("name files or a profile.")
+        raise typer.BadParameter("give names of files, or --profile.")
     for path in remove(chosen(names, profile or [])):
         result(str(path))
 
@@ -156,11 +162,11 @@ def remove_weights(names: NamesArg = None, profile: ProfileOpt = None) -> None:
 @takes(choice=Overwrite)
 def export_weights(
     choice: Overwrite,
-    bundle: Annotated[Path, typer.Argument(help="Zip to write.")],
+    bundle: Annotated[Path, typer.Argument(help="Zip file to write.", metavar="ZIP")],
     names: NamesArg = None,
     profile: ProfileOpt = None,
 ) -> None:
-    """Put downloaded files into one zip for a machine without a connection; without a name, all.
+    """Pack downloaded files into one zip for a machine without a connection; all, unless named.
 
     [bold]Example[/]
 
@@ -184,10 +190,12 @@ def export_weights(
 @weights_app.command("import")
 @takes()
 def import_weights(
-    bundle: Annotated[Path, typer.Argument(help="Zip that `stylehead weights export` wrote.")],
+    bundle: Annotated[
+        Path, typer.Argument(help="Zip that `stylehead weights export` wrote.", metavar="ZIP")
+    ],
     allow_unverified: UnverifiedOpt = False,
 ) -> None:
-    """Take the files of a bundle, each only when its size and sha256 are right."""
+    """Install model files from an exported zip; each must have the right size and checksum."""
     from stylehead.cli.console import progress, result
     from stylehead.weights.manage import import_bundle
 

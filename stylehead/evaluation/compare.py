@@ -119,11 +119,11 @@ def compare_folders(results: Path, references: Path, *, reporter: Reporter = SIL
     ]
     if not pairs:
         raise MediaError(
-            f"{results} and {references} share no video names.",
-            remedy="Give two folders with files of the same names.",
+            f"{results} and {references} have no videos of the same name.",
+            remedy="Give each result the file name of its reference.",
         )
     tables = [compare(*pair, reporter=reporter).measures for pair in pairs]
-    notes = [f"{len(pairs)} pairs; intervals are over pairs."]
+    notes = [f"Mean over {len(pairs)} videos; intervals are over videos."]
     notes += [note for table in tables for note in table.notes]
     return Measures(mean_measures(tables).rows, tuple(notes))
 
@@ -176,15 +176,17 @@ def _notes(result: VideoMeasurements, reference: VideoMeasurements) -> list[str]
     notes: list[str] = []
     if abs(result.rate - reference.rate) > 0.1:
         notes.append(
-            f"Rates differ: {result.rate:.2f} and {reference.rate:.2f} frames a second; both are "
-            f"brought to {float(FPS):.2f}."
+            f"Frame rates differ: {result.rate:.2f} and {reference.rate:.2f} a second; both are "
+            f"resampled to {float(FPS):.2f}."
         )
     for video in (result, reference):
         missing = 1 - video.numbers["face found"]
         if missing > 0:
-            notes.append(f"{video.name}: no face in {missing:.1%} of the frames; bridged.")
+            notes.append(
+                f"{video.name}: no face in {missing:.1%} of the frames; they are interpolated."
+            )
         if video.level is None:
-            notes.append(f"{video.name} has no sound: nothing is said about silence and sync.")
+            notes.append(f"{video.name} has no sound: silence and sync are not measured.")
     return notes
 
 

@@ -97,7 +97,8 @@ def read_recordings(root: Path, actors: list[str] | None = None) -> list[Recordi
             (s for end in (".flac", ".wav") if (s := path.with_suffix(end)).exists()), None
         )
         if sound is None or confident.mean() < CONFIDENT_LEAST:
-            log.warning("%s left out: %s", path.name, "unsure" if sound else "no sound")
+            cause = "the tracker was unsure of the face" if sound else "there is no sound to it"
+            log.warning("%s is left out: %s", path.name, cause)
             continue
         offsets, neutral = frontal_motion(points)
         recordings.append(
@@ -112,7 +113,7 @@ def read_recordings(root: Path, actors: list[str] | None = None) -> list[Recordi
     if not recordings:
         raise MediaError(
             f"{root} holds no landmark files with sound, or none of these actors.",
-            remedy="Give a folder of NAME.npz with NAME.flac or NAME.wav, and actors in it.",
+            remedy="Give a folder with NAME.npz beside NAME.flac or NAME.wav, and actors in it.",
         )
     return recordings
 
@@ -203,7 +204,8 @@ def measure_motion(motion: Motion, landmarks: Path) -> Measures:
     with np.load(landmarks) as arrays:
         if "landmarks_mm" not in arrays:
             raise MediaError(
-                f"{landmarks} lacks landmarks_mm.", remedy="Give (T, 68, 3) landmarks by that name."
+                f"{landmarks} lacks landmarks_mm.",
+                remedy="Give an npz file with landmarks (T, 68, 3) by that name.",
             )
         points = arrays["landmarks_mm"]
     offsets, neutral = frontal_motion(points)
@@ -247,7 +249,7 @@ def find_videos(root: Path, actors: list[str] | None) -> list[Path]:
     if not videos:
         raise MediaError(
             f"{root} holds no RAVDESS videos.",
-            remedy="Give the folder with Actor_NN/01-*.mp4, and actors that are in it.",
+            remedy="Give the folder that holds Actor_NN/01-*.mp4, and actors that are in it.",
         )
     return videos
 

@@ -50,7 +50,7 @@ def evaluate(
         if reference is None or not reference.is_dir() or page:
             raise MediaError(
                 f"{result} is a folder.",
-                remedy="Give --reference a folder too, without --html; or name one video.",
+                remedy="Give --reference a folder too, and no --html; or name one video.",
             )
         measures = compare_folders(result, reference, reporter=reporter)
     else:

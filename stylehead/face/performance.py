@@ -89,7 +89,7 @@ def recover_performance(
     if len(rows) < SEEN_LEAST:
         raise FaceError(
             f"{name} shows a face in only {len(rows)} frames.",
-            remedy=f"Give a clip in which at least {SEEN_LEAST} frames show one.",
+            remedy=f"Give a clip that shows one in at least {SEEN_LEAST} frames.",
         )
     model = model or FaceModel.embedded()
     heads, poses = _heads(track.mesh[rows], model.mean)

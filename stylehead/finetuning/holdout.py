@@ -214,11 +214,18 @@ def rejection_reasons(result: HoldoutResult) -> list[str]:
     untuned, tuned = result.scores["un-tuned"], result.scores["tuned"]
     reasons: list[str] = []
     if not result.distance_ratio < 1:
-        reasons.append(f"the held-out style distance went from 1 to {result.distance_ratio:.2f}")
+        reasons.append(
+            "its motion is no closer to the held-out part of the clip than without tuning "
+            f"(distance {result.distance_ratio:.2f} times as large)"
+        )
     if tuned.sync < LEAST_LIP_SYNC:
-        reasons.append(f"lips follow the un-tuned generator at {tuned.sync:.2f} only")
+        reasons.append(
+            f"its lips follow the sound too little (sync {tuned.sync:.2f}, at least "
+            f"{LEAST_LIP_SYNC} is needed)"
+        )
     if tuned.lmd > untuned.lmd * LARGEST_LMD_RATIO:
         reasons.append(
-            f"LMD on the clip's own sound rose from {untuned.lmd:.2f} to {tuned.lmd:.2f}"
+            "its lips are further from the clip's own on the clip's sound (LMD "
+            f"{tuned.lmd:.2f} instead of {untuned.lmd:.2f})"
         )
     return reasons

@@ -67,7 +67,7 @@ def draw_bars(axes: Axes, scores: dict[str, HoldoutScores]) -> None:
     axes.axhline(1, color=INK, linewidth=0.8, linestyle=":", zorder=0)
     axes.set_xticks(places, list(MEASURES.values()))
     axes.set_ylabel("relative to un-tuned")
-    axes.set_title("distances: lower is nearer; lip sync: higher is better", loc="left", size=9)
+    axes.set_title("distances: lower is closer; lip sync: higher is better", loc="left", size=9)
     axes.margins(y=0.12)
     axes.spines[["top", "right"]].set_visible(False)
 

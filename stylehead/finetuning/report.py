@@ -30,7 +30,10 @@ class FinetunedStyle:
             (field.replace("_", " "), *(f"{row[field]:.3f}" for row in scores.values()))
             for field in scores["tuned"]
         ]
-        title = f"Against the held-out part ({self.seconds:.0f} s of work)"
+        title = (
+            f"Tuned in {self.seconds:.0f} s; compared with the held-out part of the clip "
+            "(sld, slv, smd, lmd: lower is closer)"
+        )
         return title, ("", *scores), rows
 
 

@@ -71,7 +71,7 @@ def finetune_style(
     Beside `output` come NAME.report.json and NAME.report.png. Checkpoints lie in `options.run`, by
     default a folder beside `output` that goes when the work is done and stays when it was stopped.
     Raises MediaError or FaceError for clips that cannot be used; StyleError when the style did not
-    come nearer or lips got worse, unless forced.
+    get closer or lips got worse, unless forced.
     """
     began = time.monotonic()
     report, plot = output.with_suffix(".report.json"), output.with_suffix(".report.png")
@@ -124,7 +124,8 @@ def finetune_style(
     if reasons and not options.force:
         raise StyleError(
             f"{output.name} is not written: {' and '.join(reasons)}.",
-            remedy=f"See {report.name}; give a longer or clearer clip, or pass --force.",
+            remedy=f"{report.name} has the numbers. Give a longer or clearer clip, or pass --force "
+            "to write it anyway.",
         )
     provenance = {
         **target.style.provenance,
@@ -191,7 +192,7 @@ def _target_clip(
     if crowd > LARGEST_CROWD:
         raise FaceError(
             f"{video} shows several people in {crowd:.0%} of its frames.",
-            remedy="Crop it to the one whose style you want.",
+            remedy="Crop it to the person whose style you want.",
         )
     track = track_video(video, reporter=reporter)
     sound = open_audio(audio) if audio else _own_sound(video)
@@ -249,7 +250,12 @@ def tune(
         ratio = distance_ratio(before, scores)
         sync_lost = max(0.0, LEAST_LIP_SYNC + 0.02 - scores.sync)
         return Validation(
-            ratio + 10 * sync_lost, {"style": ratio, "sync": scores.sync, "open": scores.opening}
+            ratio + 10 * sync_lost,
+            {
+                "distance to the clip": ratio,  # 1 is the un-tuned generator's
+                "lip sync": scores.sync,
+                "mouth opening": scores.opening,
+            },
         )
 
     adapter = transfer(

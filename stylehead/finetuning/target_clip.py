@@ -28,6 +28,7 @@ FEW_SECONDS = 10.0  # below which rhythm and rare mouth shapes are guesses
 LEAST_FACE, SMALL_FACE = 64.0, 120.0  # pixels of a face's height
 LONGER_CLIP = f"Give a clip with {LEAST_SECONDS:.0f} s of one face, or several clips."
 LOUD_MUSIC = 0.0  # dB over the voice from which lips are not learned from that sound
+CLEAN_VOICE = -40.0  # dB over the voice below which nothing else can be heard
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -92,13 +93,16 @@ def _check_face(track: FaceTrack, name: str) -> list[str]:
     if height < LEAST_FACE:
         raise FaceError(
             f"The face in {name} is only {height:.0f} pixels high.",
-            remedy=f"Give a clip in which it has at least {LEAST_FACE:.0f}, or a larger original.",
+            remedy=f"At least {LEAST_FACE:.0f} are needed: give a closer shot, or the clip in its "
+            "original size.",
         )
     notes: list[str] = []
     if seconds < FEW_SECONDS:
-        notes.append(f"{seconds:.1f} s of face: rhythm and rare mouth shapes are guesses.")
+        notes.append(
+            f"The face is seen for only {seconds:.1f} s: rhythm and rare mouth shapes are guesses."
+        )
     if height < SMALL_FACE:
-        notes.append(f"The face is {height:.0f} pixels high: lips are coarse.")
+        notes.append(f"The face is only {height:.0f} pixels high: lips are coarse.")
     return notes
 
 
@@ -118,14 +122,14 @@ def _align(sound: Sound | None, motion: Motion, first: float, predictor: Predict
     motion at 60 fps, whose first frame is `first` seconds after the sound's beginning.
     """
     if sound is None:
-        return _untrusted("Without sound: lips are held by the un-tuned generator.")
+        return _untrusted("The clip has no sound: the un-tuned generator keeps the lips' timing.")
     if sound.loudness < QUIETEST:
-        return _untrusted("The sound is silence: lips are held by the un-tuned generator.")
+        return _untrusted("The clip is silent: the un-tuned generator keeps the lips' timing.")
     music = music_level(sound, predictor)
     if music > LOUD_MUSIC:
         return _untrusted(
-            f"Music is {music:.0f} dB over the voice: lips are not learned from it. Give the "
-            "voice alone with --audio."
+            f"Music is {music:.0f} dB louder than the voice: lip motion is not learned from this "
+            "sound. Give the voice alone with --audio."
         )
     articulation = motion.landmarks - expression_of(motion.landmarks, motion.neutral, motion.fps)
     features = speech_features(sound, predictor.listener)[round(first * MOTION_FPS) :]
@@ -134,17 +138,19 @@ def _align(sound: Sound | None, motion: Motion, first: float, predictor: Predict
     correlation, lag = measure_sync(predictor.networks.generator, pair)
     if correlation < SYNC_LEAST or abs(lag) == LARGEST_LAG:
         return _untrusted(
-            f"Mouth and sound do not go together (correlation {correlation:.2f}): lips are not "
+            f"Mouth and sound are out of sync (correlation {correlation:.2f}): lip motion is not "
             "learned from this sound. Give the recording that belongs to the picture with "
             "--audio."
         )
+    clear = "clean" if music < CLEAN_VOICE else f"{-music:.0f} dB louder than everything else"
     notes = [
-        f"Voice {-music:.0f} dB over what is around it, in step (correlation {correlation:.2f})."
+        f"The voice is {clear}, and mouth and sound are in sync (correlation {correlation:.2f})."
     ]
     if lag:
         late = "later" if lag > 0 else "earlier"
         notes.append(
-            f"The picture is {abs(lag) / MOTION_FPS:.2f} s {late} than the sound: corrected."
+            f"The picture was {abs(lag) / MOTION_FPS:.2f} s {late} than the sound; this is "
+            "corrected."
         )
     return _Alignment(pair.shifted(lag), lag, tuple(notes))
 

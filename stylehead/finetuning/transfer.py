@@ -108,7 +108,8 @@ def transfer(
             validation = validate(adapter)
             state.keep_if_best(validation.score)
             row |= validation.metrics
-        reporter.say("  ".join(f"{name} {value:.3g}" for name, value in row.items()))
+            numbers = (f"{name} {value:.2f}" for name, value in validation.metrics.items())
+            reporter.say(f"Step {step}: {', '.join(numbers)}")
         if run and checkpoint:
             log_row(run / "log.csv", row)
             checkpoint.save(step)
@@ -117,7 +118,7 @@ def transfer(
     if not torch.isfinite(state.best_score):
         raise StyleError(
             "Tuning was stopped before it had learned anything.",
-            remedy="Run the same command again: it goes on where it stopped.",
+            remedy="Run the same command again: it resumes where it stopped.",
         )
     return state.best
 

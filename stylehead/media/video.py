@@ -157,7 +157,7 @@ def _encoder(path: Path, part: Path) -> Generator[OutputContainer]:
     except FFmpegError as error:
         raise MediaError(
             f"{path} cannot be written ({cause_of(error)}).",
-            remedy="Choose another --output, or make room on the disk.",
+            remedy="Choose another --output, or free some space on the disk.",
         ) from error
 
 

@@ -40,7 +40,8 @@ def load_motion(path: Path) -> Motion:
             missing = [name for name in FIELDS if name not in arrays]
             if missing:
                 raise StyleError(
-                    f"{path} lacks {', '.join(missing)}.", remedy="See docs/motion-file.md."
+                    f"{path} lacks {', '.join(missing)}.",
+                    remedy="Make it with stylehead motion; docs/motion-file.md lists the fields.",
                 )
             fields: dict[str, Floats] = {name: arrays[name] for name in FIELDS}
             straight = np.zeros((len(fields["blink"]), 2), np.float32)
@@ -79,5 +80,6 @@ def load_motion(path: Path) -> Motion:
         )
     except (ValueError, TypeError, ArithmeticError) as error:
         raise StyleError(
-            f"{path} is not a usable motion: {error}.", remedy="See docs/motion-file.md."
+            f"{path} is not a usable motion: {error}.",
+            remedy="Correct it; docs/motion-file.md lists the fields.",
         ) from error

@@ -71,7 +71,7 @@ def tuned_generator(generator: MotionGenerator, tuning: Tuning, name: str) -> Mo
     if tuning.encoder != encoder:
         raise StyleError(
             f"The style {name} was tuned for the encoder {tuning.encoder}, not {encoder}.",
-            remedy=f"Pass --encoder {tuning.encoder}, or tune the style again with this one.",
+            remedy=f"Pass --encoder {tuning.encoder}, or tune the style again for {encoder}.",
         )
     if tuning.generator_sha256 != generator_digest(encoder):
         raise StyleError(
@@ -85,7 +85,7 @@ def tuned_generator(generator: MotionGenerator, tuning: Tuning, name: str) -> Mo
         own_voice = _own_voice(tuning)
     except (RuntimeError, KeyError) as error:  # torch names what is missing or misshapen
         raise StyleError(
-            f"The style {name} carries a damaged tuning.",
+            f"The style {name} has a damaged tuning.",
             remedy="Run stylehead finetune-style again with its clip.",
         ) from error
     return tuned(generator, adapter, own_voice)

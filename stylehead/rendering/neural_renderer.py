@@ -155,7 +155,7 @@ def _load_parts(net: nn.Module, parts: Parts, profile: str, reporter: Reporter) 
         except WeightsError as failure:
             raise WeightsError(
                 f"The renderer {profile} lacks its weights. {failure}",
-                remedy=f"stylehead weights get --profile {profile}. {failure.remedy}",
+                remedy=f"Run stylehead weights get --profile {profile}. {failure.remedy}",
             ) from failure
         load_published(net.get_submodule(part), state, name)
     fold_spectral_norms(net)

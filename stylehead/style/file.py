@@ -190,6 +190,6 @@ def find_style(name_or_file: str) -> Style:
     if name_or_file in known:
         return load_style(known[name_or_file])
     raise StyleError(
-        f"There is no style file or built-in style {name_or_file}.",
-        remedy=f"Use one of: {', '.join(known)}; or a file made by stylehead extract-style.",
+        f"There is no style {name_or_file}.",
+        remedy=f"Use one of {', '.join(known)}; or a file made by stylehead extract-style.",
     )

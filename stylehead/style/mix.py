@@ -33,7 +33,9 @@ def choose_mix(style: Style | str | Sequence[str] | None, regions: str | None = 
         names = [style] if isinstance(style, str) else list(style or [DEFAULT_STYLE])
         weighed = [_weighed(name) for name in names]
     if not sum(weight for _, weight in weighed) > 0:
-        raise StyleError("The styles' weights add up to nothing.", remedy="Give one above 0.")
+        raise StyleError(
+            "The weights of the styles add up to 0.", remedy="Give at least one above 0."
+        )
     known: dict[str, Style] = {}
     parts: dict[str, Style] = {}
     for part, name in _regions(regions or ""):
@@ -67,17 +69,18 @@ def _weighed(asked: str) -> tuple[Style, float]:
         name, weight = "", 1.0
     if not 0 <= weight < float("inf"):
         raise StyleError(
-            f"The weight in {asked} is not a weight.", remedy="Give a number, as in a:0.7."
+            f"The weight in {asked} is not a number of 0 or more.",
+            remedy="Write NAME:WEIGHT, as in a.style:0.7.",
         )
     return find_style(name or asked), weight
 
 
 def _regions(text: str) -> list[tuple[str, str]]:
     pairs = [one.partition("=") for one in text.split(",") if one.strip()]
-    for part, _, name in pairs:
+    for part, sign, name in pairs:
         if part.strip() not in PARTS or not name.strip():
             raise StyleError(
-                f"{part.strip()} is no part of the face with a style of its own.",
+                f"{part.strip()}{sign}{name.strip()} does not give a part of the face a style.",
                 remedy=f"Write PART=STYLE,... with the parts {', '.join(PARTS)}.",
             )
     return [(part.strip(), name.strip()) for part, _, name in pairs]

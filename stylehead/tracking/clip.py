@@ -136,7 +136,7 @@ def track_video(
     if not result.found.any():
         raise FaceError(
             f"{path} shows no face in any of its {len(seconds)} frames.",
-            remedy="Give a clip of one person who looks at the camera.",
+            remedy="Give a clip of one person who faces the camera.",
         )
     return result
 

@@ -51,7 +51,7 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
     if eyes < SMALLEST_EYES:
         raise FaceError(
             f"The face in {name} is too small ({eyes:.0f} pixels between the eyes' outer corners).",
-            remedy=f"Give a larger picture; {SMALLEST_EYES:.0f} pixels is the least.",
+            remedy=f"Give a larger picture: at least {SMALLEST_EYES:.0f} are needed.",
         )
     rotation = FaceModel.embedded().pose(face.mesh).rotation
     pitch, yaw, _ = angles_from_rotation(rotation)

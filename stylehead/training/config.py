@@ -49,7 +49,7 @@ def read_config(name: str, kind: type[T]) -> T:
     try:
         table = with_new_names(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML ({error}).", remedy="Mend that line.") from error
+        raise ConfigError(f"{path} is not TOML ({error}).", remedy="Correct that line.") from error
     keys = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType] (a T)
     for key in table.keys() - set(keys):
         raise ConfigError(

@@ -184,8 +184,8 @@ class Checkpoint:
         state = torch.load(self._path, weights_only=True)
         if with_new_names(state["settings"]) != self._settings:
             raise ConfigError(
-                f"{self._path} was begun with other settings.",
-                remedy="Give the same settings, or an empty --run folder.",
+                f"{self._path} was started with other settings.",
+                remedy="Give the same settings again, or an empty --run folder.",
             )
         for name, part in self._parts.items():
             part.load_state_dict(state[name])

@@ -165,6 +165,6 @@ def train_motion(
 def _check_people(speakers: Iterable[Speaker]) -> None:
     if len({speaker.person for speaker in speakers} - PEOPLE) < 2:
         raise DataError(
-            "Clips of fewer than two people can be learned from.",
-            remedy="Give clips with speech of at least two people.",
+            "There are usable clips of fewer than two people.",
+            remedy="Give clips in which at least two people speak.",
         )

@@ -35,7 +35,7 @@ def write_bundle(
         if not is_intact(entry, folder / entry.file):
             raise WeightsError(
                 f"{folder / entry.file} is missing or damaged.",
-                remedy=f"Fetch it first: stylehead weights get {entry.name}",
+                remedy=f"Download it first: stylehead weights get {entry.name}",
             )
     reporter.start("Packing", len(entries))
     # Stored, not packed: numbers of networks hardly shrink.

@@ -34,7 +34,7 @@ def incoming(folder: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WeightsError(
-            f"The model folder {folder} cannot be made ({error.strerror}).",
+            f"The model folder {folder} cannot be created ({error.strerror}).",
             remedy="Set STYLEHEAD_HOME to a folder you can write to.",
         ) from error
     return path
@@ -157,7 +157,7 @@ def locked(folder: Path, file: str, reporter: Reporter) -> Generator[None]:
     try:
         lock.acquire(blocking=False)
     except Timeout:  # itself an OSError
-        reporter.say(f"Another process is fetching {file}; waiting for it.")
+        reporter.say(f"Another process is downloading {file}; waiting for it.")
         lock.acquire()
     except OSError as error:
         raise _not_written(path, error) from error
@@ -179,7 +179,7 @@ def writing(path: Path) -> Generator[None]:
 def _not_written(path: Path, error: OSError) -> WeightsError:
     return WeightsError(
         f"{path} cannot be written ({error.strerror or error}).",
-        remedy="Make room, or set STYLEHEAD_HOME to a folder you can write to.",
+        remedy="Free some space, or set STYLEHEAD_HOME to a folder you can write to.",
     )
 
 
@@ -190,7 +190,7 @@ def check_room(folder: Path, size: int) -> None:
         raise WeightsError(
             f"{folder} has only {free / MEGABYTE:.0f} MB free, "
             f"{needed / MEGABYTE:.0f} MB are needed.",
-            remedy="Make room, or set STYLEHEAD_HOME to a folder on another disk.",
+            remedy="Free some space, or set STYLEHEAD_HOME to a folder on another disk.",
         )
 
 

@@ -43,7 +43,7 @@ def fetch(
     """
     if sources.offline():
         raise WeightsError(
-            f"{', '.join(entry.file for entry in entries)} could not be fetched "
+            f"{', '.join(entry.file for entry in entries)} could not be downloaded "
             "(HF_HUB_OFFLINE forbids it).",
             remedy="Unset HF_HUB_OFFLINE, or bring the files with stylehead weights import.",
         )
@@ -59,9 +59,9 @@ def fetch(
         raise failures[0]
     if failures:
         raise WeightsError(
-            f"{len(failures)} of {len(entries)} files could not be fetched: "
+            f"{len(failures)} of {len(entries)} files could not be downloaded: "
             f"{' '.join(str(failure) for failure in failures)}",
-            remedy="Check the connection and try again; what has come so far is kept.",
+            remedy="Check the connection and try again; what has arrived so far is kept.",
         )
 
 
@@ -70,7 +70,7 @@ def licence_line(entry: WeightsEntry) -> str:
     terms = {"no": ", not for commercial use", "unknown": ", commercial use unclear"}
     size = "size unknown" if entry.size is None else f"{entry.size / MEGABYTE:.1f} MB"
     return (
-        f"Fetching {entry.file} ({size}). Licence: {entry.licence}"
+        f"Downloading {entry.file} ({size}). Licence: {entry.licence}"
         f"{terms.get(entry.commercial, '')}. From: {entry.origin}."
     )
 
@@ -86,7 +86,7 @@ def _fetch_one(entry: WeightsEntry, folder: Path, reporter: Reporter, policy: Re
             reporter.say(f"{path} was damaged; it is set aside as {aside.name}.")
         if entry.bytes and size_of(part) > entry.bytes:
             part.unlink()
-        progress = FileProgress(f"Fetching {entry.file}", entry.size, reporter)
+        progress = FileProgress(f"Downloading {entry.file}", entry.size, reporter)
         download = Download(entry=entry, path=path, part=part, progress=progress, policy=policy)
         put_in_place(entry, part, path, _ask_in_turn(download, reporter))
 
@@ -104,7 +104,7 @@ def _ask_in_turn(download: Download, reporter: Reporter) -> str:
         reason = ""
         for source in list(remaining):
             if reason:
-                reporter.say(f"{reason}. Next: {sources.title(source)}.")
+                reporter.say(f"{reason}. Trying {sources.title(source)}.")
             try:
                 return _read_and_check(source, download, reporter)
             except SourceError as failure:
@@ -116,12 +116,12 @@ def _ask_in_turn(download: Download, reporter: Reporter) -> str:
         if not remaining or attempt + 1 == policy.attempts:
             break
         pause = min(max(policy.first_pause * 2**attempt, *pauses), policy.longest_pause)
-        reporter.say(f"{'; '.join(reasons.values())}. Asking again in {pause:.0f} s.")
+        reporter.say(f"{'; '.join(reasons.values())}. Trying again in {pause:.0f} s.")
         time.sleep(pause)
     causes = "; ".join(reasons.values()) or "no address is known"
     fits = f"sha256 {entry.sha256}" if entry.sha256 else f"from: {entry.origin}"
     raise WeightsError(
-        f"{entry.file} could not be fetched ({causes}).",
+        f"{entry.file} could not be downloaded ({causes}).",
         remedy=f"Check the connection and try again, or put the file at {download.path} yourself "
         f"({fits}).",
     )
@@ -144,6 +144,6 @@ def _read_and_check(source: Source, download: Download, reporter: Reporter) -> s
         sha256 = digest(part)
     if not matches(entry, sha256):
         aside = set_aside(part, download.path)
-        reporter.say(f"The bytes are set aside as {aside}.")
+        reporter.say(f"What arrived is set aside as {aside}.")
         raise SourceError(f"wrong sha256 {sha256[:12]}", final=True)
     return sha256

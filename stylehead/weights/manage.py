@@ -84,7 +84,7 @@ def check_commercial(entries: Iterable[WeightsEntry]) -> None:
         listed = ", ".join(f"{e.name} ({e.licence}: {e.commercial})" for e in barred)
         raise WeightsError(
             f"Not cleared for commercial use: {listed}.",
-            remedy="Leave these out, or leave out --commercial-only.",
+            remedy="Do not ask for these files, or leave out --commercial-only.",
         )
 
 
@@ -96,7 +96,7 @@ def intact_path(entry: WeightsEntry) -> Path:
 
 
 def _missing(entry: WeightsEntry) -> WeightsError:
-    remedy = f"Fetch it: stylehead weights get {entry.name}"
+    remedy = f"Download it: stylehead weights get {entry.name}"
     if entry.embedded:
         remedy = "Install stylehead again with pip."
     return WeightsError(f"{place_of(entry)} is missing or damaged.", remedy=remedy)
@@ -120,16 +120,17 @@ def verify(
         elif is_intact(entry, path):
             good.append(entry)
         elif entry.sha256 is None and recorded(path) is None:
-            problems.append(f"{path} cannot be checked, for no sha256 is published")
+            problems.append(f"{path} cannot be checked, since no sha256 is published for it")
         elif entry.embedded:
             problems.append(f"{path} is damaged")
         else:
             aside = set_aside(path, path)
-            problems.append(f"{path} is not what it should be and is set aside as {aside.name}")
+            problems.append(f"{path} has a wrong sha256 and is set aside as {aside.name}")
     if problems:
         raise WeightsError(
             f"Not all of {len(entries)} model files are intact: {'; '.join(problems)}.",
-            remedy="Run stylehead weights get NAME; for files of the package, install it again.",
+            remedy="Run stylehead weights get NAME; for files of the package, install stylehead "
+            "again with pip.",
         )
     return good
 

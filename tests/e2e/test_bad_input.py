@@ -36,7 +36,7 @@ from tests.conftest import QUICK, Command, Outcome, command, environment
 from tests.stand_ins import media
 
 TALK = re.compile(
-    r"(Listening|Tracking|Rendering|Animating face|Fetching|\d+ frames of|\S+ is scaled down"
+    r"(Listening|Tracking|Rendering|Animating face|Downloading|\d+ frames of|\S+ is scaled down"
     r"|\S+ was damaged) ?.*"
 )
 """Progress, which may stand before the one line that says what went wrong."""
@@ -109,7 +109,7 @@ def test_of_several_faces_the_largest_is_animated_and_that_is_said(
 ) -> None:
     image = media.save_picture(tmp_path / "two.png", media.two_faces(left, right))
     outcome = worked(animate(image=image))
-    assert f"Animating face {largest} of 2, the largest; see --face" in outcome.stderr
+    assert f"Animating face {largest} of 2, the largest; --face takes another" in outcome.stderr
     assert output.is_file()
 
 
@@ -180,7 +180,7 @@ def test_a_tiny_face_is_refused_with_the_least_size(
     animate: Command, tmp_path: Path, output: Path
 ) -> None:
     image = media.save_picture(tmp_path / "tiny.png", media.resized(media.portrait(), (90, 90)))
-    refused(animate(image=image), image, "too small", "18 pixels is the least")
+    refused(animate(image=image), image, "too small", "at least 18 are needed")
     assert not output.exists()
 
 
@@ -745,7 +745,7 @@ def test_a_style_clip_without_a_face_is_refused_by_name(
     call: Command, animate: Command, tmp_path: Path, output: Path
 ) -> None:
     video = media.save_video(tmp_path / "field.mp4", [media.landscape()] * 8)
-    words = (video, "no face in any of its 8 frames", "looks at the camera")
+    words = (video, "no face in any of its 8 frames", "faces the camera")
     refused(call("extract-style", video, "-o", tmp_path / "x.style"), *words)
     refused(animate("--style-video", video), *words)
     assert not (tmp_path / "x.style").exists()
@@ -764,7 +764,7 @@ def test_a_full_disk_leaves_one_line_and_no_half_video(
 ) -> None:
     words = ("animate", "--image", portrait, "--audio", media.VOICE, "-o", output, "--crop")
     outcome = run(*words, "--fps", 25, "--duration", 3, preexec_fn=small_files_only)
-    refused(outcome, output, "cannot be written", "make room on the disk")
+    refused(outcome, output, "cannot be written", "free some space on the disk")
     assert not output.exists()
 
 
@@ -783,7 +783,7 @@ def test_a_disk_that_fills_up_at_any_moment_leaves_no_half_video(
         outcome = animate()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    refused(outcome, output, "cannot be written", "make room on the disk")
+    refused(outcome, output, "cannot be written", "free some space on the disk")
     assert not output.exists()
 
 
@@ -808,7 +808,7 @@ def test_a_small_file_system_that_fills_up_keeps_what_it_held(
     output.write_bytes(b"an older video")
     words = ("animate", "--image", portrait, "--audio", media.VOICE, "-o", output, "--overwrite")
     outcome = call(*words, "--crop", "--fps", 25)
-    refused(outcome, output, "cannot be written", "No space left", "make room on the disk")
+    refused(outcome, output, "cannot be written", "No space left", "free some space on the disk")
     assert [path.name for path in mounted.iterdir()] == ["talk.mp4"]
     assert output.read_bytes() == b"an older video"
 
@@ -829,7 +829,7 @@ def test_a_style_file_that_does_not_fit_leaves_nothing(
     style, filling = mounted / "x.style", mounted / "filling"
     filling.write_bytes(bytes(160 * 1024))
     outcome = call("extract-style", clip, "-o", style)
-    refused(outcome, style, "cannot be written", "make room on the disk")
+    refused(outcome, style, "cannot be written", "free some space on the disk")
     assert list(mounted.iterdir()) == [filling]
 
 
@@ -1327,7 +1327,7 @@ def test_a_home_that_cannot_be_made_is_refused(
     blocked = tmp_path / "file"
     blocked.write_text("x")
     monkeypatch.setenv("STYLEHEAD_HOME", str(blocked))
-    refused(call("extract-style", clip), blocked, "cannot be made", "STYLEHEAD_HOME")
+    refused(call("extract-style", clip), blocked, "cannot be created", "STYLEHEAD_HOME")
 
 
 def test_debugging_shows_the_traceback(

@@ -87,13 +87,13 @@ def test_missing_weights_name_the_command_that_gets_them(
     animate: Command, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(name: str, section: str | None = None, **_: object) -> dict[str, Tensor]:
-        raise WeightsError(f"{name} could not be fetched (offline).", remedy="Check the cable.")
+        raise WeightsError(f"{name} could not be downloaded (offline).", remedy="Check the cable.")
 
     monkeypatch.setattr(neural_renderer, "load_state", nothing)
     for name in NETWORKS:
         outcome = animate("--renderer", name)
         assert outcome.code == 1
-        assert "could not be fetched" in outcome.stderr
+        assert "could not be downloaded" in outcome.stderr
         flat = " ".join(outcome.stderr.split())
         assert f"stylehead weights get --profile {name}" in flat
         assert "Check the cable." in flat

@@ -185,7 +185,9 @@ def test_a_home_that_cannot_be_made_is_refused(
 ) -> None:
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("STYLEHEAD_HOME", str(tmp_path / "file"))
-    refused(call("weights", "get", "free"), tmp_path / "file", "cannot be made", "STYLEHEAD_HOME")
+    refused(
+        call("weights", "get", "free"), tmp_path / "file", "cannot be created", "STYLEHEAD_HOME"
+    )
 
 
 # ---- verify, path, remove -------------------------------------------------------------------

@@ -74,7 +74,7 @@ def prepare_pictures(clips: Path, data: Path, *, reporter: Reporter = SILENT) ->
                 reporter.say(f"Left out: {error}")
                 continue
             if pairs is None:
-                reporter.say(f"Left out: {clip.name} has no large, frontal, closed mouth.")
+                reporter.say(f"Left out: {clip.name} shows no large, frontal, closed mouth.")
                 continue
             save_pairs(target, pairs)
         with np.load(target) as arrays:

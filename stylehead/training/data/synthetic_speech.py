@@ -64,7 +64,8 @@ def synthesise(text: str, voice: str, path: Path, *, stretch: float = 1.0) -> li
     """
     if shutil.which("flite") is None:
         raise DataError(
-            "The synthesiser flite is not installed.", remedy="apt-get install flite, or the like."
+            "The synthesiser flite is not installed.",
+            remedy="On Debian or Ubuntu: apt install flite",
         )
     command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch}", "-t", text]
     output = subprocess.run(

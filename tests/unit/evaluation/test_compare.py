@@ -54,7 +54,7 @@ def test_other_lengths_and_rates_are_said(clip: Path, tmp_path: Path) -> None:
     media.save_video(other, frames, fps=30)
     comparison = compare(clip, other)
     notes = comparison.measures.notes
-    assert [note.split()[0] for note in notes if "differ" in note] == ["Rates", "Lengths"]
+    assert [note.split()[0] for note in notes if "differ" in note] == ["Frame", "Lengths"]
     assert any("has no sound" in note for note in notes)
     assert len(comparison.reference.landmarks) < len(comparison.result.landmarks)
 

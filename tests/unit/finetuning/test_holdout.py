@@ -62,9 +62,9 @@ def test_the_distance_ratio_is_the_mean_of_three():
     [
         ({"sld": 1.0}, None),
         ({"sld": 1.0, "lmd": float("nan")}, None),
-        ({}, "style distance"),
-        ({"sld": 1.0, "sync": 0.89}, "at 0.89 only"),
-        ({"sld": 1.0, "lmd": 1.66}, "rose from 1.50 to 1.66"),
+        ({}, "no closer"),
+        ({"sld": 1.0, "sync": 0.89}, "sync 0.89"),
+        ({"sld": 1.0, "lmd": 1.66}, "1.66 instead of 1.50"),
     ],
 )
 def test_a_style_that_is_no_nearer_or_lost_its_lips_is_rejected(change, words):

@@ -77,7 +77,7 @@ def test_a_small_face_is_refused_and_a_smallish_one_noted():
 def test_a_clip_without_sound_says_who_holds_the_lips():
     target = learn(filmed())
     assert target.aligned is None
-    assert any("Without sound" in note for note in target.notes)
+    assert any("no sound" in note for note in target.notes)
 
 
 # ---- the split ------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ def test_a_late_picture_is_moved_back(monkeypatch, sound):
     measured(monkeypatch, 0.8, 6)
     target = learn(filmed(late=0.1), sound)
     assert target.lag == 6
-    assert any("0.10 s later than the sound: corrected" in note for note in target.notes)
+    assert any("0.10 s later than the sound; this is corrected" in note for note in target.notes)
     moved = target.aligned.offsets[:, 66, 1].numpy()
     motion = target.style.motion
     spoken = motion.landmarks - expression_of(motion.landmarks, motion.neutral, motion.fps)
@@ -123,7 +123,7 @@ def test_sound_that_does_not_fit_is_not_learned_from(monkeypatch, sound):
     target = learn(filmed(), sound)
     assert target.aligned is None
     assert target.held_out_sound is None
-    assert any("do not go together" in note for note in target.notes)
+    assert any("out of sync" in note for note in target.notes)
 
 
 def test_silence_is_not_learned_from(tmp_path):
@@ -162,7 +162,7 @@ def test_music_is_measured_against_the_voice(sound, part, decibels):
 def test_loud_music_is_not_learned_from(sound):
     target = learn(filmed(), sound, predictor(voice=PartVoice(0.25)))
     assert target.aligned is None
-    assert any("10 dB over the voice" in note and "--audio" in note for note in target.notes)
+    assert any("10 dB louder than the voice" in note and "--audio" in note for note in target.notes)
 
 
 # ---- several clips, style files -------------------------------------------------------------

@@ -139,11 +139,11 @@ def test_the_default_style_needs_no_words():
 @pytest.mark.parametrize(
     ("asked", "regions", "problem"),
     [
-        (["a.style:-1"], None, "not a weight"),
-        (["a.style:0", "b.style:0"], None, "add up to nothing"),
-        (["a.style"], "ears=b.style", "ears is no part"),
-        (["a.style"], "head", "head is no part"),
-        (["c.style"], None, "no style file"),
+        (["a.style:-1"], None, "not a number"),
+        (["a.style:0", "b.style:0"], None, "add up to 0"),
+        (["a.style"], "ears=b.style", "ears=b.style does not"),
+        (["a.style"], "head", "head does not"),
+        (["c.style"], None, "no style c.style"),
     ],
 )
 def test_what_cannot_be_blended_is_told(asked, regions, problem):

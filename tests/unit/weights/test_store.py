@@ -189,7 +189,7 @@ def test_a_failed_fetch_keeps_the_damaged_file_out_of_use(server, cache):
 def test_a_cache_that_cannot_be_made_says_what_to_set(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("STYLEHEAD_HOME", str(tmp_path / "file"))
-    with pytest.raises(WeightsError, match="cannot be made") as caught:
+    with pytest.raises(WeightsError, match="cannot be created") as caught:
         resolve("model", manifest=manifest(NOBODY))
     assert "STYLEHEAD_HOME" in caught.value.remedy
 
@@ -232,7 +232,7 @@ def test_an_unknown_file_put_there_by_hand_needs_the_users_word(cache):
 def test_a_file_put_there_by_hand_with_another_start_is_not_taken(cache):
     cache.parent.mkdir(parents=True)
     cache.write_bytes(CONTENT)
-    with pytest.raises(WeightsError, match="could not be fetched"):
+    with pytest.raises(WeightsError, match="could not be downloaded"):
         resolve("model", manifest=unknown(sha256_start="00000000"), allow_unverified=True)
     assert not cache.exists()
 
@@ -284,7 +284,7 @@ def test_another_form_is_fetched_when_the_first_cannot_be_had(cache):
 def test_when_neither_form_can_be_had_the_first_is_complained_of(cache):
     first = entry(NOBODY, name="net", file="net.pth")
     other = entry(name="other", file="other.pth", sha256=None, bytes=None, instead_of="net")
-    with pytest.raises(WeightsError, match=r"net\.pth could not be fetched"):
+    with pytest.raises(WeightsError, match=r"net\.pth could not be downloaded"):
         load_state("net", manifest={"net": first, "other": other})
 
 
@@ -294,7 +294,7 @@ def test_nothing_is_loaded_from_a_file_that_is_not_what_it_should_be(cache):
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(WeightsError, match="could not be fetched"):
+    with pytest.raises(WeightsError, match="could not be downloaded"):
         load_state("net", manifest={"net": net})
     assert not path.exists()
     assert [each.name for each in cache.parent.glob("*.wrong-*")]
@@ -311,7 +311,7 @@ def test_a_checkpoint_is_hashed_and_read_once_and_then_its_conversion(cache, mon
     content = bytearray(converted.read_bytes())
     content[-1] ^= 1
     converted.write_bytes(content)
-    with pytest.raises(WeightsError, match="could not be fetched"):
+    with pytest.raises(WeightsError, match="could not be downloaded"):
         load_state("net", manifest=entries)
 
 
