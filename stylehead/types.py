@@ -208,7 +208,7 @@ class Motion(_ShowsShapes):
 
     def with_(self, **changes: Floats | Fraction) -> Motion:
         """Return a copy with some fields replaced."""
-        return replace(self, **changes)  # pyright: ignore[reportArgumentType]
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

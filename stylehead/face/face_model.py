@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file  # pyright: ignore[reportUnknownVariableType] (arrays)
+from safetensors.numpy import load_file
 
 from stylehead.face.geometry import Similarity, align
 from stylehead.face.landmarks import RIGID_MESH

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from scipy.optimize import nnls  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType] (SciPy has no types)
+from scipy.optimize import nnls
 from torch import Tensor
 
 from stylehead.device import to_tensor

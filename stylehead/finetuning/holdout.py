@@ -170,7 +170,7 @@ def _opening(motion: Motion) -> Floats:
 
 
 def _correlation(a: Floats, b: Floats) -> float:
-    matrix = cast("Floats", np.corrcoef(a, b))  # pyright: ignore[reportUnknownMemberType] (NumPy's stub)
+    matrix = cast("Floats", np.corrcoef(a, b))
     return float(matrix[0, 1])
 
 

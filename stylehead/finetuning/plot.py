@@ -1,8 +1,5 @@
 """The hold-out test as one picture: bars of distances, curves of the mouth and the brows."""
 
-# pyright: reportUnknownMemberType=false
-# (Matplotlib leaves its keywords untyped.)
-
 from __future__ import annotations
 
 from collections.abc import Callable
