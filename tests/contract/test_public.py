@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import importlib
 import re
 import shlex
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 import stylehead
 from stylehead.cli.app import app
-from stylehead.options import DEFAULT_STYLE, MotionOptions, Options
+from stylehead.options import DEFAULT_STYLE, MotionOptions, Options, TuningOptions
 
 ROOT = Path(stylehead.__file__).parent.parent
 ROOT_COMMAND = get_command(app)
@@ -24,14 +25,23 @@ PAGES += [ROOT / "examples" / "README.md"]
 
 FIELDS = [
     (command, field)
-    for command, kind in (("animate", Options), ("motion", MotionOptions))
-    for field in dataclasses.fields(kind)
+    for command, kind in (
+        ("animate", Options),
+        ("motion", MotionOptions),
+        ("finetune-style", TuningOptions),
+    )
+    for field in fields(kind)
 ]
-"""Every option of the two commands, as Python declares it."""
+"""Every option of these commands, as Python declares it."""
 
 
-def named(pair):
+def named(pair: tuple[str, Field[Any]]) -> str:
     return f"{pair[0]}-{pair[1].name}"
+
+
+def flag_of(field: Field[Any]) -> str:
+    """Return the flag that switches an option on or takes its value."""
+    return (field.metadata["flag"] or f"--{field.name.replace('_', '-')}").split("/")[0]
 
 
 # ---- names ----------------------------------------------------------------------------------
@@ -89,7 +99,7 @@ def help_of(command: str, name: str) -> str:
 @pytest.mark.parametrize("pair", FIELDS, ids=named)
 def test_an_option_is_declared_once_and_reaches_the_command_line(pair):
     command, field = pair
-    shown = option(command, field.metadata["flag"] or f"--{field.name.replace('_', '-')}")
+    shown = option(command, flag_of(field))
     assert shown.name == field.name
     assert shown.default == field.default
     assert shown.help.startswith(field.metadata["help"])
@@ -100,9 +110,9 @@ def test_an_option_is_declared_once_and_reaches_the_command_line(pair):
 @pytest.mark.parametrize("pair", FIELDS, ids=named)
 def test_help_shows_the_default(pair):
     command, field = pair
-    about = help_of(command, field.metadata["flag"] or f"--{field.name.replace('_', '-')}")
-    if field.default is None:
-        assert re.search(r"default: [a-z' ]+", about)  # in words: all, the largest
+    about = help_of(command, flag_of(field))
+    if field.default is None:  # in words: all, the largest; or what it stands in for
+        assert re.search(r"default: [a-z' ]+|instead of|in place of", about)
     elif not isinstance(field.default, bool):
         assert f"[default: {getattr(field.default, 'value', field.default)}" in about
 

@@ -26,6 +26,7 @@ from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.warp import crop_of, make_sampler
 from stylehead.style.references import retrieve
 from stylehead.training.data.clips import Clip, load_clips
+from stylehead.training.data.prepared import open_prepared
 from stylehead.types import Face, FaceTrack, Floats, Frame, Pixels, Portrait
 
 CROP = 512  # pixels of the working crop
@@ -59,7 +60,8 @@ class Pairs:
 def prepare_pictures(clips: Path, data: Path, *, reporter: Reporter = SILENT) -> int:
     """Make the pairs of every tracked clip of `data`, from the films in `clips`.
 
-    What is there already is left alone. Returns the number of pairs.
+    What is there already is left alone. Returns the number of pairs. Raises DataError for a folder
+    without tracked clips, or for a damaged file.
     """
     folder = data / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +79,7 @@ def prepare_pictures(clips: Path, data: Path, *, reporter: Reporter = SILENT) ->
                 reporter.say(f"Left out: {clip.name} has no large, frontal, closed mouth.")
                 continue
             save_pairs(target, pairs)
-        with np.load(target) as arrays:
+        with open_prepared(target) as arrays:
             count += len(arrays["source"])
     return count
 
@@ -240,8 +242,8 @@ def save_pairs(path: Path, pairs: Pairs) -> None:
 
 
 def load_pairs(path: Path) -> Pairs:
-    """Read the pairs of one clip."""
-    with np.load(path) as arrays:
+    """Read the pairs of one clip; DataError when their file is damaged."""
+    with open_prepared(path) as arrays:
         coded = {
             name: np.split(arrays[name], np.cumsum(arrays[f"{name}_lengths"])[:-1])
             for name in ("warped", "filmed", "references")
@@ -261,5 +263,7 @@ def _jpeg(patch: Pixels) -> Pixels:
 
 
 def _pixels(coded: Pixels) -> Pixels:
-    bgr = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
-    return np.ascontiguousarray(bgr[..., ::-1])
+    bgr = cv2.imdecode(coded, cv2.IMREAD_COLOR) if len(coded) else None
+    if bgr is None:
+        raise ValueError("not a JPEG")
+    return np.ascontiguousarray(np.asarray(bgr, np.uint8)[..., ::-1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.errors import MediaError
+from stylehead.errors import DataError
 from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.face.performance import recover_performance
 from stylehead.training.data import mouth_pairs
@@ -12,6 +12,7 @@ from stylehead.training.data.clips import Clip, save_clip
 from stylehead.training.data.mouth_batches import Augmentation, batch_of, load_patches
 from stylehead.training.data.mouth_pairs import (
     CLOSED_TARGETS,
+    Pairs,
     choose_frames,
     load_pairs,
     make_pairs,
@@ -121,8 +122,45 @@ def test_held_out_people_stay_out(prepared):
     ann, ben = (load_patches(folder, without={name}) for name in ("ben", "ann"))
     assert set(ann.people) == {"ann"}
     assert len(ann) + len(ben) == count
-    with pytest.raises(MediaError, match="no pictures"):
+    with pytest.raises(DataError, match="no pictures"):
         load_patches(folder, without={"ann", "ben"})
+
+
+def test_a_folder_without_pictures_says_what_to_run(tmp_path):
+    with pytest.raises(DataError, match="no pictures") as caught:
+        load_patches(tmp_path, without=set())
+    assert "--as pictures" in caught.value.remedy
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def without_an_array(path):
+    with np.load(path) as arrays:
+        kept = {name: arrays[name] for name in arrays.files if name != "source"}
+    np.savez(path, **kept)
+
+
+def with_broken_jpegs(path):
+    with np.load(path) as arrays:
+        damaged = {name: arrays[name] for name in arrays.files}
+    damaged["warped"] = np.zeros_like(damaged["warped"])
+    np.savez(path, **damaged)
+
+
+@pytest.mark.parametrize("damage", [cut_short, without_an_array, with_broken_jpegs])
+def test_a_damaged_file_of_pairs_is_named(tmp_path, damage):
+    path = tmp_path / "pictures" / "ann.mp4.npz"
+    path.parent.mkdir()
+    patch, points = np.full((128, 128, 3), 90, np.uint8), np.full((1, 88, 2), 60, np.float32)
+    pairs = Pairs("ann", [patch], [patch], points, np.array([0]), [patch] * 4, points.repeat(4, 0))
+    save_pairs(path, pairs)
+    assert len(load_patches(tmp_path, without=set())) == 1
+    damage(path)
+    with pytest.raises(DataError, match="ann") as caught:
+        load_patches(tmp_path, without=set())
+    assert "stylehead prepare" in caught.value.remedy
 
 
 def test_each_pair_finds_its_own_source_s_patterns(prepared):
