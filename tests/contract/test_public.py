@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
+from typer.core import TyperGroup, TyperOption
+from typer.main import get_group
 from typer.testing import CliRunner
 
 import stylehead
@@ -19,7 +20,7 @@ from stylehead.cli.app import app
 from stylehead.options import DEFAULT_STYLE, MotionOptions, Options, TuningOptions
 
 ROOT = Path(stylehead.__file__).parent.parent
-ROOT_COMMAND = get_command(app)
+ROOT_COMMAND = get_group(app)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += [ROOT / "examples" / "README.md"]
 
@@ -77,8 +78,9 @@ def test_the_version_has_three_numbers_and_is_the_installed_one():
 # ---- defaults -------------------------------------------------------------------------------
 
 
-def option(command: str, name: str):
+def option(command: str, name: str) -> TyperOption:
     (found,) = [one for one in ROOT_COMMAND.commands[command].params if name in one.opts]
+    assert isinstance(found, TyperOption)
     return found
 
 
@@ -102,9 +104,9 @@ def test_an_option_is_declared_once_and_reaches_the_command_line(pair):
     shown = option(command, flag_of(field))
     assert shown.name == field.name
     assert shown.default == field.default
-    assert shown.help.startswith(field.metadata["help"])
-    assert shown.min == field.metadata["low"]
-    assert shown.max == field.metadata["high"]
+    assert (shown.help or "").startswith(field.metadata["help"])
+    bounds = [getattr(shown, name) for name in ("min", "max")]
+    assert bounds == [field.metadata["low"], field.metadata["high"]]
 
 
 @pytest.mark.parametrize("pair", FIELDS, ids=named)
@@ -122,11 +124,13 @@ def test_help_names_the_default_style(command):
     assert f"default: {DEFAULT_STYLE}" in help_of(command, "--style")
 
 
-def commands(group=ROOT_COMMAND, before: str = "") -> list[str]:
+def commands(group: TyperGroup = ROOT_COMMAND, before: str = "") -> list[str]:
     found: list[str] = []
     for name, command in group.commands.items():
-        below = getattr(command, "commands", None)
-        found += commands(command, f"{before}{name} ") if below else [f"{before}{name}"]
+        if isinstance(command, TyperGroup) and command.commands:
+            found += commands(command, f"{before}{name} ")
+        else:
+            found.append(f"{before}{name}")
     return found
 
 
@@ -134,9 +138,10 @@ def commands(group=ROOT_COMMAND, before: str = "") -> list[str]:
 def test_every_command_and_option_has_help(command):
     found = ROOT_COMMAND
     for word in command.split():
+        assert isinstance(found, TyperGroup)
         found = found.commands[word]
     assert found.help
-    assert all(one.help for one in found.params)
+    assert all(getattr(one, "help", None) for one in found.params)
     assert found.help.splitlines()[0][:60] in shown_help(command)
 
 
@@ -178,7 +183,7 @@ def wrong(words: list[str]) -> str | None:
             if name not in known:
                 return f"{name} is no option of {command.name}"
             expects_value = "=" not in word and not getattr(known[name], "is_flag", False)
-        elif hasattr(command, "commands"):
+        elif isinstance(command, TyperGroup):
             if word not in command.commands:
                 return f"{word} is no command"
             command = command.commands[word]

@@ -16,6 +16,7 @@ def test_a_guided_norm_scales_by_one_more_than_gamma_and_adds_beta(gamma, beta):
     norm, picture = Spade(2, 3), 5 + 2 * torch.randn(1, 2, 8, 8)
     for layer, value in ((norm.mlp_gamma, gamma), (norm.mlp_beta, beta)):
         layer.weight.zero_()
+        assert layer.bias is not None
         layer.bias.fill_(value)
     found = norm(picture, torch.randn(1, 3, 4, 4))
     torch.testing.assert_close(found, (1 + gamma) * F.instance_norm(picture) + beta)

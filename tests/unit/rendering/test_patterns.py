@@ -1,12 +1,12 @@
 from dataclasses import replace
 from functools import cache
 
-import cv2
 import numpy as np
 import pytest
 import torch
 
 from stylehead.face.geometry import rotation_from_angles
+from stylehead.media.image import read_image
 from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
 from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare
 from stylehead.rendering.mouth_generator import MouthCompleter
@@ -78,7 +78,7 @@ def test_saved_patterns_are_pictures_of_512_pixels(astronaut, tmp_path):
     save_patterns(patterns_of(astronaut, references()), tmp_path / "patterns")
     names = sorted(path.name for path in (tmp_path / "patterns").iterdir())
     assert names == ["M.png", "O.png", "R.png", "none.png"]
-    assert cv2.imread(str(tmp_path / "patterns" / "O.png")).shape == (PATTERN, PATTERN, 3)
+    assert read_image(tmp_path / "patterns" / "O.png").shape == (PATTERN, PATTERN, 3)
 
 
 def test_a_completer_paints_what_its_network_says(astronaut):
@@ -86,6 +86,7 @@ def test_a_completer_paints_what_its_network_says(astronaut):
     scene = prepare(astronaut, references(), MOUTHS, crop_size=256, device=CPU)
     net = MouthGenerator(MouthGeneratorConfig(patterns=0)).eval()
     with torch.no_grad():
+        assert net.out.bias is not None
         net.out.bias[:4] = 20.0  # cover
         net.out.bias[8:12] = 1.0  # green
     crop = scene.picture.copy()

@@ -55,7 +55,9 @@ def filmed(**track_options):
 def test_sources_are_shut_and_targets_rise_to_wide_open():
     _, clip = filmed()
     performance = recover_performance(clip.track)
-    sources, targets, references = choose_frames(clip.track, performance)
+    chosen = choose_frames(clip.track, performance)
+    assert chosen
+    sources, targets, references = chosen
     opening = mouth_opening(to_68(performance.mesh))
     assert opening[sources].max() < 0.15 * opening.max()
     assert (np.diff(opening[targets]) >= 0).all()
@@ -69,8 +71,14 @@ def test_a_face_that_is_turned_away_gives_no_pairs():
     assert make_pairs(*filmed(angles=angles)) is None
 
 
+def pairs_of(frames, clip) -> Pairs:
+    pairs = make_pairs(frames, clip)
+    assert pairs
+    return pairs
+
+
 def test_a_moved_source_lies_where_the_film_shows_the_same():
-    pairs = make_pairs(*filmed())
+    pairs = pairs_of(*filmed())
     skin = np.s_[8:20, 20:108]  # below the nose: the mouth's opening does not move it
     for warped, shown in zip(pairs.warped, pairs.filmed, strict=True):
         away = warped[skin][..., :2].astype(int) - shown[skin][..., :2]
@@ -79,15 +87,17 @@ def test_a_moved_source_lies_where_the_film_shows_the_same():
 
 def test_pairs_know_their_source():
     frames, clip = filmed()
-    sources, *_ = choose_frames(clip.track, recover_performance(clip.track))
-    pairs = make_pairs(frames, clip)
+    chosen = choose_frames(clip.track, recover_performance(clip.track))
+    assert chosen
+    sources = chosen[0]
+    pairs = pairs_of(frames, clip)
     # A frame's blue tells its row; the last pairs are made of the targets themselves.
     moved = np.array([patch[12, 64, 2] for patch in pairs.warped[:-CLOSED_TARGETS]])
     np.testing.assert_array_equal(moved, 4 * np.array(sources)[pairs.source[: len(moved)]])
 
 
 def test_pairs_survive_a_file(tmp_path):
-    pairs = make_pairs(*filmed())
+    pairs = pairs_of(*filmed())
     save_pairs(tmp_path / "pairs.npz", pairs)
     again = load_pairs(tmp_path / "pairs.npz")
     assert again.person == "someone"
