@@ -31,13 +31,13 @@ def match_ranges(
     landmarks = landmarks.copy()
     voiced = voice > 0.5
     seconds = float(voiced.sum() / fps)
-    share = seconds / (seconds + TRUST)
+    weight = seconds / (seconds + TRUST)
     usual = to_array(net.predicted_spread)
     own = _spread_where(landmarks, voiced) if voiced.any() else usual
     performed = style.motion.landmarks
     for region in REGIONS.values():
         points = list(region)
-        variance = share * np.square(own[points]) + (1 - share) * np.square(usual[points])
+        variance = weight * np.square(own[points]) + (1 - weight) * np.square(usual[points])
         wanted = np.square(performed[:, points].std(0))
         ratio = np.sqrt(wanted.mean(0) / (variance.mean(0) + 1e-10)).clip(*STRETCH)
         landmarks[:, points] *= ratio.astype(np.float32)

@@ -99,22 +99,22 @@ def make_pairs(frames: Iterable[Frame], clip: Clip) -> Pairs | None:
             shown[row] = frame.pixels
     if wanted - set(shown):
         return None
-    scenes = [WarpSource.of(shown[row], clip.track, row) for row in sources]
+    movable = [WarpSource.of(shown[row], clip.track, row) for row in sources]
     closable = [row for row in targets if row not in sources][-CLOSED_TARGETS:]
-    plan = [(number % len(scenes), row) for number, row in enumerate(targets)]
-    warped = [scenes[scene].warped_to(clip.track.mesh[row]) for scene, row in plan]
+    plan = [(number % len(movable), row) for number, row in enumerate(targets)]
+    warped = [movable[number].warped_to(clip.track.mesh[row]) for number, row in plan]
     warped += [WarpSource.of(shown[row], clip.track, row).closed_and_reopened() for row in closable]
-    plan += [(number % len(scenes), row) for number, row in enumerate(closable)]
+    plan += [(number % len(movable), row) for number, row in enumerate(closable)]
     filmed = [
-        crop_in_frame(clip.track.mesh[row], scenes[scene]).cut(shown[row]) for scene, row in plan
+        crop_in_frame(clip.track.mesh[row], movable[number]).cut(shown[row]) for number, row in plan
     ]
-    turned = [scene.warped_to(clip.track.mesh[row]) for scene in scenes for row in references]
+    turned = [source.warped_to(clip.track.mesh[row]) for source in movable for row in references]
     return Pairs(
         clip.person,
         [patch for patch, _ in warped],
         filmed,
         np.stack([points for _, points in warped]),
-        np.array([scene for scene, _ in plan]),
+        np.array([number for number, _ in plan]),
         [patch for patch, _ in turned],
         np.stack([points for _, points in turned]),
     )
@@ -193,7 +193,7 @@ class WarpSource:
         vertices = self.portrait_mesh.from_tracked(laid, pose)
         mouth = MouthCrop.of(pose, mouth_middle(self.portrait_mesh.neutral))
         moved = self._sampled(self.crop, self.portrait_mesh.source, vertices)
-        return mouth.cut(moved), mouth.in_patch(vertices[CROP_POINTS, :2])
+        return mouth.cut(moved), mouth.in_crop(vertices[CROP_POINTS, :2])
 
     def closed_and_reopened(self) -> tuple[Pixels, Floats]:
         """Return this frame's patch, its mouth closed by the mesh and reopened, and its points."""
@@ -203,7 +203,7 @@ class WarpSource:
         closed = self._sampled(self.crop, portrait_mesh.source, shut)
         again = self._sampled(closed, shut, portrait_mesh.source)
         mouth = MouthCrop.of(portrait_mesh.pose, mouth_middle(portrait_mesh.neutral))
-        return mouth.cut(again), mouth.in_patch(portrait_mesh.source[CROP_POINTS, :2])
+        return mouth.cut(again), mouth.in_crop(portrait_mesh.source[CROP_POINTS, :2])
 
     def _sampled(self, crop: Pixels, source: Floats, vertices: Floats) -> Pixels:
         displacement = displacement_map(
