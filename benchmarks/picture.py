@@ -256,19 +256,19 @@ def finish(scene: MeshScene, shot: Shot, complete: Complete) -> Pixels:
 
 def paste(scene: MeshScene, crop: Pixels, vertices: Floats, mouth: MouthCrop) -> None:
     """Paste the mouth of the nearest pattern, the baseline."""
-    lips = mouth.in_patch(vertices[CROP_POINTS, :2])[48:68]
+    lips = mouth.in_crop(vertices[CROP_POINTS, :2])[48:68]
     nearest = min(
         scene.patterns,
         key=lambda one: float(np.linalg.norm(pattern_lips(one) - lips, axis=1).mean()),
     )
-    area = region_weights(mouth.in_patch(vertices[CROP_POINTS, :2]), CROP_SIZE) == MOUTH
+    area = region_weights(mouth.in_crop(vertices[CROP_POINTS, :2]), CROP_SIZE) == MOUTH
     cover = cv2.GaussianBlur(area.astype(np.float32), (0, 0), 1.0)[..., None]
     mouth.blend(crop, np.concatenate([cover, cover * nearest.patch()], -1))
 
 
 def pattern_lips(pattern: Pattern) -> Floats:
     """Return the lips (20, 2) of a pattern in its patch."""
-    return pattern.mouth.in_patch(pattern.vertices[CROP_POINTS, :2])[48:68]
+    return pattern.mouth.in_crop(pattern.vertices[CROP_POINTS, :2])[48:68]
 
 
 def compare(made: Pixels, shot: Shot) -> list[float]:
@@ -298,7 +298,7 @@ def flicker(made: dict[int, Pixels], shots: dict[int, Shot], run: list[int]) -> 
     """Return the mean change of the mouth from frame to frame, in the mouth's own patch."""
     patches = [shots[row].mouth.cut(made[row]).astype(np.float32) for row in run]
     areas = [
-        region_weights(shots[row].mouth.in_patch(shots[row].vertices[CROP_POINTS, :2]), CROP_SIZE)
+        region_weights(shots[row].mouth.in_crop(shots[row].vertices[CROP_POINTS, :2]), CROP_SIZE)
         == MOUTH
         for row in run
     ]

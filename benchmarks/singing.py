@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from stylehead.face.face_model import FaceModel
-from stylehead.face.landmarks import mouth_opening, to_68
+from stylehead.face.face_model import generic_neutral
+from stylehead.face.landmarks import mouth_opening
 from stylehead.media.audio import open_audio
 from stylehead.options import Encoder, Encoding
 from stylehead.pipeline import load_predictor
@@ -32,7 +32,7 @@ WINDOW = 1024  # samples in which a pitch is looked for
 PITCHES = (80.0, 900.0)  # Hz
 CLEAR = 0.6  # height of the autocorrelation's peak from which there is a pitch
 HELD = 0.4  # seconds
-NEUTRAL = to_68(FaceModel.embedded().mean)
+NEUTRAL = generic_neutral()
 COLUMNS = ("open in held notes, %", "speed in them", "r loudness", "r pitch")
 
 

@@ -31,7 +31,7 @@ MOTION_FPS = 60
 MEL_ROWS_PER_FRAME = 2
 """Mel rows per frame: 120 Hz (paper, Implementation)."""
 CHUNK = 600
-"""Frames heard at once: 10 s."""
+"""Frames taken at once: 10 s."""
 
 Floats = NDArray[np.floating[Any]]
 """float32 unless a docstring says otherwise."""
@@ -208,7 +208,7 @@ class Motion(_ShowsShapes):
 
     def with_(self, **changes: Floats | Fraction) -> Motion:
         """Return a copy with some fields replaced."""
-        return replace(self, **changes)  # pyright: ignore[reportArgumentType]
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -297,7 +297,7 @@ class StyleWeight:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StyleMix:
-    """Styles that share a face, each with its weights."""
+    """Several styles in one face, each with its weights."""
 
     weights: tuple[StyleWeight, ...]
 

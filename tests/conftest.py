@@ -86,7 +86,7 @@ def _no_network(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def local_look_up(host: object, *args: object, **options: object) -> object:
         if not _local(host):
             raise NetworkForbiddenError(f"a test looked up {host!r}")
-        return look_up(host, *args, **options)  # pyright: ignore
+        return look_up(host, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", local_look_up)
     # Programs that a test starts obey these.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from stylehead.face.performance import recover_performance
 from stylehead.media.audio import PIECE, open_audio
 from stylehead.media.video import read_frames
 from stylehead.progress import SILENT, Reporter
+from stylehead.speech.av_offset import measure_offset
 from stylehead.style.learn import style_statistics
 from stylehead.tracking.clip import track_video
 from stylehead.tracking.detector import faces_in, landmarker
@@ -31,6 +33,7 @@ SIDE = 512
 SHARPNESS_FRAMES = 12  # spread over the video, on which CPBD is taken
 MOUTH_CROP, FACE_CROP = 48, 64  # pixels of the aligned crops that steadiness is measured on
 SEAM_SIDE = 256  # pixels the frame is scaled to before a seam is looked for
+LONGEST_LAG = 0.4  # seconds between two curves that are tried
 HIGHEST_MOTION = 5.0  # Hz above which landmark motion counts as jitter
 VOICED_LEVEL, SILENT_LEVEL = -30.0, -42.0  # dB under the loud parts
 
@@ -103,22 +106,15 @@ def jitter(landmarks: Floats) -> float:
     return 100 * float(np.sqrt(np.square(fast).mean()) / interocular(landmarks).mean())
 
 
-def lag_of(a: Floats, b: Floats, reach: float = 0.4) -> tuple[float, float]:
+def lag_of(a: Floats, b: Floats) -> tuple[float, float]:
     """Return the best correlation of two curves (T,) at FPS, and by how many seconds b is later.
 
-    Lags up to `reach` seconds are tried; both are NaN when a curve does not move.
+    Lags up to LONGEST_LAG are tried; both are NaN when a curve does not move.
     """
-    most = round(reach * FPS)
-    best, at = -2.0, 0
-    for lag in range(-most, most + 1):
-        x, y = (a[: len(a) - lag], b[lag:]) if lag >= 0 else (a[-lag:], b[:lag])
-        count = min(len(x), len(y))
-        if count < 10 or x[:count].std() < 1e-9 or y[:count].std() < 1e-9:
-            continue
-        score = float(np.corrcoef(x[:count], y[:count])[0, 1])
-        if score > best:
-            best, at = score, lag
-    return (best, at / float(FPS)) if best > -2 else (float("nan"), float("nan"))
+    offset = measure_offset(a, b, reach=round(LONGEST_LAG * FPS))
+    if math.isnan(offset.correlation):
+        return math.nan, math.nan
+    return offset.correlation, offset.frames / float(FPS)
 
 
 def _at(seconds: Floats, values: Floats, times: Floats) -> Floats:

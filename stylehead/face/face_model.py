@@ -10,10 +10,10 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file  # pyright: ignore[reportUnknownVariableType] (arrays)
+from safetensors.numpy import load_file
 
 from stylehead.face.geometry import Similarity, align
-from stylehead.face.landmarks import RIGID_MESH
+from stylehead.face.landmarks import RIGID_MESH, to_68
 from stylehead.types import Floats
 from stylehead.weights.store import resolve
 
@@ -62,3 +62,8 @@ class FaceModel:
         excess = np.zeros_like(self.neutral_scores)
         excess[EXPRESSIVE] = np.maximum(scores - self.neutral_scores, 0)[EXPRESSIVE]
         return (excess @ self.basis).reshape(478, 3)
+
+
+def generic_neutral() -> Floats:
+    """Return the landmarks (68, 3) of the generic face, on which the generator's offsets are."""
+    return to_68(FaceModel.embedded().mean)

@@ -1,8 +1,5 @@
 """Rotations and similarity alignment in the row-vector convention, and the crop of a face."""
 
-# SciPy has no stubs.
-# pyright: reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 from typing import NamedTuple

@@ -1,8 +1,5 @@
 """FaceTrack -> Motion: what a tracked person did, free of who they are and where they stood."""
 
-# SciPy has no stubs.
-# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 from dataclasses import dataclass

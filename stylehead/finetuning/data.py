@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from scipy.optimize import nnls  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType] (SciPy has no types)
+from scipy.optimize import nnls
 from torch import Tensor
 
 from stylehead.device import to_tensor
-from stylehead.face.face_model import FaceModel
-from stylehead.face.landmarks import to_68
+from stylehead.face.face_model import generic_neutral
 from stylehead.motion.expression import expression_of
 from stylehead.training.data.speakers import AlignedFeatures
 from stylehead.types import Floats, Style
@@ -57,7 +56,7 @@ def transfer_data(style: Style, own: list[AlignedFeatures], replay: list[Tensor]
         expression=to_tensor(expression, CPU),
         own=own,
         replay=replay,
-        neutral=to_tensor(to_68(FaceModel.embedded().mean), CPU),
+        neutral=to_tensor(generic_neutral(), CPU),
     )
 
 

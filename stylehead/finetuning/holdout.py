@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
 from typing import cast
 
 import numpy as np
@@ -13,8 +12,8 @@ from torch import Tensor
 
 from stylehead.evaluation.metrics import StyleDistance, lmd, style_distance
 from stylehead.evaluation.ravdess import FACE_WIDTH
-from stylehead.face.face_model import FaceModel
-from stylehead.face.landmarks import MOUTH_PAIRS, mouth_opening, to_68
+from stylehead.face.face_model import generic_neutral
+from stylehead.face.landmarks import MOUTH_PAIRS, mouth_opening
 from stylehead.finetuning.speech import EncodedSpeech
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.motion.generate import predict_motion
@@ -31,12 +30,6 @@ WINDOWS = tuple((length, stride) for length in range(10, 101, 10) for stride in 
 LEAST_LIP_SYNC = 0.9  # correlation of the mouth's opening with the un-tuned generator's
 LARGEST_LMD_RATIO = 1.1  # of the tuned style's LMD to the un-tuned generator's
 CROSSED = -0.01  # interocular; gap of the inner lips below which they cross visibly
-
-
-@cache
-def generic_neutral() -> Floats:
-    """Return (68, 3) the generic face, head space: motions of all people are compared on it."""
-    return to_68(FaceModel.embedded().mean)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +163,7 @@ def _opening(motion: Motion) -> Floats:
 
 
 def _correlation(a: Floats, b: Floats) -> float:
-    matrix = cast("Floats", np.corrcoef(a, b))  # pyright: ignore[reportUnknownMemberType] (NumPy's stub)
+    matrix = cast("Floats", np.corrcoef(a, b))
     return float(matrix[0, 1])
 
 

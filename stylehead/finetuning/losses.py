@@ -42,7 +42,7 @@ def gradient_penalty(
     joint = joint.detach().requires_grad_()
     projected = (network(joint) * direction).sum()
     (gradient,) = torch.autograd.grad(projected, joint, create_graph=True)
-    slope = cast("Tensor", gradient.norm(dim=-1))  # pyright: ignore[reportUnknownMemberType] (torch's stub)
+    slope = cast("Tensor", gradient.norm(dim=-1))
     return (slope - 1).square().mean()
 
 

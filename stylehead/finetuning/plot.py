@@ -1,8 +1,5 @@
 """The hold-out test as one picture: bars of distances, curves of the mouth and the brows."""
 
-# pyright: reportUnknownMemberType=false
-# (Matplotlib leaves its keywords untyped.)
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -14,8 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from stylehead import files
+from stylehead.face.face_model import generic_neutral
 from stylehead.face.landmarks import brow_height, mouth_opening
-from stylehead.finetuning.holdout import HoldoutResult, HoldoutScores, generic_neutral
+from stylehead.finetuning.holdout import HoldoutResult, HoldoutScores
 from stylehead.types import Floats, Motion
 
 COLOURS = {"un-tuned": "#969692", "statistics": "#5082be", "tuned": "#c4402a"}

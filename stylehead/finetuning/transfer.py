@@ -54,7 +54,7 @@ class _TransferState(nn.Module):
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
 
 
-@torch.random.fork_rng(devices=[])  # pyright: ignore[reportUnknownMemberType] (untyped in torch)
+@torch.random.fork_rng(devices=[])
 def transfer(
     generator: MotionGenerator,
     data: TransferData,
@@ -74,7 +74,7 @@ def transfer(
     asked at each step; then the best so far is returned. Dropout is off and the speech encoder is
     not touched. Raises StyleError when it was stopped before the first validation.
     """
-    torch.manual_seed(config.seed)  # pyright: ignore[reportUnknownMemberType] (untyped in torch)
+    torch.manual_seed(config.seed)
     rng = torch.Generator().manual_seed(config.seed)
     generator = generator.eval()
     adapter, best = Adapter(generator), Adapter(generator)

@@ -1,8 +1,5 @@
 """Video in and out: frames with their true times; H.264 and AAC in MP4."""
 
-# PyAV's stubs leave types of streams and packets open.
-# pyright: reportUnknownMemberType=false
-
 from __future__ import annotations
 
 import itertools

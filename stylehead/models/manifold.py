@@ -34,7 +34,7 @@ def weights_of(feature: Tensor, neighbours: Tensor, *, ridge: float = RIDGE) -> 
     raised = ridge * gram.diagonal(dim1=-2, dim2=-1).mean(-1) + 1e-12
     gram = gram + raised[..., None, None] * torch.eye(count).to(gram)
     along = across @ (feature[..., None, :] - nearest).transpose(-1, -2)
-    solution = torch.linalg.solve(gram, along)  # pyright: ignore (untyped in torch)
+    solution = torch.linalg.solve(gram, along)
     others = cast(Tensor, solution)[..., 0]
     return torch.cat([1 - others.sum(-1, keepdim=True), others], -1)
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
+from stylehead.face.geometry import smoothstep
 from stylehead.face.landmarks import REGIONS, mouth_opening
 from stylehead.types import Floats, Style
 
@@ -66,8 +67,8 @@ def sample_expression(style: Style, frames: int, fps: Fraction, rng: np.random.G
         rows = np.flatnonzero((times >= begin) & (times < begin + piece))
         inside = times[rows] - begin
         edge = (np.minimum(inside, piece - inside) / fade).clip(0, 1)
-        share = (edge * edge * (3 - 2 * edge)).astype(np.float32)
-        out[rows] += share[:, None, None] * spline(start + inside).astype(np.float32)
-        weight[rows] += share
+        fraction = smoothstep(edge).astype(np.float32)
+        out[rows] += fraction[:, None, None] * spline(start + inside).astype(np.float32)
+        weight[rows] += fraction
         begin += piece - fade
     return out / np.maximum(weight, 1e-6)[:, None, None]

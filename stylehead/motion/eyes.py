@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from stylehead.face.geometry import smoothstep
 from stylehead.types import Floats, Style, StyleMix
 
 
@@ -58,7 +59,7 @@ def sample_blinks(
         closure = np.maximum(closure, np.minimum(closing, opening).clip(0, 1))
         gap = rng.gamma(REGULARITY, mean_gap / REGULARITY)
         now += max(gap, length + SHORTEST_GAP)
-    return (closure * closure * (3 - 2 * closure)).astype(np.float32)
+    return smoothstep(closure).astype(np.float32)
 
 
 def _nearest_pause(now: float, voice: Floats, fps: Fraction) -> float:
@@ -105,7 +106,7 @@ def _saccades(blink: Floats, fps: Fraction, rng: np.random.Generator) -> Floats:
         if now >= times[-1] - FIXATION:
             break
         step = ((times - moment) / SACCADE).clip(0, 1)
-        path += (step * step * (3 - 2 * step))[:, None] * (target - place)
+        path += smoothstep(step)[:, None] * (target - place)
         place = target
     back = ((times - (times[-1] - FIXATION / 2)) / SACCADE).clip(0, 1)
-    return path - (back * back * (3 - 2 * back))[:, None] * place
+    return path - smoothstep(back)[:, None] * place

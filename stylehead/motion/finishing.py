@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
-from stylehead.face.geometry import angles_from_rotation, nearest_rotation, rotation_from_angles
+from stylehead.face.geometry import (
+    angles_from_rotation,
+    nearest_rotation,
+    rotation_from_angles,
+    smoothstep,
+)
 from stylehead.face.landmarks import MOUTH_PAIRS
 from stylehead.motion.eyes import sample_blinks
 from stylehead.options import MotionControls
@@ -87,7 +92,7 @@ def from_rest(landmarks: Floats, fps: Fraction) -> Floats:
     from_ends = np.minimum(np.arange(frames), np.arange(frames)[::-1])
     reach = min(ENDS, frames / float(fps) / 4) * float(fps)
     ramp = (from_ends[from_ends < reach] / reach).astype(np.float32)
-    landmarks[from_ends < reach] *= (ramp * ramp * (3 - 2 * ramp))[:, None, None]
+    landmarks[from_ends < reach] *= smoothstep(ramp)[:, None, None]
     return landmarks
 
 

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from stylehead.face.face_model import FaceModel
-from stylehead.face.landmarks import points_of, to_68
+from stylehead.face.face_model import generic_neutral
+from stylehead.face.landmarks import points_of
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.motion.brows import sample_brows
 from stylehead.motion.expression import UPPER, sample_expression
@@ -41,7 +41,7 @@ def predict_motion(
         _styled(unstyled, landmarks, net, weight.style, fps, controls.seed)
         for weight, net, landmarks in zip(mix.weights, nets, articulated, strict=True)
     ]
-    neutral = to_68(FaceModel.embedded().mean)
+    neutral = generic_neutral()
     landmarks = _mixed(plain, faces, mix) * np.float32(controls.expression)
     landmarks = from_rest(keep_lips_apart(landmarks, neutral), fps)
 
@@ -79,7 +79,7 @@ def _styled(
     if style.tuning:
         articulation = landmarks.copy()
         articulation[:, UPPER] = 0
-        neutral = to_68(FaceModel.embedded().mean)
+        neutral = generic_neutral()
         opened = match_opening(articulation, voice, style.motion, neutral, fps)
         return opened + sample_expression(style, len(opened), fps, brow_chance)
     ranged = match_ranges(landmarks, voice, net, style, fps)

@@ -10,7 +10,7 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
 from stylehead.device import to_array
-from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
+from stylehead.face.geometry import angles_from_rotation, rotation_from_angles, smoothstep
 from stylehead.models.pose_generator import AXES, PoseGenerator
 from stylehead.models.pose_generator import FPS as POSES
 from stylehead.types import Floats, Style, StyleMix
@@ -83,7 +83,7 @@ def sample_head(
         reached = high - low + 1e-6
     path *= gain * ranges / reached
     ends = (np.minimum(np.arange(frames), np.arange(frames)[::-1]) * step / FADE).clip(0, 1)
-    path *= (ends * ends * (3 - 2 * ends))[:, None]
+    path *= smoothstep(ends)[:, None]
     return rotation_from_angles(path[:, :3]), path[:, 3:].astype(np.float32)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylehead.device import to_array
-from stylehead.face.face_model import FaceModel
-from stylehead.face.landmarks import REGIONS, mouth_opening, to_68
+from stylehead.face.face_model import generic_neutral
+from stylehead.face.landmarks import REGIONS, mouth_opening
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.motion.expression import LOWER, expression_of
 from stylehead.types import CHUNK, Floats, Motion, Style
@@ -31,18 +31,18 @@ def match_ranges(
     landmarks = landmarks.copy()
     voiced = voice > 0.5
     seconds = float(voiced.sum() / fps)
-    share = seconds / (seconds + TRUST)
+    weight = seconds / (seconds + TRUST)
     usual = to_array(net.predicted_spread)
     own = _spread_where(landmarks, voiced) if voiced.any() else usual
     performed = style.motion.landmarks
     for region in REGIONS.values():
         points = list(region)
-        variance = share * np.square(own[points]) + (1 - share) * np.square(usual[points])
+        variance = weight * np.square(own[points]) + (1 - weight) * np.square(usual[points])
         wanted = np.square(performed[:, points].std(0))
         ratio = np.sqrt(wanted.mean(0) / (variance.mean(0) + 1e-10)).clip(*STRETCH)
         landmarks[:, points] *= ratio.astype(np.float32)
     # The vertical way of the lips is what is read as style: fit the opening itself.
-    neutral = to_68(FaceModel.embedded().mean)
+    neutral = generic_neutral()
     reached = opening_range(landmarks, neutral)
     if reached > 0.005 and seconds > 1:
         factor = opening_range(performed, style.motion.neutral) / reached

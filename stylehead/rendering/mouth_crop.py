@@ -13,7 +13,7 @@ from stylehead.face.landmarks import INNER_LIPS, MESH_OF_68
 from stylehead.types import Floats, Pixels
 
 CROP_SIZE = 128
-"""Side of the patch in its own pixels."""
+"""Side of the mouth crop in its own pixels."""
 CROP_UNITS = 1.1
 """The same in head-space units: from the nose to below the chin of a closed mouth."""
 CROP_POINTS = np.concatenate([MESH_OF_68, INNER_LIPS])
@@ -27,7 +27,7 @@ def mouth_middle(neutral: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MouthCrop:
-    """Where the patch lies in an image; it turns with the head's roll and grows with its size."""
+    """Where the crop lies in an image; it turns with the head's roll and grows with its size."""
 
     centre: Floats
     """(2,) pixels."""
@@ -38,7 +38,7 @@ class MouthCrop:
 
     @staticmethod
     def of(pose: Similarity, middle: Floats) -> MouthCrop:
-        """Return the patch of a head: pose takes head space to pixels, middle (3,) is its lips'."""
+        """Return the crop of a head: pose takes head space to pixels, middle (3,) is its lips'."""
         beside = middle + np.array([1, 0, 0], np.float32)
         here, beside = pose.apply(np.stack([middle, beside]))[:, :2]
         across = beside - here
@@ -46,30 +46,30 @@ class MouthCrop:
 
     @property
     def step(self) -> float:
-        """Picture pixels per patch pixel."""
+        """Picture pixels per crop pixel."""
         return self.unit * CROP_UNITS / CROP_SIZE
 
     def matrix(self) -> NDArray[np.float64]:
-        """Return the (2, 3) move from patch pixels to picture pixels."""
+        """Return the (2, 3) move from crop pixels to picture pixels."""
         x, y = self.right * self.step
         turn = np.array([[x, -y], [y, x]], np.float64)
         middle = (CROP_SIZE - 1) / 2
         return np.column_stack([turn, self.centre - turn @ [middle, middle]])
 
-    def in_patch(self, points: Floats) -> Floats:
-        """Move points (N, 2) from picture pixels to patch pixels."""
+    def in_crop(self, points: Floats) -> Floats:
+        """Move points (N, 2) from picture pixels to crop pixels."""
         matrix = self.matrix()
         return ((points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T).astype(np.float32)
 
     def cut(self, pixels: Pixels) -> Pixels:
-        """Return the patch (CROP_SIZE, CROP_SIZE, 3) of a picture."""
+        """Return the crop (CROP_SIZE, CROP_SIZE, 3) of a picture."""
         # Samples lie closer than the picture's pixels, then are averaged: no moire.
         finer = max(1, round(self.step))
         matrix = self.matrix()
         shift = matrix[:, :2] @ np.full(2, (1 / finer - 1) / 2)
         finely = np.column_stack([matrix[:, :2] / finer, matrix[:, 2] + shift])
         side = CROP_SIZE * finer
-        patch = cv2.warpAffine(
+        crop = cv2.warpAffine(
             pixels,
             finely,
             (side, side),
@@ -77,11 +77,11 @@ class MouthCrop:
             borderMode=cv2.BORDER_REPLICATE,
         )
         if finer > 1:
-            patch = cv2.resize(patch, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
-        return np.asarray(patch, np.uint8)
+            crop = cv2.resize(crop, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
+        return np.asarray(crop, np.uint8)
 
     def blend(self, pixels: Pixels, layer: Floats) -> None:
-        """Lay a patch over a picture (H, W, 3), in place: a frame is too large to be copied.
+        """Lay a layer over a picture (H, W, 3), in place: a frame is too large to be copied.
 
         layer (CROP_SIZE, CROP_SIZE, 4): how much of the picture it covers, 0 to 1, then RGB that is
         added, 0 to 255; it must be 0 along its rim.

@@ -42,7 +42,7 @@ class MouthCompleter:
         """
         warped = [mouth.cut(crop) for crop, mouth in zip(crops, mouths, strict=True)]
         points = [
-            mouth.in_patch(posed[CROP_POINTS, :2])
+            mouth.in_crop(posed[CROP_POINTS, :2])
             for posed, mouth in zip(vertices, mouths, strict=True)
         ]
         maps = [facial_map(face, CROP_SIZE) for face in points]

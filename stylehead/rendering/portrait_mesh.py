@@ -1,8 +1,5 @@
 """The portrait's extended mesh: face, head, shoulders and background, and how motion moves it."""
 
-# SciPy has no stubs.
-# pyright: reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,8 +1,5 @@
 """The style sheet: four reference frames with landmarks, and the mouth's curve, as one picture."""
 
-# pyright: reportUnknownMemberType=false
-# (Matplotlib leaves its keywords untyped.)
-
 from __future__ import annotations
 
 from pathlib import Path

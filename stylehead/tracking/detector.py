@@ -1,9 +1,5 @@
 """MediaPipe's face landmarker: faces of stills and of the frames of a video."""
 
-# MediaPipe is not annotated.
-# pyright: reportMissingTypeStubs=false
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-
 from __future__ import annotations
 
 import logging

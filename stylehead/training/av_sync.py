@@ -36,11 +36,11 @@ Offsets = dict[str, AvOffset]
 
 
 def measure_sync(net: MotionGenerator, aligned: AlignedFeatures) -> AvOffset:
-    """Return by how many frames at 60 fps the mouth seen is later than the mouth predicted."""
-    heard, seen = (
+    """Return by how many frames at 60 fps the tracked mouth is later than the predicted one."""
+    predicted, tracked = (
         to_array(gaps(offsets).mean(-1)) for offsets in (predict(net, aligned), aligned.offsets)
     )
-    return measure_offset(heard, seen, reach=LARGEST_LAG)
+    return measure_offset(predicted, tracked, reach=LARGEST_LAG)
 
 
 def has_clear_sync(offset: AvOffset) -> bool:

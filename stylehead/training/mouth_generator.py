@@ -102,7 +102,7 @@ def train_pictures(
     """Train on the people that are not held out and write the weights; return their metrics.
 
     The style-aware generator looks at patterns made by the intermediate generator of this checkout.
-    Raises DataError when `data` holds no pictures.
+    Raises DataError when `data` holds no pictures, or a damaged file.
     """
     run.mkdir(parents=True, exist_ok=True)
     known = load_patches(data, without=set(PEOPLE))

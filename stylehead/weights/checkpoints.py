@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file  # pyright: ignore (PathLike of its stub is bare)
+from safetensors.torch import save_file
 from torch import Tensor
 
 from stylehead.errors import WeightsError

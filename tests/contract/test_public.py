@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import importlib
 import re
 import shlex
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.main import get_command
+from typer.core import TyperGroup, TyperOption
+from typer.main import get_group
 from typer.testing import CliRunner
 
 import stylehead
 from stylehead.cli.app import app
-from stylehead.options import DEFAULT_STYLE, MotionOptions, Options
+from stylehead.options import DEFAULT_STYLE, MotionOptions, Options, TuningOptions
 
 ROOT = Path(stylehead.__file__).parent.parent
-ROOT_COMMAND = get_command(app)
+ROOT_COMMAND = get_group(app)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += [ROOT / "examples" / "README.md"]
 
 FIELDS = [
     (command, field)
-    for command, kind in (("animate", Options), ("motion", MotionOptions))
-    for field in dataclasses.fields(kind)
+    for command, kind in (
+        ("animate", Options),
+        ("motion", MotionOptions),
+        ("finetune-style", TuningOptions),
+    )
+    for field in fields(kind)
 ]
-"""Every option of the two commands, as Python declares it."""
+"""Every option of these commands, as Python declares it."""
 
 
-def named(pair):
+def named(pair: tuple[str, Field[Any]]) -> str:
     return f"{pair[0]}-{pair[1].name}"
+
+
+def flag_of(field: Field[Any]) -> str:
+    """Return the flag that switches an option on or takes its value."""
+    return (field.metadata["flag"] or f"--{field.name.replace('_', '-')}").split("/")[0]
 
 
 # ---- names ----------------------------------------------------------------------------------
@@ -67,8 +78,9 @@ def test_the_version_has_three_numbers_and_is_the_installed_one():
 # ---- defaults -------------------------------------------------------------------------------
 
 
-def option(command: str, name: str):
+def option(command: str, name: str) -> TyperOption:
     (found,) = [one for one in ROOT_COMMAND.commands[command].params if name in one.opts]
+    assert isinstance(found, TyperOption)
     return found
 
 
@@ -89,20 +101,20 @@ def help_of(command: str, name: str) -> str:
 @pytest.mark.parametrize("pair", FIELDS, ids=named)
 def test_an_option_is_declared_once_and_reaches_the_command_line(pair):
     command, field = pair
-    shown = option(command, field.metadata["flag"] or f"--{field.name.replace('_', '-')}")
+    shown = option(command, flag_of(field))
     assert shown.name == field.name
     assert shown.default == field.default
-    assert shown.help.startswith(field.metadata["help"])
-    assert shown.min == field.metadata["low"]
-    assert shown.max == field.metadata["high"]
+    assert (shown.help or "").startswith(field.metadata["help"])
+    bounds = [getattr(shown, name) for name in ("min", "max")]
+    assert bounds == [field.metadata["low"], field.metadata["high"]]
 
 
 @pytest.mark.parametrize("pair", FIELDS, ids=named)
 def test_help_shows_the_default(pair):
     command, field = pair
-    about = help_of(command, field.metadata["flag"] or f"--{field.name.replace('_', '-')}")
-    if field.default is None:
-        assert re.search(r"default: [a-z' ]+", about)  # in words: all, the largest
+    about = help_of(command, flag_of(field))
+    if field.default is None:  # in words: all, the largest; or what it stands in for
+        assert re.search(r"default: [a-z' ]+|instead of|in place of", about)
     elif not isinstance(field.default, bool):
         assert f"[default: {getattr(field.default, 'value', field.default)}" in about
 
@@ -112,11 +124,13 @@ def test_help_names_the_default_style(command):
     assert f"default: {DEFAULT_STYLE}" in help_of(command, "--style")
 
 
-def commands(group=ROOT_COMMAND, before: str = "") -> list[str]:
+def commands(group: TyperGroup = ROOT_COMMAND, before: str = "") -> list[str]:
     found: list[str] = []
     for name, command in group.commands.items():
-        below = getattr(command, "commands", None)
-        found += commands(command, f"{before}{name} ") if below else [f"{before}{name}"]
+        if isinstance(command, TyperGroup) and command.commands:
+            found += commands(command, f"{before}{name} ")
+        else:
+            found.append(f"{before}{name}")
     return found
 
 
@@ -124,9 +138,10 @@ def commands(group=ROOT_COMMAND, before: str = "") -> list[str]:
 def test_every_command_and_option_has_help(command):
     found = ROOT_COMMAND
     for word in command.split():
+        assert isinstance(found, TyperGroup)
         found = found.commands[word]
     assert found.help
-    assert all(one.help for one in found.params)
+    assert all(getattr(one, "help", None) for one in found.params)
     assert found.help.splitlines()[0][:60] in shown_help(command)
 
 
@@ -168,7 +183,7 @@ def wrong(words: list[str]) -> str | None:
             if name not in known:
                 return f"{name} is no option of {command.name}"
             expects_value = "=" not in word and not getattr(known[name], "is_flag", False)
-        elif hasattr(command, "commands"):
+        elif isinstance(command, TyperGroup):
             if word not in command.commands:
                 return f"{word} is no command"
             command = command.commands[word]

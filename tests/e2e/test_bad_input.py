@@ -19,6 +19,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from av.stream import Disposition
 from PIL import Image
 
 from stylehead import pipeline
@@ -554,7 +555,7 @@ def test_a_cover_picture_in_a_song_changes_nothing(call: Command, tmp_path: Path
         sound = target.add_stream_from_template(source.streams.audio[0])
         cover = target.add_stream("png", rate=1)
         cover.width, cover.height, cover.pix_fmt = 64, 64, "rgb24"
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = Disposition.attached_pic
         pixels = media.resized(media.portrait(), (64, 64))
         for packet in cover.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
             target.mux(packet)
@@ -1129,7 +1130,8 @@ def test_a_wrong_motion_is_refused_by_its_field(
 ) -> None:
     path = tmp_path / "wrong.npz"
     arrays, word = spoilt_motions(fields)[name]
-    np.savez(path, **arrays)  # pyright: ignore
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=True, **arrays)
     refused(animate("--motion", path), path, word)
     assert not output.exists()
 
@@ -1166,7 +1168,7 @@ def test_a_wild_motion_is_rendered_or_refused(
     animate: Command, tmp_path: Path, fields: dict[str, np.ndarray]
 ) -> None:
     path = tmp_path / "wild.npz"
-    np.savez(path, **{**fields, "landmarks": fields["landmarks"] * 1e6})  # pyright: ignore
+    np.savez(path, allow_pickle=True, **{**fields, "landmarks": fields["landmarks"] * 1e6})
     outcome = animate("--motion", path)
     if outcome.code:
         refused(outcome, path)

@@ -8,13 +8,14 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 GOLDEN = Path(__file__).parent
+Net = TypeVar("Net", bound=nn.Module)
 ONE_HOT = {"weight_u": 0, "weight_v": 1}  # so that spectral norms divide by exactly 2
 
 
@@ -46,7 +47,7 @@ def published(family: str, net: str) -> dict[str, tuple[int, ...]]:
     }
 
 
-def fill(net: nn.Module, rule: dict[str, Any]) -> nn.Module:
+def fill(net: Net, rule: dict[str, Any]) -> Net:
     """Give every parameter and buffer the value its published name stands for; eval mode."""
     for name, value in net.state_dict().items():
         if name not in rule["left_as_constructed"]:

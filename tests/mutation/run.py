@@ -16,18 +16,17 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-PATTERNS, MOTION = "test_bites_patterns.py", "test_bites_motion.py"
 MODULES: dict[str, tuple[str, ...]] = {
     "models/keypoints": (),
-    "models/warping": ("test_bites_equations.py", "models/test_liveportrait.py"),
+    "models/warping": ("models/test_liveportrait.py",),
     "models/manifold": (),
     "finetuning/losses": (),
     "training/mouth_losses": (),
-    "training/data/region_weights": ("rendering/test_facial_map.py", PATTERNS),
-    "style/references": (PATTERNS,),
+    "training/data/region_weights": ("rendering/test_facial_map.py",),
+    "style/references": (),
     "evaluation/metrics": (),
-    "motion/stream": ("motion/test_generate.py", MOTION),
-    "motion/finishing": ("motion/test_generate.py", "motion/test_file.py", MOTION),
+    "motion/stream": ("motion/test_generate.py", "motion/test_finishing.py"),
+    "motion/finishing": ("motion/test_generate.py", "motion/test_file.py"),
 }
 """Module -> unit tests that concern it beside those that mirror its name."""
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import soundfile
+from av.container import OutputContainer
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.signal import correlate, resample_poly
@@ -107,14 +108,14 @@ def save_sound(
 
 
 def _sound_stream(
-    container: av.container.OutputContainer, samples: NDArray[np.floating], rate: int
+    container: OutputContainer, samples: NDArray[np.floating], rate: int
 ) -> av.AudioStream:
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(np.atleast_2d(samples.T))]
     return container.add_stream("aac", rate=rate, layout=layout)
 
 
 def _encode_sound(
-    container: av.container.OutputContainer,
+    container: OutputContainer,
     stream: av.AudioStream,
     samples: NDArray[np.floating],
     start: float = 0.0,

@@ -80,7 +80,7 @@ class ResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a map of the same shape."""
-        norm = x.norm(dim=(1, 2), keepdim=True)  # pyright: ignore (untyped in torch)
+        norm = x.norm(dim=(1, 2), keepdim=True)
         energy = cast(Tensor, norm)
         relative = energy / (energy.mean(-1, keepdim=True) + EPSILON)
         return self.gamma * (x * relative) + self.beta + x

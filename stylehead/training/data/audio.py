@@ -16,6 +16,7 @@ from stylehead.errors import DataError, MediaError
 from stylehead.media.audio import open_audio
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.speech.mel import LOUDNESS
+from stylehead.training.data.prepared import open_prepared
 from stylehead.types import SPEECH_RATE, Floats
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac"}
@@ -79,9 +80,14 @@ class Corpora:
 
 
 def load_corpus(folder: Path, role: str) -> NDArray[np.int16]:
-    """Join the corpora `role`*.npz of a folder, (N,); empty when there is none."""
-    paths = sorted(folder.glob(f"{role}*.npz"))
-    corpora = [np.load(path)["samples"] for path in paths]
+    """Join the corpora `role`*.npz of a folder, (N,); empty when there is none.
+
+    Raises DataError for a damaged one.
+    """
+    corpora: list[NDArray[np.int16]] = []
+    for path in sorted(folder.glob(f"{role}*.npz")):
+        with open_prepared(path) as arrays:
+            corpora.append(arrays["samples"])
     return np.concatenate(corpora) if corpora else np.zeros(0, np.int16)
 
 

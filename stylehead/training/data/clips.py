@@ -14,6 +14,7 @@ from stylehead.errors import DataError, FaceError, MediaError
 from stylehead.media.audio import open_audio
 from stylehead.progress import SILENT, Reporter
 from stylehead.tracking.clip import track_video
+from stylehead.training.data.prepared import open_prepared
 from stylehead.types import FaceTrack
 
 SUFFIXES = {".mp4", ".mov", ".mpg", ".avi", ".mkv", ".webm"}
@@ -92,7 +93,10 @@ def save_clip(path: Path, clip: Clip) -> None:
 
 
 def load_clips(work: Path) -> list[Clip]:
-    """Read all tracked clips of a folder, in name order; DataError when there is none."""
+    """Read all tracked clips of a folder, in name order.
+
+    Raises DataError when there is none, or for a damaged one.
+    """
     clips = [load_clip(path) for path in sorted(work.glob("*.npz"))]
     if not clips:
         raise DataError(f"{work} holds no tracked clips.", remedy="Run stylehead prepare first.")
@@ -100,8 +104,8 @@ def load_clips(work: Path) -> list[Clip]:
 
 
 def load_clip(path: Path) -> Clip:
-    """Read one tracked clip."""
-    with np.load(path) as arrays:
+    """Read one tracked clip; DataError when its file is damaged."""
+    with open_prepared(path) as arrays:
         track = FaceTrack(
             arrays["mesh"],
             arrays["expression"],

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stylehead.errors import MediaError
+from stylehead.errors import DataError
 from stylehead.face.landmarks import mirror_68
 from stylehead.rendering.facial_map import facial_map
 from stylehead.rendering.mouth_crop import CROP_POINTS, CROP_SIZE
@@ -51,7 +51,7 @@ class Patches:
 def load_patches(data: Path, *, people: set[str] | None = None, without: set[str]) -> Patches:
     """Read the pairs of all clips of a prepared folder: of these people, but for those `without`.
 
-    Raises MediaError when nothing is left.
+    Raises DataError when nothing is left, or for a damaged file.
     """
     clips = [load_pairs(path) for path in sorted((data / "pictures").glob("*.npz"))]
     clips = [
@@ -60,7 +60,7 @@ def load_patches(data: Path, *, people: set[str] | None = None, without: set[str
         if clip.person not in without and (people is None or clip.person in people)
     ]
     if not clips:
-        raise MediaError(
+        raise DataError(
             f"{data} holds no pictures to learn from.",
             remedy="Run stylehead prepare CLIPS --as pictures first.",
         )

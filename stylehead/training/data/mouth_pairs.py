@@ -26,6 +26,7 @@ from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.warp import crop_of, make_sampler
 from stylehead.style.references import retrieve
 from stylehead.training.data.clips import Clip, load_clips
+from stylehead.training.data.prepared import open_prepared
 from stylehead.types import Face, FaceTrack, Floats, Frame, Pixels, Portrait
 
 CROP = 512  # pixels of the working crop
@@ -59,7 +60,8 @@ class Pairs:
 def prepare_pictures(clips: Path, data: Path, *, reporter: Reporter = SILENT) -> int:
     """Make the pairs of every tracked clip of `data`, from the films in `clips`.
 
-    What is there already is left alone. Returns the number of pairs.
+    What is there already is left alone. Returns the number of pairs. Raises DataError for a folder
+    without tracked clips, or for a damaged file.
     """
     folder = data / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +79,7 @@ def prepare_pictures(clips: Path, data: Path, *, reporter: Reporter = SILENT) ->
                 reporter.say(f"Left out: {clip.name} shows no large, frontal, closed mouth.")
                 continue
             save_pairs(target, pairs)
-        with np.load(target) as arrays:
+        with open_prepared(target) as arrays:
             count += len(arrays["source"])
     return count
 
@@ -97,22 +99,22 @@ def make_pairs(frames: Iterable[Frame], clip: Clip) -> Pairs | None:
             shown[row] = frame.pixels
     if wanted - set(shown):
         return None
-    scenes = [WarpSource.of(shown[row], clip.track, row) for row in sources]
+    movable = [WarpSource.of(shown[row], clip.track, row) for row in sources]
     closable = [row for row in targets if row not in sources][-CLOSED_TARGETS:]
-    plan = [(number % len(scenes), row) for number, row in enumerate(targets)]
-    warped = [scenes[scene].warped_to(clip.track.mesh[row]) for scene, row in plan]
+    plan = [(number % len(movable), row) for number, row in enumerate(targets)]
+    warped = [movable[number].warped_to(clip.track.mesh[row]) for number, row in plan]
     warped += [WarpSource.of(shown[row], clip.track, row).closed_and_reopened() for row in closable]
-    plan += [(number % len(scenes), row) for number, row in enumerate(closable)]
+    plan += [(number % len(movable), row) for number, row in enumerate(closable)]
     filmed = [
-        crop_in_frame(clip.track.mesh[row], scenes[scene]).cut(shown[row]) for scene, row in plan
+        crop_in_frame(clip.track.mesh[row], movable[number]).cut(shown[row]) for number, row in plan
     ]
-    turned = [scene.warped_to(clip.track.mesh[row]) for scene in scenes for row in references]
+    turned = [source.warped_to(clip.track.mesh[row]) for source in movable for row in references]
     return Pairs(
         clip.person,
         [patch for patch, _ in warped],
         filmed,
         np.stack([points for _, points in warped]),
-        np.array([scene for scene, _ in plan]),
+        np.array([number for number, _ in plan]),
         [patch for patch, _ in turned],
         np.stack([points for _, points in turned]),
     )
@@ -191,7 +193,7 @@ class WarpSource:
         vertices = self.portrait_mesh.from_tracked(laid, pose)
         mouth = MouthCrop.of(pose, mouth_middle(self.portrait_mesh.neutral))
         moved = self._sampled(self.crop, self.portrait_mesh.source, vertices)
-        return mouth.cut(moved), mouth.in_patch(vertices[CROP_POINTS, :2])
+        return mouth.cut(moved), mouth.in_crop(vertices[CROP_POINTS, :2])
 
     def closed_and_reopened(self) -> tuple[Pixels, Floats]:
         """Return this frame's patch, its mouth closed by the mesh and reopened, and its points."""
@@ -201,7 +203,7 @@ class WarpSource:
         closed = self._sampled(self.crop, portrait_mesh.source, shut)
         again = self._sampled(closed, shut, portrait_mesh.source)
         mouth = MouthCrop.of(portrait_mesh.pose, mouth_middle(portrait_mesh.neutral))
-        return mouth.cut(again), mouth.in_patch(portrait_mesh.source[CROP_POINTS, :2])
+        return mouth.cut(again), mouth.in_crop(portrait_mesh.source[CROP_POINTS, :2])
 
     def _sampled(self, crop: Pixels, source: Floats, vertices: Floats) -> Pixels:
         displacement = displacement_map(
@@ -240,8 +242,8 @@ def save_pairs(path: Path, pairs: Pairs) -> None:
 
 
 def load_pairs(path: Path) -> Pairs:
-    """Read the pairs of one clip."""
-    with np.load(path) as arrays:
+    """Read the pairs of one clip; DataError when their file is damaged."""
+    with open_prepared(path) as arrays:
         coded = {
             name: np.split(arrays[name], np.cumsum(arrays[f"{name}_lengths"])[:-1])
             for name in ("warped", "filmed", "references")
@@ -261,5 +263,7 @@ def _jpeg(patch: Pixels) -> Pixels:
 
 
 def _pixels(coded: Pixels) -> Pixels:
-    bgr = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
-    return np.ascontiguousarray(bgr[..., ::-1])
+    bgr = cv2.imdecode(coded, cv2.IMREAD_COLOR) if len(coded) else None
+    if bgr is None:
+        raise ValueError("not a JPEG")
+    return np.ascontiguousarray(np.asarray(bgr, np.uint8)[..., ::-1])

@@ -84,6 +84,7 @@ def test_equation_5_vanishes_for_a_unit_slope_and_shapes_f_alone():
     assert gradient_penalty(f, motion * 2, direction).item() == pytest.approx(0, abs=1e-10)
     nn.init.constant_(f.weight, 2.0)
     gradient_penalty(f, motion * 2, direction).backward()
+    assert f.weight.grad is not None
     assert f.weight.grad.abs().sum() > 0
     assert motion.grad is None
 

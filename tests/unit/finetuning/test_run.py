@@ -143,10 +143,11 @@ def test_an_interrupted_work_keeps_its_checkpoint_and_goes_on(work, tmp_path):
     with pytest.raises(StyleError, match="before it had learned"):
         work(stopping=Stopping(after=1))
     assert (tmp_path / "out.tuning" / "checkpoint.pt").exists()
-    resumed = load_style(work().path)
-    whole = load_style(work(overwrite=True).path)
-    for name, array in whole.tuning.arrays.items():
-        np.testing.assert_array_equal(resumed.tuning.arrays[name], array)
+    resumed = load_style(work().path).tuning
+    whole = load_style(work(overwrite=True).path).tuning
+    assert resumed and whole
+    for name, array in whole.arrays.items():
+        np.testing.assert_array_equal(resumed.arrays[name], array)
 
 
 def test_projection_without_own_sound_is_refused(work, tmp_path):

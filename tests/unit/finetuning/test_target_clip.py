@@ -110,6 +110,7 @@ def test_a_late_picture_is_moved_back(monkeypatch, sound):
     target = learn(filmed(late=0.1), sound)
     assert target.lag == 6
     assert any("0.10 s later than the sound; this is corrected" in note for note in target.notes)
+    assert target.aligned and target.held_out_sound
     moved = target.aligned.offsets[:, 66, 1].numpy()
     motion = target.style.motion
     spoken = motion.landmarks - expression_of(motion.landmarks, motion.neutral, motion.fps)

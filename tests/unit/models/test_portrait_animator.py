@@ -29,7 +29,9 @@ class Spy(nn.Module):
 def animator() -> PortraitAnimator:
     with torch.device("meta"):
         net = PortraitAnimator()
-    net.appearance = net.warping = net.decoder = Spy()  # pyright: ignore
+    spy = Spy()
+    for part in ("appearance", "warping", "decoder"):
+        net.add_module(part, spy)
     net.to_empty(device="cpu")
     fill(net.motion, case("liveportrait_M")["fill_rule"])
     for part in net.stitching.parameters():

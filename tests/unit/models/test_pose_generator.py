@@ -98,7 +98,7 @@ def gradient(row, count=40):
     heard, states = heard[None].requires_grad_(), noise[None].requires_grad_()
     mean, _ = net(states, heard, style.double()[None])
     mean[0, row].sum().backward()
-    return [each.grad[0].abs().sum(1) for each in (states, heard)]
+    return [each.grad[0].abs().sum(1) for each in (states, heard) if each.grad is not None]
 
 
 def test_a_pose_depends_on_as_many_states_as_the_config_says():
@@ -140,7 +140,9 @@ def test_each_of_a_batch_is_on_its_own():
 def test_the_spread_has_a_floor_and_no_ceiling():
     net = tiny()
     heard, style, noise = material()
-    net.end[1].bias.data[STATE:] = torch.tensor([50.0, -50.0]).repeat(6)
+    last = net.end[1]
+    assert isinstance(last, nn.Linear)
+    last.bias.data[STATE:] = torch.tensor([50.0, -50.0]).repeat(6)
     _, precision = net(noise[None], heard[None], style[None])
     spread = torch.exp(-precision)
     torch.testing.assert_close(spread[..., ::2], torch.full((1, 40, 6), LEAST_SPREAD))
@@ -194,7 +196,7 @@ def test_the_loss_is_live_speech_portraits(size, loss):
     outputs = torch.from_numpy(size * hashed("input:gmm_out", (2, 3, 25))).float()
     target = torch.from_numpy(hashed("input:gmm_target", (2, 3, 12))).float()
     net = tiny()
-    net.end = nn.Identity()
+    net.end = nn.Sequential()  # what goes in comes out
     mean, precision = net._shaped(outputs[..., 1:])
     assert precision.max() <= SHARPEST + 1e-6
     assert float(pose_loss(mean, precision, target)) == pytest.approx(loss, rel=1e-5)

@@ -20,14 +20,14 @@ class Spy(nn.Module):
     def move(self, volume: Tensor, source: Tensor, driving: Tensor) -> Generated:
         assert len(volume) == len(source) == len(driving)
         self.source, self.driving = source, driving
-        return Generated(volume, None)  # pyright: ignore[reportArgumentType]
+        return Generated(volume, None)
 
 
 @pytest.fixture(scope="module")
 def mapper() -> StyleMapper:
     with torch.device("meta"):
         net = StyleMapper()
-    net.generator = Spy()  # pyright: ignore[reportAttributeAccessIssue]
+    net.add_module("generator", Spy())
     net.to_empty(device="cpu")
     for name in ("kp_detector", "he_estimator"):
         rule = case(f"facevid2vid_{name}")["fill_rule"]

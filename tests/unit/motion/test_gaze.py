@@ -5,6 +5,7 @@ import pytest
 
 from stylehead.face.geometry import rotation_from_angles
 from stylehead.motion.eyes import FARTHEST, HELD_GAZE, sample_gaze
+from tests.stand_ins.faces import STILL
 
 FPS = Fraction(60)
 
@@ -64,3 +65,38 @@ def test_the_same_seed_gives_the_same_glances():
 @pytest.mark.parametrize("frames", [1, 2, 30])
 def test_short_motions_look_straight_ahead(frames):
     np.testing.assert_allclose(gaze(turned(0, 0, 0, frames=frames)), 0, atol=1e-6)
+
+
+# ---- held while the head turns --------------------------------------------------------------
+
+
+def held(*degrees, frames=300):
+    """Return by how much the eyes turn in a head that is turned, beside those of a straight one."""
+    blink = np.zeros(frames, np.float32)
+    looks = [
+        sample_gaze(rotation, blink, Fraction(30), np.random.default_rng(0))
+        for rotation in (
+            rotation_from_angles(np.tile(np.array(degrees, np.float32), (frames, 1))),
+            np.tile(STILL, (frames, 1, 1)),
+        )
+    ]
+    return (looks[0] - looks[1]).mean(0)
+
+
+@pytest.mark.parametrize("degrees", [8.0, -6.0])
+def test_eyes_take_most_of_a_turned_head_back(degrees):
+    """Numbers and not the product's constant: held eyes are the promise."""
+    right, down = held(0, degrees, 0)  # the head to the image's right, the eyes to its left
+    assert -0.85 < right / degrees < -0.5
+    assert abs(down) < 0.3
+
+
+@pytest.mark.parametrize("degrees", [6.0, -5.0])
+def test_eyes_take_most_of_a_nod_back(degrees):
+    right, down = held(degrees, 0, 0)  # the head down, the eyes up
+    assert -0.85 < down / degrees < -0.5
+    assert abs(right) < 0.3
+
+
+def test_a_head_that_only_tilts_leaves_the_eyes_at_the_camera():
+    np.testing.assert_allclose(held(0, 0, 10), 0, atol=0.1)

@@ -20,21 +20,21 @@ def shading(side=512):
 def test_the_patch_is_centred_on_the_mouth():
     place = MouthCrop.of(head(), MIDDLE)
     np.testing.assert_allclose(place.centre, [256, 260])
-    middle = place.in_patch(place.centre[None])
+    middle = place.in_crop(place.centre[None])
     np.testing.assert_allclose(middle, [[(CROP_SIZE - 1) / 2] * 2], atol=1e-4)
 
 
 def test_the_patch_spans_its_units():
     place = MouthCrop.of(head(scale=80), MIDDLE)
     left = place.centre - np.array([CROP_UNITS / 2 * 80, 0])
-    assert place.in_patch(left[None])[0, 0] == pytest.approx(-0.5, abs=1e-4)
+    assert place.in_crop(left[None])[0, 0] == pytest.approx(-0.5, abs=1e-4)
 
 
 def test_the_patch_turns_with_the_head():
     pose = head(roll=30)
     place = MouthCrop.of(pose, MIDDLE)
     beside = pose.apply(MIDDLE + np.array([0.2, 0, 0], np.float32))[:2]
-    found = place.in_patch(beside[None])[0] - (CROP_SIZE - 1) / 2
+    found = place.in_crop(beside[None])[0] - (CROP_SIZE - 1) / 2
     np.testing.assert_allclose(found, [0.2 * CROP_SIZE / CROP_UNITS, 0], atol=1e-3)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from fractions import Fraction
 
 import numpy as np
@@ -74,6 +75,7 @@ def test_frames_are_made_when_they_are_asked_for(astronaut):
     network = Mirror()
     scene = prepare_neural(astronaut, REFERENCES, network, MOUTHS, crop_size=128, device=CPU)
     frames = render_neural(scene, still_motion(1000))
+    assert isinstance(frames, Generator)
     next(frames)
     next(frames)
     frames.close()

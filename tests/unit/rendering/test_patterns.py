@@ -1,17 +1,19 @@
 from dataclasses import replace
+from functools import cache
 
-import cv2
 import numpy as np
 import pytest
 import torch
 
 from stylehead.face.geometry import rotation_from_angles
+from stylehead.media.image import read_image
 from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
 from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare
 from stylehead.rendering.mouth_generator import MouthCompleter
-from stylehead.rendering.patterns import PATTERN, is_colourless, save_patterns
+from stylehead.rendering.patterns import PATTERN, is_colourless, map_styles, save_patterns
+from stylehead.rendering.portrait_mesh import build_portrait_mesh
 from stylehead.types import TEMPLATES, StyleReference
-from tests.stand_ins.faces import STILL, mean_face
+from tests.stand_ins.faces import STILL, drawn_portrait, mean_face
 
 CPU = torch.device("cpu")
 MOUTHS = load_mouth_networks(CPU)
@@ -76,7 +78,7 @@ def test_saved_patterns_are_pictures_of_512_pixels(astronaut, tmp_path):
     save_patterns(patterns_of(astronaut, references()), tmp_path / "patterns")
     names = sorted(path.name for path in (tmp_path / "patterns").iterdir())
     assert names == ["M.png", "O.png", "R.png", "none.png"]
-    assert cv2.imread(str(tmp_path / "patterns" / "O.png")).shape == (PATTERN, PATTERN, 3)
+    assert read_image(tmp_path / "patterns" / "O.png").shape == (PATTERN, PATTERN, 3)
 
 
 def test_a_completer_paints_what_its_network_says(astronaut):
@@ -84,6 +86,7 @@ def test_a_completer_paints_what_its_network_says(astronaut):
     scene = prepare(astronaut, references(), MOUTHS, crop_size=256, device=CPU)
     net = MouthGenerator(MouthGeneratorConfig(patterns=0)).eval()
     with torch.no_grad():
+        assert net.out.bias is not None
         net.out.bias[:4] = 20.0  # cover
         net.out.bias[8:12] = 1.0  # green
     crop = scene.picture.copy()
@@ -104,3 +107,52 @@ def test_a_grey_portrait_stays_grey(astronaut):
 def test_only_a_picture_without_colour_is_colourless(astronaut):
     assert not is_colourless(astronaut.pixels)
     assert is_colourless(astronaut.pixels[..., :1].repeat(3, -1))
+
+
+# ---- the head of a pattern ------------------------------------------------------------------
+
+SIZE = 128
+
+
+@cache
+def rig():
+    return build_portrait_mesh(drawn_portrait(), size=SIZE)
+
+
+class NoNetwork:
+    """Stands in for the completer: patterns are judged by their meshes."""
+
+    def complete(self, crops, vertices, places):
+        pass
+
+
+def turned(pitch, yaw, roll):
+    return rotation_from_angles(np.array([pitch, yaw, roll], np.float32))
+
+
+def meshes(*rotations):
+    """Return the vertices of the patterns of somebody with four head poses and one face."""
+    references = tuple(
+        StyleReference(template, 0.0, 0.0, mean_face(), rotation, np.zeros(52, np.float32))
+        for template, rotation in zip(TEMPLATES, rotations, strict=True)
+    )
+    blank = np.zeros((SIZE, SIZE, 3), np.uint8)
+    found = map_styles(rig(), lambda _: blank.copy(), references, NoNetwork())
+    return [pattern.vertices for pattern in found]
+
+
+def test_a_none_frame_that_looks_aside_leaves_the_portrait_as_it_is():
+    aside = turned(5, 15, -8)
+    still = meshes(STILL, STILL, STILL, STILL)
+    for one, other in zip(meshes(aside, aside, aside, aside), still, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_a_pattern_turns_the_head_from_the_style_persons_own_none_frame():
+    """About two axes: the order of the turns, and which of them is undone, matter as well."""
+    own, more = turned(10, 0, 0), turned(0, 14, 6)
+    wanted = meshes(STILL, more, more, more)
+    found = meshes(own, more @ own, more @ own, more @ own)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-2)
+    assert wanted[1][1, 0] > wanted[0][1, 0] + 0.5  # the nose is to the image's right

@@ -288,3 +288,55 @@ def test_the_shortest_clips_still_have_four_references(frames):
     assert len(retrieval.references) == 4
     assert retrieval.warnings
     assert retrieval.references[0].rotation.shape == STILL.shape
+
+
+# ---- the O template -------------------------------------------------------------------------
+
+LONG = 500  # frames
+BAIT, WIDEST = slice(200, 208), slice(400, 406)
+
+
+def clip_with_bait():
+    """Return a clip whose best-looking O is hardly open: round lips and a low jaw at the bait.
+
+    Frames that are wide open lie around the clip, with spread corners and a jaw that stays; in the
+    widest of all, lips are a little rounder than in the other wide ones.
+    """
+    times = np.arange(LONG) / FPS
+    gape = 0.05 + 0.02 * np.sin(2 * np.pi * 1.7 * times)
+    wide = 0.02 * np.sin(2 * np.pi * 1.1 * times)
+    jaw = 0.3 * gape
+    for start in range(10, LONG, 8):  # an eighth of all frames is open wide
+        gape[start], wide[start] = 0.14, 0.3
+    gape[BAIT], wide[BAIT], jaw[BAIT] = 0.1, -0.16, 0.1
+    gape[WIDEST], wide[WIDEST] = 0.16, 0.27
+    offsets = np.zeros((LONG, 68, 3), np.float32)
+    offsets[:, (65, 66, 67), 1] = gape[:, None]
+    offsets[:, 55:60, 1] = gape[:, None]
+    offsets[:, 8, 1] = jaw
+    for left, right in ((48, 54), (60, 64)):
+        offsets[:, left, 0], offsets[:, right, 0] = -wide / 2, wide / 2
+    mesh = (mean_mesh() + FaceModel.embedded().mesh_offsets(offsets)).astype(np.float32)
+    nothing = np.zeros((LONG, 3), np.float32)
+    still = rotation_from_angles(nothing)
+    track = face_track(mesh, fps=FPS)
+    return track, Performance(
+        mesh=mesh,
+        neutral=mean_mesh(),
+        rotation=still,
+        translation=nothing,
+        blink=nothing[:, 0],
+        seconds=times,
+    )
+
+
+def test_o_is_among_the_widest_tenth_whatever_else_looks_round():
+    found = retrieve(*clip_with_bait())
+    o = round(found.references[TEMPLATES.index("O")].seconds * FPS)
+    assert np.percentile(found.opening, 75) < found.opening[BAIT].min()
+    assert found.opening[BAIT].max() < np.percentile(found.opening, 90) <= found.opening[o]
+
+
+def test_the_widest_frames_of_all_may_be_o():
+    o = round(retrieve(*clip_with_bait()).references[TEMPLATES.index("O")].seconds * FPS)
+    assert WIDEST.start <= o < WIDEST.stop

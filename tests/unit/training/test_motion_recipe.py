@@ -300,11 +300,9 @@ def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path):
     unbroken = train(run=tmp_path / "one")
     with pytest.raises(KeyboardInterrupt):
         train(run=tmp_path / "two", reporter=Interrupting(251))
-    said = []
     listener = RememberingReporter()
-    listener.say = said.append
     resumed = train(run=tmp_path / "two", reporter=listener)
-    assert any("step 200" in line for line in said)  # it went on from the checkpoint
+    assert any("step 200" in line for line in listener.said)  # it went on from the checkpoint
     assert states_equal(unbroken, resumed)
 
 

@@ -116,6 +116,7 @@ def test_adversarial_losses_reach_the_network_that_they_are_of(mapper):
     assert all(value.grad is not None for value in discriminator.parameters())
     losses = adversarial_losses(completed, batch, discriminator, QUICK)
     (losses["mouth/adversarial"] + losses["mouth/matching"]).backward()
+    assert completed.grad is not None
     assert completed.grad.abs().max() > 0
 
 

@@ -49,11 +49,17 @@ def made(count=80, *, seed=0, person="Ann"):
     return PosedClip(person, states, heard, torch.zeros(AXES))
 
 
+def usable(clip) -> PosedClip:
+    found = posed(clip, FILTERS)
+    assert found
+    return found
+
+
 # ---- clips ----------------------------------------------------------------------------------
 
 
 def test_a_clips_poses_are_in_units_of_their_own_spread():
-    one = posed(clip(), FILTERS)
+    one = usable(clip())
     assert one.person == "Ann"
     assert one.states.shape == (pytest.approx(5 * FPS, abs=1), STATE)
     axes = one.states[:, :AXES]
@@ -62,41 +68,41 @@ def test_a_clips_poses_are_in_units_of_their_own_spread():
 
 
 def test_steps_are_those_since_the_pose_before():
-    states = posed(clip(), FILTERS).states
+    states = usable(clip()).states
     axes, steps = states[:, :AXES], states[:, AXES:]
     assert steps[0].abs().max() == 0
     torch.testing.assert_close(steps[1:], axes[1:] - axes[:-1], rtol=0, atol=1e-5)
 
 
 def test_angles_are_those_of_the_head():
-    axes = posed(clip(), FILTERS).states[:, :3].numpy()
+    axes = usable(clip()).states[:, :3].numpy()
     times = np.arange(len(axes)) / FPS
     for column, hertz in zip(axes.T, RATES, strict=True):
         assert np.corrcoef(column, wave(times, hertz))[0, 1] > 0.99
 
 
 def test_the_style_is_the_tempo_of_each_axis():
-    style = posed(clip(seconds=10.0), FILTERS).style
+    style = usable(clip(seconds=10.0)).style
     assert style.shape == (AXES,)
     np.testing.assert_allclose(style[:3].exp(), 2 * np.pi * RATES, rtol=0.1)
 
 
 def test_a_pose_is_heard_with_what_sounds_meanwhile():
-    heard = posed(clip(), FILTERS).heard
+    heard = usable(clip()).heard
     loud = heard.mean(1).numpy()
     assert (loud[: FPS - 1] < 0.05).all()  # the clip begins with a second of silence
     assert (loud[FPS + 1 : -1] > 0.1).all()
 
 
 def test_sound_is_counted_from_the_first_picture():
-    loud = posed(clip(start=0.6), FILTERS).heard.mean(1).numpy()
+    loud = usable(clip(start=0.6)).heard.mean(1).numpy()
     assert (loud[: round(0.4 * FPS) - 1] < 0.05).all()
     assert (loud[round(0.4 * FPS) + 1 : -1] > 0.1).all()
 
 
 @pytest.mark.parametrize("samples", [np.zeros(0, np.int16), np.zeros(80_000, np.int16)])
 def test_a_clip_without_sound_is_heard_as_silence(samples):
-    one = posed(clip(samples=samples), FILTERS)
+    one = usable(clip(samples=samples))
     assert one.heard.shape == (len(one.states), 80)
     assert one.heard.abs().max() == 0
 
@@ -115,7 +121,7 @@ def test_the_mirror_turns_yaw_roll_and_the_shift_to_the_side():
 
 
 def test_a_mirrored_clip_has_mirrored_states():
-    one, other = (posed(clip(side=side), FILTERS).states for side in (1, -1))
+    one, other = (usable(clip(side=side)).states for side in (1, -1))
     torch.testing.assert_close(other, one * MIRROR, rtol=0, atol=0.05)
 
 
@@ -235,7 +241,7 @@ def test_clips_too_short_to_learn_from_are_an_error_with_a_remedy(tmp_path):
 def test_the_net_learns_a_steady_nod(tmp_path):
     (tmp_path / "clips").mkdir()
     save_clip(tmp_path / "clips" / "a.npz", clip(seconds=6.0))
-    known = [posed(clip(seconds=6.0), FILTERS)]
+    known = [usable(clip(seconds=6.0))]
     train(tmp_path, tmp_path, PoseTraining(steps=2, batch=4, window=20))
     before = evaluate_pose(load_network(PoseGenerator, tmp_path / "pose.safetensors"), known)[
         "held_out"

@@ -8,7 +8,7 @@ from stylehead.errors import WeightsError
 from stylehead.weights.networks import load_published
 
 
-def net() -> nn.Module:
+def net() -> nn.Sequential:
     return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
 
 

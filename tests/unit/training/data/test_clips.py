@@ -125,6 +125,13 @@ def test_a_folder_that_is_none_is_an_error_with_a_remedy(tmp_path):
     assert caught.value.remedy
 
 
+def test_a_damaged_clip_is_named(tmp_path):
+    (tmp_path / "one.mp4.npz").write_bytes(b"not a zip")
+    with pytest.raises(DataError, match="one") as caught:
+        load_clips(tmp_path)
+    assert "stylehead prepare" in caught.value.remedy
+
+
 def test_a_folder_without_tracked_clips_says_what_to_run(tmp_path):
     with pytest.raises(DataError, match="no tracked clips") as caught:
         load_clips(tmp_path)

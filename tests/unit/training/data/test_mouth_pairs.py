@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.errors import MediaError
+from stylehead.errors import DataError
 from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.face.performance import recover_performance
 from stylehead.training.data import mouth_pairs
@@ -12,6 +12,7 @@ from stylehead.training.data.clips import Clip, save_clip
 from stylehead.training.data.mouth_batches import Augmentation, batch_of, load_patches
 from stylehead.training.data.mouth_pairs import (
     CLOSED_TARGETS,
+    Pairs,
     choose_frames,
     load_pairs,
     make_pairs,
@@ -54,7 +55,9 @@ def filmed(**track_options):
 def test_sources_are_shut_and_targets_rise_to_wide_open():
     _, clip = filmed()
     performance = recover_performance(clip.track)
-    sources, targets, references = choose_frames(clip.track, performance)
+    chosen = choose_frames(clip.track, performance)
+    assert chosen
+    sources, targets, references = chosen
     opening = mouth_opening(to_68(performance.mesh))
     assert opening[sources].max() < 0.15 * opening.max()
     assert (np.diff(opening[targets]) >= 0).all()
@@ -68,8 +71,14 @@ def test_a_face_that_is_turned_away_gives_no_pairs():
     assert make_pairs(*filmed(angles=angles)) is None
 
 
+def pairs_of(frames, clip) -> Pairs:
+    pairs = make_pairs(frames, clip)
+    assert pairs
+    return pairs
+
+
 def test_a_moved_source_lies_where_the_film_shows_the_same():
-    pairs = make_pairs(*filmed())
+    pairs = pairs_of(*filmed())
     skin = np.s_[8:20, 20:108]  # below the nose: the mouth's opening does not move it
     for warped, shown in zip(pairs.warped, pairs.filmed, strict=True):
         away = warped[skin][..., :2].astype(int) - shown[skin][..., :2]
@@ -78,15 +87,17 @@ def test_a_moved_source_lies_where_the_film_shows_the_same():
 
 def test_pairs_know_their_source():
     frames, clip = filmed()
-    sources, *_ = choose_frames(clip.track, recover_performance(clip.track))
-    pairs = make_pairs(frames, clip)
+    chosen = choose_frames(clip.track, recover_performance(clip.track))
+    assert chosen
+    sources = chosen[0]
+    pairs = pairs_of(frames, clip)
     # A frame's blue tells its row; the last pairs are made of the targets themselves.
     moved = np.array([patch[12, 64, 2] for patch in pairs.warped[:-CLOSED_TARGETS]])
     np.testing.assert_array_equal(moved, 4 * np.array(sources)[pairs.source[: len(moved)]])
 
 
 def test_pairs_survive_a_file(tmp_path):
-    pairs = make_pairs(*filmed())
+    pairs = pairs_of(*filmed())
     save_pairs(tmp_path / "pairs.npz", pairs)
     again = load_pairs(tmp_path / "pairs.npz")
     assert again.person == "someone"
@@ -121,8 +132,45 @@ def test_held_out_people_stay_out(prepared):
     ann, ben = (load_patches(folder, without={name}) for name in ("ben", "ann"))
     assert set(ann.people) == {"ann"}
     assert len(ann) + len(ben) == count
-    with pytest.raises(MediaError, match="no pictures"):
+    with pytest.raises(DataError, match="no pictures"):
         load_patches(folder, without={"ann", "ben"})
+
+
+def test_a_folder_without_pictures_says_what_to_run(tmp_path):
+    with pytest.raises(DataError, match="no pictures") as caught:
+        load_patches(tmp_path, without=set())
+    assert "--as pictures" in caught.value.remedy
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def without_an_array(path):
+    with np.load(path) as arrays:
+        kept = {name: arrays[name] for name in arrays.files if name != "source"}
+    np.savez(path, **kept)
+
+
+def with_broken_jpegs(path):
+    with np.load(path) as arrays:
+        damaged = {name: arrays[name] for name in arrays.files}
+    damaged["warped"] = np.zeros_like(damaged["warped"])
+    np.savez(path, **damaged)
+
+
+@pytest.mark.parametrize("damage", [cut_short, without_an_array, with_broken_jpegs])
+def test_a_damaged_file_of_pairs_is_named(tmp_path, damage):
+    path = tmp_path / "pictures" / "ann.mp4.npz"
+    path.parent.mkdir()
+    patch, points = np.full((128, 128, 3), 90, np.uint8), np.full((1, 88, 2), 60, np.float32)
+    pairs = Pairs("ann", [patch], [patch], points, np.array([0]), [patch] * 4, points.repeat(4, 0))
+    save_pairs(path, pairs)
+    assert len(load_patches(tmp_path, without=set())) == 1
+    damage(path)
+    with pytest.raises(DataError, match="ann") as caught:
+        load_patches(tmp_path, without=set())
+    assert "stylehead prepare" in caught.value.remedy
 
 
 def test_each_pair_finds_its_own_source_s_patterns(prepared):

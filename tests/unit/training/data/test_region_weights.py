@@ -1,4 +1,4 @@
-"""W pixel by pixel on faces made of rectangles."""
+"""W on the mean face, and pixel by pixel on faces made of rectangles."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 from stylehead.training.data.region_weights import region_weights
 from stylehead.types import Floats, Pixels
+from tests.stand_ins.faces import mean_face
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
@@ -76,3 +77,42 @@ def test_the_face_is_as_wide_as_its_jaw() -> None:
     points[17:27] = np.linspace((0, 40), (200, 40), 10)
     points[48:60] = corners(PARTS["mouth"], 12)
     assert extent(region_weights(points, 220), 5) == (76, 116, 124, 144)
+
+
+# ---- the mean face --------------------------------------------------------------------------
+
+SIDE = 512
+POINTS = (SIDE / 4 * mean_face()[:, :2] + SIDE / 2).astype(np.float32)  # a face 128 between eyes
+WEIGHTS = region_weights(POINTS, SIDE)
+
+
+def middle(*rows):
+    return POINTS[list(rows)].mean(0)
+
+
+@pytest.mark.parametrize(
+    ("weight", "place"),
+    [
+        pytest.param(5, middle(62, 66), id="between the lips"),
+        pytest.param(5, middle(50, 51, 52), id="upper lip"),
+        pytest.param(5, middle(56, 57, 58), id="lower lip"),
+        pytest.param(3, middle(*range(36, 42)), id="right eye"),
+        pytest.param(3, middle(*range(42, 48)), id="left eye"),
+        pytest.param(1, middle(30), id="nose"),
+        pytest.param(1, middle(2, 31), id="right cheek"),
+        pytest.param(1, middle(14, 35), id="left cheek"),
+        pytest.param(1, middle(8, 57), id="chin"),
+        pytest.param(1, middle(19, 37), id="under the brow"),
+        pytest.param(0, middle(8) - [0, -12], id="neck"),
+        pytest.param(0, middle(0) - [12, 0], id="ear"),
+        pytest.param(0, middle(19, 24) - [0, 40], id="hair"),
+        pytest.param(0, np.array([3, 3]), id="background"),
+    ],
+)
+def test_w_is_the_papers_five_three_one_and_nothing_elsewhere(weight, place):
+    column, row = np.round(place).astype(int)
+    assert WEIGHTS[row, column] == weight
+
+
+def test_w_has_no_other_values():
+    assert np.unique(WEIGHTS).tolist() == [0, 1, 3, 5]

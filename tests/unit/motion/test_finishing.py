@@ -168,6 +168,81 @@ def test_a_motion_too_short_for_a_slow_rate_keeps_a_frame() -> None:
     assert len(at_rate(turning(2), Fraction(5))) == 1
 
 
+# ---- between frames -------------------------------------------------------------------------
+
+SLOW, FRAMES = 10, 21  # two seconds at a rate so low that the nearest frame is far off
+
+
+def swinging(times):
+    """Return what everything does at moments (T,): half a swing a second, as large as 1."""
+    return np.sin(np.pi * times)
+
+
+def swing():
+    """Return a motion of which every part swings."""
+    curve = swinging(np.arange(FRAMES) / SLOW).astype(np.float32)
+    return Motion(
+        np.tile(0.1 * curve[:, None, None], (1, 68, 3)),
+        rotation_from_angles(10 * curve[:, None] * [1, 1, 1]),
+        np.tile(0.1 * curve[:, None], (1, 3)),
+        0.5 + 0.5 * curve,
+        Fraction(SLOW),
+        mean_face(),
+        np.tile(5 * curve[:, None], (1, 2)),
+    )
+
+
+PARTS = {
+    "landmarks": (lambda motion: motion.landmarks[:, 8, 1] / 0.1),
+    "rotation": (lambda motion: angles_from_rotation(motion.rotation)[:, 1] / 10),
+    "translation": (lambda motion: motion.translation[:, 0] / 0.1),
+    "blink": (lambda motion: (motion.blink - 0.5) / 0.5),
+    "gaze": (lambda motion: motion.gaze[:, 0] / 5),
+}
+"""Part of a motion -> its swing, of size 1."""
+
+
+@pytest.mark.parametrize("fps", [25, 60])
+@pytest.mark.parametrize("part", PARTS)
+def test_what_is_shown_between_two_frames_lies_between_them(part, fps):
+    """The nearest frame would be off by up to 0.16, half a frame of the quickest swing."""
+    moved = at_rate(swing(), Fraction(fps))
+    times = np.arange(len(moved)) / fps
+    inside = times <= (FRAMES - 1) / SLOW
+    found = PARTS[part](moved)[inside]
+    np.testing.assert_allclose(found, swinging(times[inside]), atol=0.02)
+
+
+@pytest.mark.parametrize("part", ["landmarks", "rotation", "translation"])
+def test_faces_and_heads_curve_between_frames(part):
+    """A straight line cuts the top of the swing, which falls between two frames, by 0.012."""
+    late = swing()[np.arange(1, FRAMES)]
+    moved = at_rate(
+        late.with_(fps=Fraction(SLOW, 3)), Fraction(SLOW)
+    )  # the same, three times slower
+    times = np.arange(len(moved)) / (3 * SLOW) + 1 / SLOW
+    rows = slice(6, -10)  # cubics know less at the ends
+    np.testing.assert_allclose(PARTS[part](moved)[rows], swinging(times)[rows], atol=2e-3)
+
+
+@pytest.mark.parametrize("fps", [Fraction(25), Fraction(50), Fraction(30_000, 1001)])
+def test_predicted_landmarks_are_read_between_the_generator_s_frames(fps):
+    """At 25 a second frame 1 is the generator's 2.4th: of a ramp, 2.4."""
+    ramp = np.tile(np.arange(120, dtype=np.float16)[:, None, None], (1, 68, 3))
+    frames = int(2 * fps)
+    found = np.zeros((frames, 68, 3), np.float32)
+    for rows, values in resample_offsets(ramp, np.ones(120, np.float32), 60, fps, frames):
+        found[rows] = values
+    wanted = np.arange(frames) / float(fps) * 60
+    inside = slice(8, -8)  # smoothing bends the ramp's ends
+    np.testing.assert_allclose(found[inside, 8, 1], wanted[inside], atol=0.02)
+
+
+def test_the_voice_is_read_between_the_generator_s_frames():
+    found = resample_curve(np.arange(60, dtype=np.float32), Fraction(25), 24)
+    np.testing.assert_allclose(found, np.arange(24) * 2.4, rtol=1e-5)
+
+
 # ---- ends and lips --------------------------------------------------------------------------
 
 
