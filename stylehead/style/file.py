@@ -54,12 +54,12 @@ def save_style(style: Style, path: Path | str) -> None:
         arrays |= {f"tuning.{key}": value for key, value in style.tuning.arrays.items()}
         for key, value in style.tuning.own_voice.items():
             arrays[f"{OWN_VOICE}{key}"] = value.astype(np.float16)
-        about["tuning"] = {
-            "encoder": style.tuning.encoder,
-            "generator_sha256": style.tuning.generator_sha256,
-        }
-        if style.tuning.projection:
-            about["tuning"]["projection"] = style.tuning.projection
+        fits = _TuningOf(
+            encoder=style.tuning.encoder,
+            generator_sha256=style.tuning.generator_sha256,
+            projection=style.tuning.projection,
+        )
+        about["tuning"] = fits.model_dump(exclude_defaults=True)
     # One entry: several would be written in any order, and the same style in other bytes.
     metadata = {"stylehead_style": json.dumps(about, sort_keys=True)}
     with files.atomic(Path(path)) as part:

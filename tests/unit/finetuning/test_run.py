@@ -55,6 +55,7 @@ def test_features_are_brought_to_the_own_voice_before_tuning(tuning, spoken):
     style = make_style(performed_motion(8.0))
     pair = AlignedFeatures(spoken.features.half(), torch.zeros(len(spoken.features), 68, 3))
     voice = learn_own_voice([pair], 0.5)
+    assert voice is not None
     tuned = tuning(style, [pair], voice).tuning
     assert tuned is not None
     assert tuned.projection == 0.5

@@ -30,7 +30,7 @@ def test_the_ridge_pulls_towards_the_nearest(ridge: float) -> None:
 def test_pieces_join_up(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(5)
     base, features = (torch.randn(count, 6, generator=generator) for count in (40, 25))
-    known = Manifold(base, base.mean(0), base.std(0))
+    known = Manifold(base, base.mean(0), base.std(0), 0.5)
     whole = known.project(features)
     monkeypatch.setattr(manifold, "CHUNK", 4)
     torch.testing.assert_close(known.project(features), whole, rtol=0, atol=1e-5)
