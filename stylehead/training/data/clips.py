@@ -66,13 +66,16 @@ def _sound(path: Path) -> NDArray[np.int16]:
 
 
 def read_people(clips: Path) -> dict[str, str]:
-    """Return file name -> person from the table beside the folder; empty without one."""
+    """Return file name -> person from the table beside the folder; empty without such columns."""
     clips = clips.resolve()
     table = clips.with_name(f"{clips.name}.tsv")
     if not table.exists():
         return {}
     with table.open(encoding="utf-8") as file:
-        return {row["file"]: row["identity"] for row in csv.DictReader(file, delimiter="\t")}
+        rows = csv.DictReader(file, delimiter="\t")
+        if not {"file", "identity"} <= set(rows.fieldnames or ()):
+            return {}
+        return {row["file"]: row["identity"] for row in rows}
 
 
 def save_clip(path: Path, clip: Clip) -> None:
