@@ -81,7 +81,7 @@ def test_folders_are_compared_by_name(clip: Path, tmp_path: Path) -> None:
             (tmp_path / folder / name).symlink_to(clip)
     (tmp_path / "a" / "alone.mp4").symlink_to(clip)
     measures = compare_folders(tmp_path / "a", tmp_path / "b")
-    assert measures.notes[0].startswith("2 pairs")
+    assert measures.notes[0].startswith("Mean over 2 videos")
     assert measures.rows["result"]["LMD"].value == pytest.approx(0, abs=1e-9)
 
 

@@ -115,7 +115,7 @@ def test_a_table_beside_the_folder_names_people(clips, tracker, tmp_path):
     assert [clip.person for clip in load_clips(tmp_path / "work")] == ["a", "Bea", "Bea"]
 
 
-def test_a_table_of_something_else_names_nobody(clips: Path, tmp_path: Path) -> None:
+def test_a_table_of_something_else_names_nobody(clips, tmp_path):
     (tmp_path / "clips.tsv").write_text("file\tmodel\nb.mp4\tx\n")
     assert read_people(clips) == {}
 
