@@ -39,7 +39,13 @@ from stylehead.speech.av_offset import measure_offset
 from stylehead.speech.encoders import LogMelEncoder
 from stylehead.style.file import find_style
 from stylehead.training.av_sync import OFFSETS, has_clear_sync, read_offsets
-from stylehead.training.data.clips import PEOPLE, load_clips
+from stylehead.training.data.clips import (
+    FIRST_PEOPLE,
+    LATER_PEOPLE,
+    PEOPLE,
+    SINGERS,
+    load_clips,
+)
 from stylehead.training.data.speakers import Speaker, load_speakers
 from stylehead.training.data.synthetic_speech import BILABIALS, synthesise
 from stylehead.training.encoders import NAMES, encoder_named
@@ -60,6 +66,11 @@ SENTENCES = (
     "The summer camp began with a big problem.",
     "Mama baked apple bread for Papa.",
 )
+GROUPS = {
+    "held out since 0.1": FIRST_PEOPLE,
+    "later footage": LATER_PEOPLE,
+    "singers": SINGERS,
+}
 NEUTRAL = to_68(FaceModel.embedded().mean)
 
 
@@ -96,12 +107,11 @@ def main() -> None:
 
 
 def held_out_table(data: Path, usual: Predictor, predictors: dict[str, Predictor]) -> None:
-    """Print the mean of each column over held-out people, one row for each method."""
+    """Print the mean of each column over held-out people: a table a group, a row a method."""
     measured = read_offsets(data / OFFSETS)
     speakers, _ = load_speakers(load_clips(data / "clips"))
-    rows: dict[str, dict[str, list[list[float]]]] = {}
+    tables: dict[str, dict[str, dict[str, list[list[float]]]]] = {name: {} for name in GROUPS}
     baselines, first = Baselines(), load_first_model()
-    judged = 0
     for speaker in speakers:
         if speaker.person not in PEOPLE:
             continue
@@ -109,7 +119,7 @@ def held_out_table(data: Path, usual: Predictor, predictors: dict[str, Predictor
         if not has_clear_sync(measured[speaker.name]):
             print(f"left out, no clear sync: {speaker.name} ({best:.2f} at {lag} frames)")
             continue
-        judged += 1
+        rows = next(tables[name] for name, people in GROUPS.items() if speaker.person in people)
         with sound_of(speaker.samples) as sound:
             voice = usual.unstyled(sound, FPS).voice
             found = baselines.predict(sound, FPS, len(speaker.offsets))
@@ -123,7 +133,15 @@ def held_out_table(data: Path, usual: Predictor, predictors: dict[str, Predictor
         for name, offsets in found.items():
             values = validate(speaker, lag, offsets, voice)
             rows.setdefault(name, {}).setdefault(speaker.person, []).append(values)
-    print(f"\n{judged} clips of {len(next(iter(rows.values())))} people")
+    for group, rows in tables.items():
+        if rows:
+            print_table(group, rows)
+
+
+def print_table(group: str, rows: dict[str, dict[str, list[list[float]]]]) -> None:
+    """Print one group's table: method -> person -> clips -> COLUMNS."""
+    clips = next(iter(rows.values()))
+    print(f"\n{group}: {sum(map(len, clips.values()))} clips of {len(clips)} people")
     print("\t".join(("method", *COLUMNS)))
     for name, people in rows.items():
         means = np.array([mean_of(clips) for clips in people.values()])
