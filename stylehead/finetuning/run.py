@@ -76,7 +76,8 @@ def finetune_style(
     for path, suffix in ((output, SUFFIX), (report, ".json"), (plot, ".png")):
         files.check_output(path, overwrite=options.overwrite, suffixes=(suffix,))
     config = TransferConfig.from_options(options)
-    predictor = load_predictor(options, torch.device("cpu"), reporter=reporter)
+    cpu = torch.device("cpu")
+    predictor = load_predictor(options, cpu, separation=options, reporter=reporter)
     replayed = [replayed_speech()]
     if options.audio is not None:
         replayed.append(open_audio(options.audio))

@@ -14,7 +14,7 @@ from stylehead.media.audio import Sound, open_audio
 from stylehead.motion.expression import expression_of
 from stylehead.pipeline import Predictor
 from stylehead.speech.listen import QUIETEST, speech_features
-from stylehead.speech.mel import LOUDNESS
+from stylehead.speech.separators import music_level
 from stylehead.style.learn import STYLE_FPS, style_statistics
 from stylehead.style.references import retrieve
 from stylehead.training.av_sync import LARGEST_LAG, SYNC_LEAST, measure_sync
@@ -121,7 +121,8 @@ def _align(sound: Sound | None, motion: Motion, first: float, predictor: Predict
         return _untrusted("Without sound: lips are held by the un-tuned generator.")
     if sound.loudness < QUIETEST:
         return _untrusted("The sound is silence: lips are held by the un-tuned generator.")
-    music = music_level(sound, predictor)
+    separator = predictor.listener.separators.choose(sound)
+    music = music_level(separator.separate(sound), while_active=True)
     if music > LOUD_MUSIC:
         return _untrusted(
             f"Music is {music:.0f} dB over the voice: lips are not learned from it. Give the "
@@ -151,20 +152,6 @@ def _align(sound: Sound | None, motion: Motion, first: float, predictor: Predict
 
 def _untrusted(note: str) -> _Alignment:
     return _Alignment(None, 0, (note,))
-
-
-def music_level(sound: Sound, predictor: Predictor) -> float:
-    """Return how loud everything but the voice is against the voice while it is heard, in dB."""
-    mixed = np.concatenate(list(sound.blocks())) * np.float32(LOUDNESS / sound.loudness)
-    voice_energy, other_energy = 1e-9, 1e-9
-    start = 0
-    for voice, activity in predictor.listener.separator.separate([mixed]):
-        other = mixed[start : start + len(voice)] - voice
-        start += len(voice)
-        active = np.repeat(activity > 0.5, -(-len(voice) // len(activity)))[: len(voice)]
-        voice_energy += float(np.square(voice[active]).sum())
-        other_energy += float(np.square(other[active]).sum())
-    return float(10 * np.log10(other_energy / voice_energy))
 
 
 # ---- several clips, style files -------------------------------------------------------------
