@@ -68,7 +68,8 @@ def test_an_offset_moves_the_face_later(call: Command, tmp_path: Path, speech: P
     assert len(found["landmarks"]) == 40
     later, sooner = (array["landmarks"][:, 66, 1] for array in (found, alone))
     assert np.ptp(later[:7]) < 0.1 * np.ptp(later)
-    assert np.corrcoef(later[10:35], sooner)[0, 1] > 0.9
+    alike = [np.corrcoef(later[at : at + 25], sooner)[0, 1] for at in range(16)]
+    assert np.argmax(alike) == 10, alike
 
 
 @pytest.mark.parametrize(
