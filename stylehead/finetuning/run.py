@@ -182,7 +182,8 @@ def _target_clip(
         )
     track = track_video(video, reporter=reporter)
     sound = open_audio(audio) if audio else _own_sound(video)
-    return learn_target_clip(track, sound, predictor, str(video), files.digest(video))
+    digest = files.digest(video)
+    return learn_target_clip(track, sound, predictor, str(video), digest, reporter=reporter)
 
 
 def _own_sound(video: Path) -> Sound | None:

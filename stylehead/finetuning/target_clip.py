@@ -13,6 +13,7 @@ from stylehead.face.performance import recover_performance
 from stylehead.media.audio import Sound, open_audio
 from stylehead.motion.expression import expression_of
 from stylehead.pipeline import Predictor
+from stylehead.progress import SILENT, Reporter
 from stylehead.speech.listen import QUIETEST, speech_features
 from stylehead.speech.separators import music_level
 from stylehead.style.learn import STYLE_FPS, style_statistics
@@ -49,7 +50,13 @@ class TargetClip:
 
 
 def learn_target_clip(
-    track: FaceTrack, sound: Sound | None, predictor: Predictor, name: str, source_sha256: str
+    track: FaceTrack,
+    sound: Sound | None,
+    predictor: Predictor,
+    name: str,
+    source_sha256: str,
+    *,
+    reporter: Reporter = SILENT,
 ) -> TargetClip:
     """Check a tracked clip and its sound, and split it; `source_sha256` is the clip's digest.
 
@@ -67,7 +74,7 @@ def learn_target_clip(
     late, _ = recover_performance(track[~early], name=f"The end of {name}").motion(STYLE_FPS)
     offsets = late.landmarks + late.neutral - motion.neutral
     quick, quick_times = performance.motion(Fraction(MOTION_FPS))
-    alignment = _align(sound, quick, float(quick_times[0]), predictor)
+    alignment = _align(sound, quick, float(quick_times[0]), predictor, reporter)
     held_out_sound = None
     if sound and alignment.aligned:
         start = max(0.0, cut - alignment.lag / MOTION_FPS)
@@ -112,7 +119,9 @@ class _Alignment:
     notes: tuple[str, ...]
 
 
-def _align(sound: Sound | None, motion: Motion, first: float, predictor: Predictor) -> _Alignment:
+def _align(
+    sound: Sound | None, motion: Motion, first: float, predictor: Predictor, reporter: Reporter
+) -> _Alignment:
     """Pair a clip's articulation with its sound where that can be trusted, lag corrected.
 
     motion at 60 fps, whose first frame is `first` seconds after the sound's beginning.
@@ -121,7 +130,7 @@ def _align(sound: Sound | None, motion: Motion, first: float, predictor: Predict
         return _untrusted("Without sound: lips are held by the un-tuned generator.")
     if sound.loudness < QUIETEST:
         return _untrusted("The sound is silence: lips are held by the un-tuned generator.")
-    separator = predictor.listener.separators.choose(sound)
+    separator = predictor.listener.separators.choose(sound, reporter)
     music = music_level(separator.separate(sound), while_active=True)
     if music > LOUD_MUSIC:
         return _untrusted(

@@ -177,8 +177,8 @@ def _decoded(
     left = None if duration is None else round(duration * rate)
     skip = round(start * rate)
     for frame in resampled(path, "fltp", None, rate):
-        block = np.nan_to_num(frame.to_ndarray(), posinf=1.0, neginf=-1.0)
-        block = _mixed(block, channels)
+        decoded = np.asarray(frame.to_ndarray(), np.float32)
+        block = _mixed(np.nan_to_num(decoded, posinf=1.0, neginf=-1.0), channels)
         if skip >= len(block):
             skip -= len(block)
             continue
