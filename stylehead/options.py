@@ -37,7 +37,7 @@ class Separate(str, Enum):
     AUTO = "auto"
     """Spleeter where music plays behind the voice, else the built-in filter."""
     OFF = "off"
-    """Nothing: the speech encoder takes the recording as it is."""
+    """Nothing: the recording is a voice and nothing else."""
     SPLEETER = "spleeter"
     """Spleeter's two U-Nets, whatever sounds; they are downloaded."""
     BUILT_IN = "built-in"
@@ -115,7 +115,8 @@ class Separation:
     separate: Separate = option(
         Separate.AUTO,
         "What takes the voice out of music or noise. `auto` uses Spleeter, which is downloaded "
-        "once, where music plays behind the voice, and else the `built-in` filter.",
+        "once, where music plays behind the voice, and else the `built-in` filter; with `off` all "
+        "that sounds is a voice.",
         panel=INPUT,
     )
 

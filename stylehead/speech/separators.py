@@ -36,7 +36,7 @@ class Separators:
     def choose(self, sound: Sound, reporter: Reporter = SILENT) -> Separator:
         """Return the separator for a recording; raises WeightsError when a named one is missing."""
         if self._choice is Separate.OFF:
-            return NoSeparator(self._built_in)
+            return NoSeparator()
         if self._choice is Separate.SPLEETER:
             return self._load_spleeter(reporter)
         if self._choice is Separate.BUILT_IN or not self._hears_music(sound, reporter):
