@@ -31,6 +31,19 @@ class Encoder(str, Enum):
     """The paper's encoder: autoregressive predictive coding; built in."""
 
 
+class Separate(str, Enum):
+    """What takes the voice out of a recording."""
+
+    AUTO = "auto"
+    """Spleeter where music plays behind the voice, else the built-in filter."""
+    OFF = "off"
+    """Nothing: the recording is a voice and nothing else."""
+    SPLEETER = "spleeter"
+    """Spleeter's two U-Nets, whatever sounds; they are downloaded."""
+    BUILT_IN = "built-in"
+    """The voice filter; built in."""
+
+
 class Renderer(str, Enum):
     """What turns a portrait and a motion into frames."""
 
@@ -74,6 +87,39 @@ class AudioRange:
     )
     duration: float | None = option(
         None, "Seconds to use from there. Default: all.", panel=INPUT, low=0.1, high=1_000_000
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stem:
+    """The voice alone, where the user has it."""
+
+    vocals: Path | None = option(
+        None,
+        "The voice alone: listened to in place of the recording, which is still what is played. "
+        "Default: none.",
+        panel=INPUT,
+    )
+    vocals_offset: float | None = option(
+        None,
+        "Seconds after the recording's beginning at which --vocals begins. Default: both begin "
+        "together and are equally long.",
+        panel=INPUT,
+        low=-1e6,
+        high=1e6,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Separation:
+    """What takes the voice out of a recording."""
+
+    separate: Separate = option(
+        Separate.AUTO,
+        "What takes the voice out of music or noise. `auto` uses Spleeter, which is downloaded "
+        "once, where music plays behind the voice, and else the `built-in` filter; with `off` all "
+        "that sounds is a voice.",
+        panel=INPUT,
     )
 
 
@@ -168,7 +214,15 @@ class Overwrite:
 
 @dataclass(frozen=True, kw_only=True)
 class MotionOptions(
-    Overwrite, Compute, Encoding, FrameRate, MotionControls, StyleStrength, AudioRange
+    Overwrite,
+    Compute,
+    Encoding,
+    FrameRate,
+    MotionControls,
+    StyleStrength,
+    Separation,
+    Stem,
+    AudioRange,
 ):
     """What may be chosen about a motion."""
 
@@ -205,7 +259,12 @@ class Options(Picture, MotionOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuningOptions(Overwrite, Encoding):
+class VoiceOptions(Overwrite, Compute, Separation, AudioRange):
+    """What may be chosen about the voice of a recording."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuningOptions(Overwrite, Encoding, Separation):
     """What may be chosen about tuning a style."""
 
     style: str | None = option(None, "Style file or name to tune to, instead of clips.")

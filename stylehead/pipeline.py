@@ -14,7 +14,8 @@ import torch
 
 from stylehead import files
 from stylehead.device import choose_device
-from stylehead.media.audio import Sound, open_audio
+from stylehead.errors import ConfigError
+from stylehead.media.audio import Sound, open_audio, open_stem
 from stylehead.media.image import fit_video, read_image
 from stylehead.media.video import VIDEO_SUFFIXES, write_video
 from stylehead.motion.finishing import adjust, at_rate
@@ -28,11 +29,12 @@ from stylehead.options import (
     MotionControls,
     MotionOptions,
     Options,
+    Separation,
 )
 from stylehead.progress import SILENT, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
 from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
-from stylehead.speech.listen import Listener, listen, load_listener
+from stylehead.speech.listen import Hearing, Listener, listen, load_listener
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
 from stylehead.style.references import Retrieval
@@ -63,6 +65,10 @@ class Result:
     """Names of the styles, or "saved motion"."""
     encoder: str
     """The speech encoder, or "saved motion"."""
+    separator: str
+    """What took the voice out of the recording, or "saved motion"."""
+    voice_share: float | None
+    """Fraction of the time in which there is a voice; None with a saved motion."""
     renderer: str
     device: str
     seed: int
@@ -77,8 +83,10 @@ class Result:
             "frames": len(self.motion),
             "fps": float(self.motion.fps),
         }
-        names = ("width", "height", "style", "encoder", "renderer", "device", "seed", "stages")
-        return json.dumps(facts | {name: getattr(self, name) for name in names})
+        names = ("width", "height", "style", "encoder", "separator", "renderer", "device")
+        facts |= {name: getattr(self, name) for name in (*names, "seed", "stages")}
+        share = None if self.voice_share is None else round(self.voice_share, 3)
+        return json.dumps(facts | {"voice_share": share})
 
 
 def animate(
@@ -94,27 +102,36 @@ def animate(
     """Write a video in which the portrait speaks or sings the audio in the given style.
 
     `style` is a Style, a mix of several, a style file or the name of a known style; `motion` is
-    rendered instead of a predicted one. Cheap refusals come before long work.
+    rendered instead of a predicted one. With `options.vocals` that stem is listened to, and
+    `audio` is what the video plays. Cheap refusals come before long work.
 
     Returns the video's path and size, the motion and the portrait's style patterns.
-    Raises MediaError, FaceError, StyleError, WeightsError or DeviceError, each with a remedy.
+    Raises MediaError, FaceError, StyleError, ConfigError, WeightsError or DeviceError, each with a
+    remedy.
     """
     clock = Stopwatch()
+    if motion is not None and options.vocals:
+        raise ConfigError(
+            "A saved motion is rendered as it is: --vocals has nothing to move.",
+            remedy="Leave out --vocals, or --motion.",
+        )
     output = files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
+    voice = _listened_to(sound, options)
     renderer = load_renderer(options.renderer, device, reporter=reporter)
     portrait = _find_portrait(Path(image), options, reporter)
     clock.lap("portrait")
 
     if motion is None:
-        predictor = load_predictor(options, device, reporter=reporter)
-        moves = predictor.predict_at(sound, mix, options, reporter)
-        source = _Source(mix, predictor.encoder, predictor.files)
+        predictor = load_predictor(options, device, separation=options, reporter=reporter)
+        predicted = predictor.predict_at(voice, mix, options, reporter)
+        moves, hearing = predicted.motion, predicted.hearing
+        source = _Source(mix, predictor.encoder, predictor.files, hearing)
     else:
         moves = adjust(_lasting(at_rate(motion, Fraction(options.fps)), sound.seconds), options)
-        source = _Source(None, SAVED, ())
+        source = _Source(None, SAVED, (), None)
     clock.lap("motion")
 
     scene = renderer.prepare(portrait, mix.references, crop_size=options.crop_size)
@@ -142,8 +159,10 @@ def make_motion(
     """
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
-    predictor = load_predictor(options, choose_device(options.device), reporter=reporter)
-    return predictor.predict_at(sound, mix, options, reporter)
+    voice = _listened_to(sound, options)
+    device = choose_device(options.device)
+    predictor = load_predictor(options, device, separation=options, reporter=reporter)
+    return predictor.predict_at(voice, mix, options, reporter).motion
 
 
 def extract_style(
@@ -173,6 +192,14 @@ def learn_from_clip(
 
 
 @dataclass(frozen=True, slots=True)
+class Predicted:
+    """A motion, and how the recording was listened to for it."""
+
+    motion: Motion
+    hearing: Hearing
+
+
+@dataclass(frozen=True, slots=True)
 class Predictor:
     """The networks that listen and those that move: recordings in, motions out."""
 
@@ -186,7 +213,7 @@ class Predictor:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names in weights.toml of what was loaded."""
+        """Names in weights.toml of what was loaded, without the recording's separator."""
         return self.listener.files + self.networks.files
 
     def predict(
@@ -207,10 +234,16 @@ class Predictor:
 
     def predict_at(
         self, sound: Sound, mix: StyleMix, options: MotionOptions, reporter: Reporter
-    ) -> Motion:
-        """Return the motion of a recording in a mix, at the rate and with the controls given."""
+    ) -> Predicted:
+        """Return the motion of a recording in a mix, at the rate and with the controls given.
+
+        Tells how much of the recording is a voice.
+        """
+        speech = listen(sound, self.listener, reporter=reporter)
         fps = Fraction(options.fps)
-        return self.predict(sound, mix, fps=fps, controls=options, reporter=reporter)
+        motion = predict_motion(speech, mix, self.networks, fps=fps, controls=options)
+        reporter.say(speech.hearing.summary(sound))
+        return Predicted(motion, speech.hearing)
 
     def unstyled(self, sound: Sound, fps: Fraction) -> UnstyledMotion:
         """Return what the generator makes of a recording before any style."""
@@ -218,11 +251,23 @@ class Predictor:
 
 
 def load_predictor(
-    encoding: Encoding, device: torch.device, *, reporter: Reporter = SILENT
+    encoding: Encoding,
+    device: torch.device,
+    *,
+    separation: Separation = Separation(),  # noqa: B008 (frozen)
+    reporter: Reporter = SILENT,
 ) -> Predictor:
     """Load a speech encoder and the networks trained on it; raises WeightsError."""
-    listener = load_listener(encoding, device, reporter=reporter)
+    listener = load_listener(encoding, device, separation=separation, reporter=reporter)
     return Predictor(listener, load_networks(listener.name, device))
+
+
+def _listened_to(played: Sound, options: MotionOptions) -> Sound:
+    """Return the recording, or the stem that is listened to in its place."""
+    if options.vocals is None:
+        return played
+    cut = options.duration is not None
+    return open_stem(options.vocals, played, options.vocals_offset, cut=cut)
 
 
 def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrait:
@@ -255,6 +300,7 @@ class _Source:
     mix: StyleMix | None
     encoder: str
     weights: tuple[str, ...]
+    hearing: Hearing | None
 
     @property
     def style(self) -> str:
@@ -264,7 +310,8 @@ class _Source:
         """Return what the video says about itself."""
         source = self.mix.source_sha256 if self.mix else ""
         entries = read_manifest()
-        names = FACE_FILES + renderer.weights + self.weights
+        separator = self.hearing.separator.files if self.hearing else ()
+        names = FACE_FILES + renderer.weights + self.weights + separator
         hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
         title = os.fsencode(image.stem).decode(errors="replace")
         return {
@@ -297,6 +344,8 @@ def _result(
         height=scene.height // 2 * 2,
         style=source.style,
         encoder=source.encoder,
+        separator=source.hearing.separator.name if source.hearing else SAVED,
+        voice_share=source.hearing.voice_share if source.hearing else None,
         renderer=renderer,
         device=scene.device.type,
         seed=seed,

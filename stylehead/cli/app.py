@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command("animate", rich_help_panel="Make")(make.animate)
 app.command("motion", rich_help_panel="Make")(make.motion)
+app.command("voice", rich_help_panel="Make")(make.voice)
 app.command("demo", rich_help_panel="Make")(make.demo)
 app.command("extract-style", rich_help_panel="Styles")(styles.extract_style)
 app.command("finetune-style", rich_help_panel="Styles")(styles.finetune_style)

@@ -16,7 +16,7 @@ from stylehead.cli.options import (
     StyleVideoOpt,
     takes,
 )
-from stylehead.options import LOOKS, MotionOptions, Options, Overwrite
+from stylehead.options import LOOKS, MotionOptions, Options, Overwrite, VoiceOptions
 
 if TYPE_CHECKING:
     from stylehead.progress import Reporter
@@ -70,6 +70,8 @@ def animate(
       stylehead animate --image me.jpg --audio song.mp3 --style-video singer.mp4 -o song.mp4
 
       stylehead animate --image me.jpg --audio speech.wav --style lively --crop -o face.mp4
+
+      stylehead animate --image me.jpg --audio song.mp3 --vocals singer.wav
     """
     _one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
     from stylehead import files, pipeline
@@ -84,6 +86,8 @@ def animate(
     files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
     files.check_file(image, "picture")
     files.check_file(audio, "recording")
+    if options.vocals:
+        files.check_file(options.vocals, "stem")
     if save_motion:
         files.check_output(save_motion, overwrite=options.overwrite, suffixes=(".npz",))
     if save_patterns:
@@ -128,6 +132,28 @@ def motion(
         mix = _mix(style, style_video, style_region, reporter)
         made = pipeline.make_motion(audio, style=mix, options=options, reporter=reporter)
         save_motion(made, output)
+    console.result(str(output))
+
+
+@takes(options=VoiceOptions)
+def voice(
+    audio: Annotated[Path, typer.Argument(help="Recording, or a video's sound track.")],
+    options: VoiceOptions,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Sound to write (wav, flac).")
+    ] = Path("voice.wav"),
+) -> None:
+    """Write what lips would follow in a recording: its voice, as it is separated.
+
+    [bold]Example[/]
+
+      stylehead voice song.mp3 -o heard.wav
+    """
+    from stylehead.cli import console
+    from stylehead.speech.voice_file import write_voice
+
+    with console.progress() as reporter:
+        write_voice(audio, output, options, reporter)
     console.result(str(output))
 
 

@@ -79,7 +79,8 @@ def finetune_style(
         files.check_output(path, overwrite=options.overwrite, suffixes=(suffix,))
     config = TransferConfig.from_options(options)
     usual = Encoding(encoder=options.encoder)  # projection is on the person's own voice here
-    predictor = load_predictor(usual, torch.device("cpu"), reporter=reporter)
+    cpu = torch.device("cpu")
+    predictor = load_predictor(usual, cpu, separation=options, reporter=reporter)
     replayed = [replayed_speech()]
     if options.audio is not None:
         replayed.append(open_audio(options.audio))
@@ -196,7 +197,8 @@ def _target_clip(
         )
     track = track_video(video, reporter=reporter)
     sound = open_audio(audio) if audio else _own_sound(video)
-    return learn_target_clip(track, sound, predictor, str(video), files.digest(video))
+    digest = files.digest(video)
+    return learn_target_clip(track, sound, predictor, str(video), digest, reporter=reporter)
 
 
 def _own_sound(video: Path) -> Sound | None:

@@ -13,8 +13,9 @@ from stylehead.face.performance import recover_performance
 from stylehead.media.audio import Sound, open_audio
 from stylehead.motion.expression import expression_of
 from stylehead.pipeline import Predictor
+from stylehead.progress import SILENT, Reporter
 from stylehead.speech.listen import QUIETEST, speech_features
-from stylehead.speech.mel import LOUDNESS
+from stylehead.speech.separators import music_level
 from stylehead.style.learn import STYLE_FPS, style_statistics
 from stylehead.style.references import retrieve
 from stylehead.training.av_sync import LARGEST_LAG, SYNC_LEAST, measure_sync
@@ -50,7 +51,13 @@ class TargetClip:
 
 
 def learn_target_clip(
-    track: FaceTrack, sound: Sound | None, predictor: Predictor, name: str, source_sha256: str
+    track: FaceTrack,
+    sound: Sound | None,
+    predictor: Predictor,
+    name: str,
+    source_sha256: str,
+    *,
+    reporter: Reporter = SILENT,
 ) -> TargetClip:
     """Check a tracked clip and its sound, and split it; `source_sha256` is the clip's digest.
 
@@ -68,7 +75,7 @@ def learn_target_clip(
     late, _ = recover_performance(track[~early], name=f"The end of {name}").motion(STYLE_FPS)
     offsets = late.landmarks + late.neutral - motion.neutral
     quick, quick_times = performance.motion(Fraction(MOTION_FPS))
-    alignment = _align(sound, quick, float(quick_times[0]), predictor)
+    alignment = _align(sound, quick, float(quick_times[0]), predictor, reporter)
     held_out_sound = None
     if sound and alignment.aligned:
         start = max(0.0, cut - alignment.lag / MOTION_FPS)
@@ -116,7 +123,9 @@ class _Alignment:
     notes: tuple[str, ...]
 
 
-def _align(sound: Sound | None, motion: Motion, first: float, predictor: Predictor) -> _Alignment:
+def _align(
+    sound: Sound | None, motion: Motion, first: float, predictor: Predictor, reporter: Reporter
+) -> _Alignment:
     """Pair a clip's articulation with its sound where that can be trusted, lag corrected.
 
     motion at 60 fps, whose first frame is `first` seconds after the sound's beginning.
@@ -125,7 +134,8 @@ def _align(sound: Sound | None, motion: Motion, first: float, predictor: Predict
         return _untrusted("The clip has no sound: the un-tuned generator keeps the lips' timing.")
     if sound.loudness < QUIETEST:
         return _untrusted("The clip is silent: the un-tuned generator keeps the lips' timing.")
-    music = music_level(sound, predictor)
+    separator = predictor.listener.separators.choose(sound, reporter)
+    music = music_level(separator.separate(sound), while_active=True)
     if music > LOUD_MUSIC:
         return _untrusted(
             f"Music is {music:.0f} dB louder than the voice: lip motion is not learned from this "
@@ -157,20 +167,6 @@ def _align(sound: Sound | None, motion: Motion, first: float, predictor: Predict
 
 def _untrusted(note: str) -> _Alignment:
     return _Alignment(None, 0, (note,))
-
-
-def music_level(sound: Sound, predictor: Predictor) -> float:
-    """Return how loud everything but the voice is against the voice while it is heard, in dB."""
-    mixed = np.concatenate(list(sound.blocks())) * np.float32(LOUDNESS / sound.loudness)
-    voice_energy, other_energy = 1e-9, 1e-9
-    start = 0
-    for voice, activity in predictor.listener.separator.separate([mixed]):
-        other = mixed[start : start + len(voice)] - voice
-        start += len(voice)
-        active = np.repeat(activity > 0.5, -(-len(voice) // len(activity)))[: len(voice)]
-        voice_energy += float(np.square(voice[active]).sum())
-        other_energy += float(np.square(other[active]).sum())
-    return float(10 * np.log10(other_energy / voice_energy))
 
 
 # ---- several clips, style files -------------------------------------------------------------

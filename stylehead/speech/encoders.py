@@ -119,8 +119,10 @@ class WhisperSpeechEncoder:
         """Yield Whisper's own features (T, 384), a window's body at a time."""
         hop = SPEECH_RATE // self.rate
         half = 200  # of Whisper's own window of 25 ms
-        around = {"before": self.margin * hop + half, "after": self.margin * hop}
-        for window, count in overlapping_windows(blocks, body=self.body * hop, **around):
+        before, after = self.margin * hop + half, self.margin * hop
+        for window, count in overlapping_windows(
+            blocks, body=self.body * hop, before=before, after=after
+        ):
             yield self._encode(window)[: math.ceil(count / hop)]
 
     def _encode(self, samples: Floats) -> Tensor:

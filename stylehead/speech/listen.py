@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,17 +15,17 @@ from stylehead.errors import MediaError
 from stylehead.media.audio import Sound
 from stylehead.models import pose_generator
 from stylehead.models.audio_encoder import AudioEncoder
-from stylehead.models.voice_filter import VoiceFilter
-from stylehead.options import Encoder, Encoding
-from stylehead.progress import SILENT, Reporter
+from stylehead.options import Encoder, Encoding, Separation
+from stylehead.progress import SILENT, Reporter, clock
 from stylehead.speech.encoders import (
     ApcEncoder,
     ProjectedEncoder,
     SpeechEncoder,
     WhisperSpeechEncoder,
 )
-from stylehead.speech.mel import FLOOR, LOUDNESS, log_mel, mel_filters
-from stylehead.speech.separation import VoiceSeparator
+from stylehead.speech.mel import FLOOR, log_mel, mel_filters
+from stylehead.speech.separation import Separator, Voice
+from stylehead.speech.separators import NOTHING, Separators
 from stylehead.types import (
     CHUNK,
     MEL_ROWS_PER_FRAME,
@@ -37,16 +38,28 @@ from stylehead.types import (
 from stylehead.weights.networks import CPU, load_manifold, load_network, load_whisper
 from stylehead.weights.store import resolve
 
+ACTIVE = 0.5  # probability from which a voice is there
 QUIETEST = 10 ** (-60 / 20)  # loudness below which a recording counts as silent
+
+
+LEAST_VOICE = 0.01  # of the time: with less of it, no voice was found
+
+
+class Chooser(Protocol):
+    """Chooses a separator for each recording."""
+
+    def choose(self, sound: Sound, reporter: Reporter = SILENT) -> Separator:
+        """Return the separator for a recording."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """The networks that listen: a voice separator and a speech encoder."""
+    """The networks that listen: voice separators and a speech encoder."""
 
     name: str
     """The encoder's, as in `Encoder`."""
-    separator: VoiceSeparator
+    separators: Chooser
     encoder: SpeechEncoder
 
     projected: bool = False
@@ -54,18 +67,64 @@ class Listener:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names in weights.toml of what was loaded."""
-        encoding = (f"encoder_{self.name}", f"projection_{self.name}")
-        return "voice_filter", *encoding[: 1 + self.projected]
+        """Names in weights.toml of the encoder's; `Hearing` has those of the separator."""
+        return (f"encoder_{self.name}", f"projection_{self.name}")[: 1 + self.projected]
+
+
+@dataclass(slots=True)
+class Hearing:
+    """How a recording was listened to; complete when its last chunk has been read."""
+
+    separator: Separator
+    frames: int = 0
+    """At 60 Hz."""
+    voiced: int = 0
+    """Frames in which a voice was active."""
+    voice_energy: float = NOTHING
+    mix_energy: float = NOTHING
+
+    def count(self, voice: Voice) -> None:
+        """Add a stretch."""
+        self.frames += len(voice.activity)
+        self.voiced += int((voice.activity > ACTIVE).sum())
+        self.voice_energy += float(np.square(voice.samples).sum())
+        self.mix_energy += float(np.square(voice.mix).sum())
+
+    @property
+    def voice_share(self) -> float:
+        """Fraction of the time in which a voice was active."""
+        return self.voiced / max(self.frames, 1)
+
+    def summary(self, sound: Sound) -> str:
+        """Return one sentence for the user; where no voice was found, with what to do."""
+        if self.voice_share >= LEAST_VOICE:
+            return f"A voice in {self.voice_share:.0%} of {clock(sound.seconds)}."
+        level = 10 * math.log10(self.voice_energy / self.mix_energy)
+        return (
+            f"Warning: no voice was found in {sound.path}, so the mouth stays shut. What might be "
+            f"one is {-level:.0f} dB under the recording. Give the voice alone with --vocals, or "
+            "another --separate; `stylehead voice` writes what was listened to."
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardSpeech(Speech):
+    """A recording as the motion takes it, and how it was listened to."""
+
+    hearing: Hearing
 
 
 def load_listener(
-    encoding: Encoding, device: torch.device, *, reporter: Reporter = SILENT
+    encoding: Encoding,
+    device: torch.device,
+    *,
+    separation: Separation = Separation(),  # noqa: B008 (frozen)
+    reporter: Reporter = SILENT,
 ) -> Listener:
     """Load voice separator and speech encoder; raises WeightsError when they cannot be had."""
     encoder = load_encoder(encoding, device, reporter=reporter)
-    separator = VoiceSeparator(load_network(VoiceFilter, resolve("voice_filter"), device))
-    return Listener(encoding.encoder.value, separator, encoder, encoding.projection > 0)
+    separators = Separators(separation.separate, device)
+    return Listener(encoding.encoder.value, separators, encoder, encoding.projection > 0)
 
 
 def load_encoder(
@@ -84,48 +143,56 @@ def load_encoder(
     return ProjectedEncoder(encoder, load_manifold(base, encoding.projection))
 
 
-def listen(sound: Sound, listener: Listener, *, reporter: Reporter = SILENT) -> Speech:
+def listen(sound: Sound, listener: Listener, *, reporter: Reporter = SILENT) -> HeardSpeech:
     """Return a recording as the motion takes it: voice separated, encoded, measured.
 
     Memory stays flat: the recording is read while the chunks are. Raises MediaError for a silent
     recording.
     """
+    hearing = hear(sound, listener.separators, reporter=reporter)
+    return HeardSpeech(sound.seconds, _chunks(sound, listener.encoder, hearing, reporter), hearing)
+
+
+def hear(sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT) -> Hearing:
+    """Choose a recording's separator; raises MediaError for a silent recording."""
     if sound.loudness < QUIETEST:
         raise MediaError(
             f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
         )
-    return Speech(sound.seconds, _chunks(sound, listener, reporter))
+    return Hearing(separators.choose(sound, reporter))
 
 
 def speech_features(
     sound: Sound, listener: Listener, *, reporter: Reporter = SILENT
 ) -> torch.Tensor:
     """Return a recording's speech features (T, F) at 60 Hz, its voice separated first."""
-    voice = _Voice(sound, listener.separator, reporter)
+    voice = _Voice(sound, Hearing(listener.separators.choose(sound, reporter)), reporter)
     return torch.cat(list(listener.encoder.encode(voice.blocks())))
 
 
-def _chunks(sound: Sound, listener: Listener, reporter: Reporter) -> Iterator[SpeechChunk]:
+def _chunks(
+    sound: Sound, encoder: SpeechEncoder, hearing: Hearing, reporter: Reporter
+) -> Iterator[SpeechChunk]:
     frames = math.ceil(round(sound.seconds * MOTION_FPS, 6))
     reporter.start("Listening", math.ceil(frames / CHUNK))
-    voice = _Voice(sound, listener.separator, reporter)
-    for features in listener.encoder.encode(voice.blocks()):
+    voice = _Voice(sound, hearing, reporter)
+    for features in encoder.encode(voice.blocks()):
         yield SpeechChunk(features, *voice.measured())
 
 
 class _Voice:
     """Passes a recording's voice on, block by block, and measures it on the way."""
 
-    def __init__(self, sound: Sound, separator: VoiceSeparator, reporter: Reporter) -> None:
-        self._sound, self._separator, self._reporter = sound, separator, reporter
+    def __init__(self, sound: Sound, hearing: Hearing, reporter: Reporter) -> None:
+        self._sound, self._hearing, self._reporter = sound, hearing, reporter
         self._filters = torch.from_numpy(mel_filters())
-        self._gain = np.float32(LOUDNESS / sound.loudness)
         self._measures: list[tuple[Floats, Floats, Floats]] = []
 
     def blocks(self) -> Iterator[Floats]:
-        """Yield the voice, 10 s at a time."""
-        loud = (block * self._gain for block in self._sound.blocks())
-        for samples, activity in self._separator.separate(loud):
+        """Yield what the encoder takes, 10 s at a time."""
+        for voice in self._hearing.separator.separate(self._sound):
+            self._hearing.count(voice)
+            samples, activity = voice.samples, voice.activity
             frames = len(activity)
             padded = np.zeros((frames + 2) * SPEECH_RATE // MOTION_FPS, np.float32)
             padded[: len(samples)] = samples
@@ -138,7 +205,7 @@ class _Voice:
             prosody = to_array(rows.unflatten(0, (-1, per_pose)).mean(1))
             self._measures.append((activity, 20 * np.log10(magnitude + 1e-9), prosody))
             self._reporter.advance()
-            yield samples
+            yield voice.heard
 
     def measured(self) -> tuple[Floats, Floats, Floats]:
         """Return activity (N,), level in dB (N,) and prosody (P, 80) since the last call."""

@@ -65,26 +65,32 @@ def mel_chunks(
 
 
 def overlapping_windows(
-    blocks: Iterable[Floats], *, body: int, before: int, after: int
+    blocks: Iterable[Floats], *, body: int, before: int, after: int, shape: tuple[int, ...] = ()
 ) -> Iterator[tuple[Floats, int]]:
     """Yield overlapping windows of a stream, and how many samples of each body the stream filled.
 
     Window i holds samples from body * i - before to body * (i + 1) + after, silence where the
-    stream has none; places are fixed, so that blocks do not matter.
+    stream has none; places are fixed, so that blocks do not matter. Blocks are (N, *shape).
     """
     span = before + body + after
-    held, left = np.zeros(before, np.float32), 0
+    held, count, left = [np.zeros((before, *shape), np.float32)], before, 0
     for block in blocks:
-        held = np.concatenate([held, block])
+        held.append(block)
+        count += len(block)
         left += len(block)
-        while len(held) >= span:
-            yield held[:span], body
-            held, left = held[body:], left - body
+        if count < span:  # joining them is what costs: only when there is something to give
+            continue
+        joined = np.concatenate(held)
+        while len(joined) >= span:
+            yield joined[:span], body
+            joined, left = joined[body:], left - body
+        held, count = [joined], len(joined)
+    joined = np.concatenate(held)
     while left > 0:
-        window = np.zeros(span, np.float32)
-        window[: len(held)] = held[:span]
+        window = np.zeros((span, *shape), np.float32)
+        window[: len(joined)] = joined[:span]
         yield window, min(left, body)
-        held, left = held[body:], left - body
+        joined, left = joined[body:], left - body
 
 
 def _span(row: int, rows: int) -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
+from stylehead.media.audio import Sound
 from stylehead.models.voice_filter import ROWS_PER_STEP, VoiceFilter
-from stylehead.speech.mel import FLOOR, mel_filters, overlapping_windows
+from stylehead.speech.mel import FLOOR, LOUDNESS, mel_filters, overlapping_windows
 from stylehead.types import MOTION_FPS, SPEECH_RATE, Floats
 
 N_FFT = 512
@@ -21,6 +23,7 @@ BODY, MARGIN = 10 * SPEECH_RATE, SPEECH_RATE  # samples of a window that are kep
 STEP = HOP * ROWS_PER_STEP
 ALL_VOICE, NO_VOICE = 0.9, 0.05  # mask values of a band taken for all voice and for none
 CLEAN, MIXED = 0.95, 0.7  # the voice's fraction of a second's energy: left as it is; filtered
+LEFT_IN = np.float32(0.2)  # of the amplitude of what is no voice: 14 dB lower
 AROUND = 100  # rows: the second over which cleanness is measured
 
 
@@ -31,10 +34,41 @@ class Voice(NamedTuple):
     """(N,) at 16 kHz."""
     activity: Floats
     """(N * 60 / 16000, rounded up) probability of a voice, at 60 Hz."""
+    mix: Floats
+    """(N,) the recording itself, which the voice is a part of."""
+
+    @property
+    def heard(self) -> Floats:
+        """(N,) what a speech encoder takes: the voice, and a little of what it was taken out of.
+
+        It fills the holes that separation leaves; docs/decisions.md says what that gives.
+        """
+        return self.samples + LEFT_IN * (self.mix - self.samples)
+
+
+class Separator(Protocol):
+    """Takes the voice out of a recording."""
+
+    @property
+    def name(self) -> str:
+        """As the option `--separate` calls it."""
+        ...
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names in weights.toml of what it computes with."""
+        ...
+
+    def separate(self, sound: Sound) -> Iterator[Voice]:
+        """Yield the voice in a recording, brought to LOUDNESS, 10 s at a time."""
+        ...
 
 
 class VoiceSeparator:
-    """Run the voice filter over overlapping windows of 12 s, 10 s apart, at fixed times."""
+    """The built-in one: the voice filter over windows of 12 s, 10 s apart, at fixed times."""
+
+    name = "built-in"
+    files = ("voice_filter",)
 
     def __init__(self, net: VoiceFilter) -> None:
         self._net = net.eval()
@@ -46,25 +80,53 @@ class VoiceSeparator:
         weights[:first], weights[last:] = weights[first], weights[last]
         self._to_bins = weights
 
-    @torch.inference_mode()
-    def separate(self, blocks: Iterable[Floats]) -> Iterator[Voice]:
+    def separate(self, sound: Sound) -> Iterator[Voice]:
+        """Yield the voice in a recording, 10 s at a time."""
+        gain = np.float32(LOUDNESS / sound.loudness)
+        yield from self.filtered(block * gain for block in sound.blocks())
+
+    def filtered(self, blocks: Iterable[Floats]) -> Iterator[Voice]:
         """Yield the voice in a stream of samples at LOUDNESS, 10 s at a time."""
         for span, count in overlapping_windows(blocks, body=BODY, before=MARGIN, after=MARGIN):
-            samples = torch.from_numpy(span)
-            spectrum = torch.stft(samples, N_FFT, HOP, window=self._window, return_complex=True)
-            device = self._net.activity.weight.device
-            mel = log_bands(spectrum, self._filters)[: len(span) // HOP]
-            logits, mask = (part[0].cpu() for part in self._net(mel[None].to(device)))
-            mask = torch.cat([mask, mask[-1:]])
-            mask = ((mask - NO_VOICE) / (ALL_VOICE - NO_VOICE)).clamp(0, 1) @ self._to_bins.T
-            mask = _open_where_clean(mask.T, spectrum)
-            kept = torch.istft(spectrum * mask, N_FFT, HOP, window=self._window, length=len(span))
+            yield self.filtered_window(span, count)
+
+    @torch.inference_mode()
+    def filtered_window(self, span: Floats, count: int) -> Voice:
+        """Return the voice in the first `count` samples of a window's body."""
+        samples = torch.from_numpy(span)
+        spectrum = torch.stft(samples, N_FFT, HOP, window=self._window, return_complex=True)
+        device = self._net.activity.weight.device
+        mel = log_bands(spectrum, self._filters)[: len(span) // HOP]
+        logits, mask = (part[0].cpu() for part in self._net(mel[None].to(device)))
+        mask = torch.cat([mask, mask[-1:]])
+        mask = ((mask - NO_VOICE) / (ALL_VOICE - NO_VOICE)).clamp(0, 1) @ self._to_bins.T
+        mask = _open_where_clean(mask.T, spectrum)
+        kept = torch.istft(spectrum * mask, N_FFT, HOP, window=self._window, length=len(span))
+        frames = -(-count * MOTION_FPS // SPEECH_RATE)
+        steps = torch.from_numpy(middles(frames) // STEP).clamp(max=len(logits) - 1)
+        activity = torch.sigmoid(logits[steps]).float().numpy()
+        body = slice(MARGIN, MARGIN + count)
+        return Voice(kept[body].numpy(), activity, span[body])
+
+
+class NoSeparator:
+    """Leaves a recording as it is: all that sounds is taken for a voice."""
+
+    name = "off"
+    files: tuple[str, ...] = ()
+
+    def separate(self, sound: Sound) -> Iterator[Voice]:
+        """Yield the recording, 10 s at a time."""
+        gain = np.float32(LOUDNESS / sound.loudness)
+        loud = (block * gain for block in sound.blocks())
+        for window, count in overlapping_windows(loud, body=BODY, before=0, after=0):
             frames = -(-count * MOTION_FPS // SPEECH_RATE)
-            middles = (torch.arange(frames) + 0.5) * SPEECH_RATE / MOTION_FPS + MARGIN
-            steps = (middles / STEP).long().clamp(max=len(logits) - 1)
-            yield Voice(
-                kept[MARGIN : MARGIN + count].numpy(), torch.sigmoid(logits[steps]).float().numpy()
-            )
+            yield Voice(window[:count], np.ones(frames, np.float32), window[:count])
+
+
+def middles(frames: int) -> NDArray[np.int64]:
+    """Return the samples of a window at which the first frames of its body are half over."""
+    return ((np.arange(frames) + 0.5) * SPEECH_RATE / MOTION_FPS).astype(np.int64) + MARGIN
 
 
 def _open_where_clean(mask: Tensor, spectrum: Tensor) -> Tensor:

@@ -37,8 +37,8 @@ from tests.conftest import QUICK, Command, Outcome, command, environment
 from tests.stand_ins import media
 
 TALK = re.compile(
-    r"(Listening|Tracking|Rendering|Animating face|Downloading|\d+ frames of|\S+ is scaled down"
-    r"|\S+ was damaged) ?.*"
+    r"(Looking for music|Listening|A voice in|Tracking|Rendering|Animating face|Downloading"
+    r"|\d+ frames of|\S+ is scaled down|\S+ was damaged) ?.*"
 )
 """Progress, which may stand before the one line that says what went wrong."""
 

@@ -18,8 +18,10 @@ from stylehead.models.motion_generator import MotionConfig
 from stylehead.models.pose_generator import PoseConfig, PoseGenerator
 from stylehead.motion.models import Networks
 from stylehead.pipeline import Predictor
+from stylehead.progress import SILENT
 from stylehead.speech.encoders import LogMelEncoder
 from stylehead.speech.listen import Listener
+from stylehead.speech.mel import LOUDNESS
 from stylehead.speech.separation import Voice
 from stylehead.style.learn import style_statistics
 from stylehead.types import (
@@ -147,7 +149,8 @@ class Recording:
     def loudness(self) -> float:
         return loudness(piece_energies(self.samples))
 
-    def blocks(self):
+    def blocks(self, rate=SPEECH_RATE, channels=1):
+        assert (rate, channels) == (SPEECH_RATE, 1)
         for start in range(0, len(self.samples), self.block):
             yield self.samples[start : start + self.block]
 
@@ -177,13 +180,19 @@ class EveryVoice:
     def activity(self, seconds):
         return np.ones_like(seconds)
 
-    def separate(self, blocks):
-        samples, length = np.concatenate(list(blocks)), 10 * SPEECH_RATE
+    name, files = "every voice", ("voice_filter",)
+
+    def choose(self, sound, reporter=SILENT):
+        return self
+
+    def separate(self, sound):
+        gain = np.float32(LOUDNESS / sound.loudness)
+        samples, length = gain * np.concatenate(list(sound.blocks())), 10 * SPEECH_RATE
         for start in range(0, len(samples), length):
             piece = samples[start : start + length]
             frames = np.arange(-(-len(piece) * MOTION_FPS // SPEECH_RATE))
             seconds = start / SPEECH_RATE + frames / MOTION_FPS
-            yield Voice(piece, self.activity(seconds).astype(np.float32))
+            yield Voice(piece, self.activity(seconds).astype(np.float32), piece)
 
 
 @cache

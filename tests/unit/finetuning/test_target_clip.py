@@ -10,12 +10,10 @@ from stylehead.finetuning.target_clip import (
     HELD_OUT,
     joined_style,
     learn_target_clip,
-    music_level,
     split_style,
 )
 from stylehead.media.audio import open_audio
 from stylehead.motion.expression import expression_of
-from stylehead.speech.separation import Voice
 from stylehead.types import SPEECH_RATE
 from tests.stand_ins import media
 from tests.stand_ins.faces import (
@@ -148,16 +146,9 @@ class PartVoice(EveryVoice):
     def __init__(self, part):
         self.part = part
 
-    def separate(self, blocks):
-        for voice in super().separate(blocks):
-            yield Voice(voice.samples * np.float32(self.part), voice.activity)
-
-
-@pytest.mark.parametrize(("part", "decibels"), [(0.5, 0.0), (0.25, 9.54)])
-def test_music_is_measured_against_the_voice(sound, part, decibels):
-    level = music_level(sound, predictor(voice=PartVoice(part)))
-    assert level == pytest.approx(decibels, abs=0.01)
-    assert music_level(sound, predictor()) < -60
+    def separate(self, sound):
+        for voice in super().separate(sound):
+            yield voice._replace(samples=voice.samples * np.float32(self.part))
 
 
 def test_loud_music_is_not_learned_from(sound):

@@ -21,7 +21,6 @@ from stylehead.options import Encoder, Encoding, MotionControls
 from stylehead.pipeline import load_predictor
 from stylehead.speech import encoders
 from stylehead.speech.encoders import LogMelEncoder
-from stylehead.speech.separation import Voice
 from stylehead.style.file import save_style
 from stylehead.style.mix import choose_mix, mix_styles
 from stylehead.types import MOTION_FPS, SPEECH_RATE, Speech, SpeechChunk
@@ -160,12 +159,11 @@ def test_a_voice_that_is_likely_is_followed_as_a_sure_one():
 class Whisperer(EveryVoice):
     """A voice listener that finds no voice at all in what it hears."""
 
-    def separate(self, blocks):
-        for samples, activity in super().separate(blocks):
-            yield Voice(0 * samples, activity)
+    def activity(self, seconds):
+        return np.zeros_like(seconds)
 
 
-def test_what_the_voice_listener_takes_out_is_not_heard():
+def test_without_a_voice_nothing_moves_the_mouth():
     motion = predict(said(4.0), voice=Whisperer())
     np.testing.assert_allclose(opening(motion), mouth_opening(motion.neutral), atol=1e-3)
 

@@ -34,7 +34,7 @@ class Gate:
 
 def separate(net, samples, block=SPEECH_RATE):
     blocks = (samples[i : i + block] for i in range(0, len(samples), block))
-    return list(VoiceSeparator(net).separate(blocks))
+    return list(VoiceSeparator(net).filtered(blocks))
 
 
 def voice(net, samples, **how):

@@ -1,0 +1,110 @@
+"""Spleeter's two U-Nets over a stream: the voice of a song, whatever plays behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stylehead.media.audio import Sound, at_speech_rate
+from stylehead.models.spleeter import BINS, FRAMES, SpleeterUNet
+from stylehead.speech.mel import LOUDNESS, overlapping_windows
+from stylehead.speech.separation import BODY, MARGIN, Voice, VoiceSeparator, middles
+from stylehead.types import SPEECH_RATE, Floats
+
+RATE = 44_100  # Hz, and below it: what the published weights were learned with
+N_FFT, HOP = 4096, 1024
+TINY = 1e-10  # of the masks' denominator
+OVERLAP = 40 * HOP  # samples around what is kept of a window
+STRIDE = (FRAMES - 1) * HOP - 2 * OVERLAP  # 10.0 s
+AROUND = SPEECH_RATE  # samples before and after a frame over which voice and mix are compared
+UNCERTAIN, PER_DB = -10.0, 0.1  # dB of the voice against the mix where it may be either; slope
+VOICELIKE = 2.0  # dB that the voice filter's word is worth
+SILENCE = 1e-7  # mean square of a mix in which nothing is a voice
+FADE = 16 * HOP  # half of the samples in which two windows pass over into each other
+
+
+class SpleeterSeparator:
+    """Run both U-Nets over windows of 11.9 s, 10 s apart, at fixed times."""
+
+    name = "spleeter"
+    files = ("spleeter_voice", "spleeter_music", "voice_filter")
+
+    def __init__(self, voice: SpleeterUNet, music: SpleeterUNet, built_in: VoiceSeparator) -> None:
+        self._voice, self._music = voice.eval(), music.eval()
+        self._built_in = built_in
+        self._window = torch.hann_window(N_FFT)
+
+    def separate(self, sound: Sound) -> Iterator[Voice]:
+        """Yield the voice in a recording, 10 s at a time."""
+        gain = np.float32(LOUDNESS / sound.loudness)
+        loud = (block * gain for block in sound.blocks(RATE, 2))
+        stems = at_speech_rate(self._stems(loud), RATE)
+        for window, count in overlapping_windows(
+            stems, body=BODY, before=MARGIN, after=MARGIN, shape=(2,)
+        ):
+            alone, mix = window[:, 0], window.sum(1)
+            voicelike = self._built_in.filtered_window(alone, count).activity
+            body = slice(MARGIN, MARGIN + count)
+            yield Voice(alone[body], voice_activity(alone, mix, voicelike), mix[body])
+
+    def _stems(self, blocks: Iterable[Floats]) -> Iterator[Floats]:
+        """Yield the voice and the rest, side by side (N, 2) and each mono, of stereo (N, 2)."""
+        ramp = np.linspace(0, 1, 2 * FADE, dtype=np.float32)[:, None]
+        tail, unsaid = np.zeros((0, 2), np.float32), 0
+        for window, count in overlapping_windows(
+            blocks, body=STRIDE, before=OVERLAP, after=OVERLAP, shape=(2,)
+        ):
+            stems = self._split(torch.from_numpy(window))
+            # A window is given out up to FADE before its end: the rest waits for the next one.
+            start = OVERLAP - FADE if len(tail) else OVERLAP
+            given = stems[start : OVERLAP + STRIDE - FADE].copy()
+            if len(tail):
+                given[: 2 * FADE] = tail * (1 - ramp) + given[: 2 * FADE] * ramp
+            yield given[: OVERLAP + count - start]
+            tail = stems[OVERLAP + STRIDE - FADE : OVERLAP + STRIDE + FADE]
+            unsaid = count - (STRIDE - FADE)
+        if unsaid > 0:
+            yield tail[:unsaid]
+
+    @torch.inference_mode()
+    def _split(self, window: Tensor) -> Floats:
+        """Return voice and rest (N, 2), each mono, of a window (N, 2), left and right."""
+        spectrum = torch.stft(
+            window.T, N_FFT, HOP, window=self._window, pad_mode="constant", return_complex=True
+        )
+        heard = spectrum[:, :BINS]  # below 11 kHz
+        magnitude = heard.abs().transpose(1, 2)[None].to(self._device)
+        voice, music = self._voice(magnitude).square(), self._music(magnitude).square()
+        mask = ((voice + TINY / 2) / (voice + music + TINY))[0].transpose(1, 2).cpu()
+        kept = F.pad((heard * mask).mean(0), (0, 0, 0, spectrum.shape[1] - BINS))
+        alone = torch.istft(kept, N_FFT, HOP, window=self._window, length=len(window))
+        return torch.stack([alone, window.mean(1) - alone], 1).numpy()
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self._voice.parameters()).device
+
+
+def voice_activity(alone: Floats, mix: Floats, voicelike: Floats) -> Floats:
+    """Return the probability (T,) of a voice at 60 Hz in a window's separated voice (N,).
+
+    What separation leaves of instruments is quiet against the mix (N,), and soon over: so it is
+    the level over two seconds that tells. The voice filter's word (T,) on the separated
+    voice counts beside it, but does not decide: it knows speech better than song.
+    """
+    around = middles(len(voicelike))
+    alone_energy, mix_energy = (_energy(samples, around) for samples in (alone, mix))
+    level = 10 * np.log10((alone_energy + 1e-12) / (mix_energy + SILENCE))
+    return (0.5 + PER_DB * (level + VOICELIKE * voicelike - UNCERTAIN)).clip(0, 1).astype("f")
+
+
+def _energy(samples: Floats, around: NDArray[np.int64]) -> Floats:
+    """Return the mean square of samples within AROUND of some places."""
+    total = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    ends = [(around + shift).clip(0, len(samples)) for shift in (-AROUND, AROUND)]
+    return (total[ends[1]] - total[ends[0]]) / (2 * AROUND)

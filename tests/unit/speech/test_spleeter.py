@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from stylehead.media.audio import open_audio
+from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
+from stylehead.speech.separation import MARGIN, VoiceSeparator
+from stylehead.speech.spleeter import RATE, STRIDE, SpleeterSeparator, voice_activity
+from tests.stand_ins import media
+
+BINS_1K = round(1000 / RATE * 4096)
+
+
+class Band(nn.Module):
+    """A U-Net's stand-in that takes the bins on one side of 1 kHz for its stem."""
+
+    def __init__(self, low: bool) -> None:
+        super().__init__()
+        self.register_parameter("place", nn.Parameter(torch.zeros(1)))
+        inside = torch.arange(1024) < BINS_1K
+        self.mask = (inside if low else ~inside).float()
+
+    def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
+        assert magnitude.shape == (1, 2, 512, 1024)
+        return magnitude * self.mask
+
+
+@pytest.fixture
+def separator() -> SpleeterSeparator:
+    """Whoever sings below 1 kHz is the voice."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        built_in = VoiceSeparator(VoiceFilter(VoiceFilterConfig(width=6, layers=1)))
+    return SpleeterSeparator(Band(low=True), Band(low=False), built_in)
+
+
+def duet(seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """A low tone on the left that comes and goes, and a high one on both sides: (N, 2) each."""
+    times = np.arange(round(seconds * RATE)) / RATE
+    low = 0.2 * np.sin(2 * np.pi * 300 * times) * (0.5 + 0.5 * np.sin(2 * np.pi * 0.5 * times))
+    high = 0.1 * np.sin(2 * np.pi * 3000 * times)
+    return (
+        np.stack([low, 0 * low], 1).astype(np.float32),
+        np.stack([high, high], 1).astype(np.float32),
+    )
+
+
+def pieces(samples: np.ndarray, block: int):
+    return (samples[i : i + block] for i in range(0, len(samples), block))
+
+
+# ---- the stems ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [0.2, 9.9, 10.2, 20.3, 25.0])
+def test_stems_are_as_long_as_the_song_and_add_up_to_it(separator, seconds):
+    low, high = duet(seconds)
+    stems = np.concatenate(list(separator._stems(pieces(low + high, 4096))))
+    assert stems.shape == low.shape
+    np.testing.assert_allclose(stems.sum(1), (low + high).mean(1), atol=1e-6)
+    middle = slice(3000, -3000)  # without the splash of the ends
+    np.testing.assert_allclose(stems[middle, 0], low.mean(1)[middle], atol=3e-3)
+    np.testing.assert_allclose(stems[middle, 1], high.mean(1)[middle], atol=3e-3)
+
+
+@pytest.mark.parametrize("length", [1, STRIDE - 1, STRIDE, STRIDE + 1, 2 * STRIDE - 16_000])
+def test_no_sample_is_lost_where_windows_meet(separator, length):
+    samples = np.ones((length, 2), np.float32)
+    stems = np.concatenate(list(separator._stems(pieces(samples, 50_000))))
+    np.testing.assert_allclose(stems.sum(1), 1, atol=1e-5)
+    assert len(stems) == length
+
+
+@pytest.mark.parametrize("block", [777, 44_100, 10**6])
+def test_blocks_do_not_matter(separator, block):
+    low, high = duet(21.0)
+    whole = np.concatenate(list(separator._stems([low + high])))
+    cut = np.concatenate(list(separator._stems(pieces(low + high, block))))
+    np.testing.assert_array_equal(cut, whole)
+
+
+def test_windows_pass_over_into_each_other_without_a_step(separator, monkeypatch):
+    """Each window turns the voice down by another amount: nowhere does it jump."""
+    split, gains = separator._split, iter((1.0, 0.5, 0.8))
+    monkeypatch.setattr(separator, "_split", lambda window: split(window) * next(gains))
+    steady = np.full((2 * STRIDE + 5000, 2), 0.5, np.float32)
+    stems = np.concatenate(list(separator._stems([steady]))).sum(1)
+    assert np.abs(np.diff(stems)).max() < 1e-4
+    assert stems[STRIDE // 2] == pytest.approx(0.5, abs=1e-4)
+    assert stems[STRIDE] == pytest.approx(0.375, abs=1e-4)
+    assert stems[3 * STRIDE // 2] == pytest.approx(0.25, abs=1e-4)
+
+
+def test_memory_does_not_grow_with_the_song(separator):
+    def peak(blocks: int) -> int:
+        tracemalloc.start()
+        for _ in separator._stems(np.zeros((RATE, 2), np.float32) for _ in range(blocks)):
+            pass
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(45) < 1.1 * peak(23)
+
+
+# ---- the voice ------------------------------------------------------------------------------
+
+
+def test_the_voice_comes_back_at_16_khz_beside_its_mix(separator, tmp_path):
+    low, high = duet(11.0)
+    path = media.save_sound(tmp_path / "duet.wav", low + high, RATE, subtype="FLOAT")
+    sound = open_audio(path)
+    parts = list(separator.separate(sound))
+    assert [len(part.samples) for part in parts] == [160_000, 16_000]
+    assert [len(part.activity) for part in parts] == [600, 60]
+    voice, mix = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("samples", "mix")
+    )
+    gain = np.float32(0.1 / sound.loudness)
+    recorded = gain * np.concatenate(list(sound.blocks()))
+    middle = slice(1600, -1600)
+    np.testing.assert_allclose(mix[middle], recorded[middle], atol=5e-3)
+    times = np.arange(len(voice)) / 16_000
+    wanted = gain * 0.1 * np.sin(2 * np.pi * 300 * times)
+    wanted *= 0.5 + 0.5 * np.sin(2 * np.pi * 0.5 * times)
+    np.testing.assert_allclose(voice[middle], wanted[middle], atol=5e-3)
+
+
+# ---- activity -------------------------------------------------------------------------------
+
+
+def window(decibels: float, *, frames: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A voice so many dB under its mix, which the voice filter is not sure of."""
+    mix = np.random.default_rng(0).normal(0, 0.1, 12 * 16_000).astype(np.float32)
+    return mix * np.float32(10 ** (decibels / 20)), mix, np.zeros(frames, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("decibels", "wanted"), [(0, 1.0), (-8, 0.7), (-10, 0.5), (-12, 0.3), (-20, 0.0)]
+)
+def test_a_voice_is_believed_by_its_level_in_the_mix(decibels, wanted):
+    alone, mix, unsure = window(decibels)
+    np.testing.assert_allclose(voice_activity(alone, mix, unsure), wanted, atol=0.01)
+
+
+def test_a_voice_that_sounds_like_one_is_believed_2_db_earlier():
+    alone, mix, unsure = window(-12)
+    np.testing.assert_allclose(voice_activity(alone, mix, unsure), 0.3, atol=0.01)
+    np.testing.assert_allclose(voice_activity(alone, mix, unsure + 1), 0.5, atol=0.01)
+
+
+def test_a_short_remainder_of_an_instrument_is_no_voice():
+    alone, mix, unsure = window(0)
+    burst = np.zeros_like(alone)
+    place = slice(MARGIN + 5 * 16_000, MARGIN + 5 * 16_000 + 1600)  # a tenth of a second
+    burst[place] = alone[place]
+    assert voice_activity(burst, mix, unsure).max() < 0.25  # at 0.3 lips begin to move
+    assert voice_activity(alone, mix, unsure).min() == 1
+
+
+def test_silence_is_no_voice():
+    silent = np.zeros(12 * 16_000, np.float32)
+    assert voice_activity(silent, silent, np.ones(600, np.float32)).max() == 0
