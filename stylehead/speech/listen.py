@@ -40,8 +40,6 @@ from stylehead.weights.store import resolve
 
 ACTIVE = 0.5  # probability from which a voice is there
 QUIETEST = 10 ** (-60 / 20)  # loudness below which a recording counts as silent
-
-
 LEAST_VOICE = 0.01  # of the time: with less of it, no voice was found
 
 
