@@ -146,6 +146,14 @@ class MotionControls:
     pose: float = option(
         1.0, "How much the head moves: 2 twice as much, 0.5 half.", panel=MOVES, low=0, high=3
     )
+    beat: float = option(
+        0.3,
+        "How much the head moves with the beat where music plays: 0 not at all, 1 as far as the "
+        "style's head moves.",
+        panel=MOVES,
+        low=0,
+        high=1,
+    )
     still: bool = option(False, "Keep the head still; blinks stay.", panel=MOVES)
     blinks_per_minute: float | None = option(
         None,

@@ -30,6 +30,8 @@ MOTION_FPS = 60
 """Frames per second the generator works at (paper, Implementation)."""
 MEL_ROWS_PER_FRAME = 2
 """Mel rows per frame: 120 Hz (paper, Implementation)."""
+ONSET_RATE = MOTION_FPS * MEL_ROWS_PER_FRAME
+"""Onset strengths a second: one for each mel row."""
 CHUNK = 600
 """Frames taken at once: 10 s."""
 
@@ -336,6 +338,10 @@ class SpeechChunk(NamedTuple):
     """(N,) level of the voice in dB, at 60 Hz; only differences mean something."""
     prosody: Floats
     """(P, 80) mean log-mel row of the voice at each pose of the pose generator."""
+    music: Floats
+    """(N,) level in dB of what is no voice, at 60 Hz, comparable with `level`."""
+    onsets: Floats
+    """(N * 2,) strength of onsets in what is no voice, at ONSET_RATE."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 from stylehead.face.face_model import generic_neutral
 from stylehead.face.landmarks import points_of
 from stylehead.models.motion_generator import MotionGenerator
+from stylehead.motion.beat import sway
 from stylehead.motion.brows import sample_brows
 from stylehead.motion.expression import UPPER, sample_expression
 from stylehead.motion.eyes import blended_blink_rate, sample_blinks, sample_gaze
@@ -49,6 +50,10 @@ def predict_motion(
     frames, voice = len(landmarks), unstyled.voice
     rotation, translation = blended_head(
         networks.pose, unstyled.prosody, frames, mix, fps, controls.head_scale, head
+    )
+    amount = controls.beat * controls.head_scale
+    rotation, translation = sway(
+        rotation, translation, unstyled.beats, unstyled.music, mix, fps, amount
     )
     rate = controls.blinks_per_minute
     rate = blended_blink_rate(mix) if rate is None else rate

@@ -14,8 +14,9 @@ from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from stylehead.device import to_array
 from stylehead.models.motion_generator import MotionGenerator
+from stylehead.motion.beat import Beats, find_beats
 from stylehead.motion.finishing import resample_curve, resample_offsets
-from stylehead.types import MOTION_FPS, Floats, Speech
+from stylehead.types import MEL_ROWS_PER_FRAME, MOTION_FPS, Floats, Speech
 
 SILENT_LEVEL, VOICED_LEVEL = -42.0, -30.0  # dB under the loud parts: gate shut, gate open
 UNLIKELY, LIKELY = 0.3, 0.7  # probabilities of a voice: gate shut, gate open
@@ -23,6 +24,8 @@ UNLIKELY, LIKELY = 0.3, 0.7  # probabilities of a voice: gate shut, gate open
 # around a voice is left to the network, which has learned breaths and pauses.
 ATTACK, RELEASE = 12, 14
 GATE_SMOOTHING = 2.5  # frames at 60 fps
+MUSIC_LEVEL = -24.0  # dB against the loud parts of the voice from which what is no voice is music
+MUSIC_GAP = 121  # frames at 60 fps around such a moment that count as music, too
 
 
 class UnstyledMotion(NamedTuple):
@@ -36,6 +39,10 @@ class UnstyledMotion(NamedTuple):
     """(T,) stressed syllables, about 0 to 1."""
     prosody: Floats
     """(P, 80) mean log-mel row of the voice at each pose, at the pose generator's rate."""
+    music: Floats
+    """(T,) 1 where music plays, 0 where only a voice does."""
+    beats: Beats
+    """Of that music."""
 
 
 def generate(
@@ -49,42 +56,58 @@ def generate(
     frames = math.ceil(round(speech.seconds * fps, 6))
     landmarks = [np.zeros((frames, 68, 3), np.float32) for _ in generators]
     distinct = list(dict.fromkeys(generators))
-    offsets, gate, stress, prosody = _run(speech, distinct)
+    offsets, measures = _run(speech, distinct)
+    gate, stress = measures.gate, measures.stress
     for target, net in zip(landmarks, generators, strict=True):
         own = offsets[distinct.index(net)]
         for rows, values in resample_offsets(own, gate, MOTION_FPS, fps, frames):
             target[rows] = values
     del offsets
-    voice, stressed = resample_curve(gate, fps, frames), resample_curve(stress, fps, frames)
-    return UnstyledMotion(landmarks, voice, stressed, prosody)
+    voice, stressed, music = (
+        resample_curve(curve, fps, frames) for curve in (gate, stress, measures.music)
+    )
+    return UnstyledMotion(landmarks, voice, stressed, measures.prosody, music, measures.beats)
+
+
+class _Measures(NamedTuple):
+    """What a recording is besides features; curves (T,) at 60 fps."""
+
+    gate: Floats
+    stress: Floats
+    prosody: Floats
+    music: Floats
+    beats: Beats
 
 
 @torch.inference_mode()
 def _run(
     speech: Speech, nets: list[MotionGenerator]
-) -> tuple[list[NDArray[np.float16]], Floats, Floats, Floats]:
-    """Run the generators over a stream: offsets (T, 68, 3) of each, gate and stress (T,), prosody.
-
-    All at 60 fps but the prosody (P, 80).
-    """
+) -> tuple[list[NDArray[np.float16]], _Measures]:
+    """Run the generators over a stream: offsets (T, 68, 3) of each at 60 fps, and measures."""
     total = math.ceil(round(speech.seconds * MOTION_FPS, 6)) + 1
     streams = [_Offsets(net, total) for net in nets]
-    measures: list[tuple[Floats, Floats, Floats]] = []
+    chunks: list[tuple[Floats, ...]] = []
 
     def features() -> Iterator[torch.Tensor]:
         for chunk in speech.chunks:
-            measures.append((chunk.activity, chunk.level, chunk.prosody))
+            chunks.append(chunk[1:])
             yield chunk.features
 
     for some in _then_tail(features(), nets[0].config.delay):
         for stream in streams:
             stream.take(some)
-    activity, level, prosody = (np.concatenate(part) for part in zip(*measures, strict=True))
-    level = level - np.percentile(level, 95)
+    activity, level, prosody, rest, onsets = (
+        np.concatenate(part) for part in zip(*chunks, strict=True)
+    )
+    loud = np.percentile(level, 95)
+    level, rest = level - loud, rest - loud
     voiced = ((activity - UNLIKELY) / (LIKELY - UNLIKELY)).clip(0, 1)
     gate = voice_gate(level, voiced)
     offsets = [stream.finished() for stream in streams]
-    return offsets, np.append(gate, gate[-1]), _stress(level) * voiced, prosody
+    music = maximum_filter1d((rest > MUSIC_LEVEL).astype(np.float32), MUSIC_GAP)
+    beats = find_beats(onsets * music.repeat(MEL_ROWS_PER_FRAME))
+    gate, stress = np.append(gate, gate[-1]), _stress(level) * voiced
+    return offsets, _Measures(gate, stress, prosody, music, beats)
 
 
 class _Offsets:

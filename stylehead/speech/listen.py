@@ -38,6 +38,7 @@ from stylehead.types import (
 from stylehead.weights.networks import CPU, load_manifold, load_network, load_whisper
 from stylehead.weights.store import resolve
 
+RISE = 3  # mel rows in which an onset rises: 25 ms
 ACTIVE = 0.5  # probability from which a voice is there
 QUIETEST = 10 ** (-60 / 20)  # loudness below which a recording counts as silent
 LEAST_VOICE = 0.01  # of the time: with less of it, no voice was found
@@ -184,31 +185,52 @@ class _Voice:
     def __init__(self, sound: Sound, hearing: Hearing, reporter: Reporter) -> None:
         self._sound, self._hearing, self._reporter = sound, hearing, reporter
         self._filters = torch.from_numpy(mel_filters())
-        self._measures: list[tuple[Floats, Floats, Floats]] = []
+        self._measures: list[tuple[Floats, ...]] = []
+        self._last: torch.Tensor | None = None
 
     def blocks(self) -> Iterator[Floats]:
         """Yield what the encoder takes, 10 s at a time."""
         for voice in self._hearing.separator.separate(self._sound):
             self._hearing.count(voice)
-            samples, activity = voice.samples, voice.activity
-            frames = len(activity)
-            padded = np.zeros((frames + 2) * SPEECH_RATE // MOTION_FPS, np.float32)
-            padded[: len(samples)] = samples
-            rows = log_mel(torch.from_numpy(padded), self._filters)[: frames * MEL_ROWS_PER_FRAME]
-            magnitude = torch.exp((1 - rows) * math.log(FLOOR)).mean(1)
-            magnitude = to_array(magnitude.unflatten(0, (-1, MEL_ROWS_PER_FRAME)).mean(1))
-            per_pose = MOTION_FPS // pose_generator.FPS * MEL_ROWS_PER_FRAME
-            missing = -len(rows) % per_pose
-            rows = torch.cat([rows, rows[-1:].expand(missing, -1)])
-            prosody = to_array(rows.unflatten(0, (-1, per_pose)).mean(1))
-            self._measures.append((activity, 20 * np.log10(magnitude + 1e-9), prosody))
+            frames = len(voice.activity)
+            rows = self._rows(voice.samples, frames)
+            rest = self._rows(voice.mix - voice.samples, frames)
+            measures = (voice.activity, _level(rows), _prosody(rows), _level(rest))
+            self._measures.append((*measures, self._onsets(rest)))
             self._reporter.advance()
             yield voice.heard
 
-    def measured(self) -> tuple[Floats, Floats, Floats]:
-        """Return activity (N,), level in dB (N,) and prosody (P, 80) since the last call."""
+    def measured(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Return what a SpeechChunk holds beside features, measured since the last call."""
         taken, self._measures = self._measures, []
-        if not taken:
-            return np.zeros(0, np.float32), np.zeros(0, np.float32), np.zeros((0, 80), np.float32)
-        activity, level, prosody = (np.concatenate(part) for part in zip(*taken, strict=True))
-        return activity, level, prosody
+        nothing = (np.zeros(0, np.float32),) * 5
+        columns = zip(*taken, strict=True) if taken else ((empty,) for empty in nothing)
+        activity, level, prosody, music, onsets = (np.concatenate(part) for part in columns)
+        return activity, level, prosody.reshape(-1, self._filters.shape[0]), music, onsets
+
+    def _rows(self, samples: Floats, frames: int) -> torch.Tensor:
+        padded = np.zeros((frames + 2) * SPEECH_RATE // MOTION_FPS, np.float32)
+        padded[: len(samples)] = samples
+        return log_mel(torch.from_numpy(padded), self._filters)[: frames * MEL_ROWS_PER_FRAME]
+
+    def _onsets(self, rows: torch.Tensor) -> Floats:
+        """Return the strength of onsets (T,): how much louder bands (T, 80) get in RISE rows."""
+        before = rows[:1].expand(RISE, -1) if self._last is None else self._last
+        joined = torch.cat([before, rows])
+        self._last = joined[-RISE:]
+        return to_array((joined[RISE:] - joined[:-RISE]).clamp(min=0).mean(1))
+
+
+def _level(rows: torch.Tensor) -> Floats:
+    """Return the level in dB (N,) at 60 Hz of log-mel rows (2 N, 80)."""
+    magnitude = torch.exp((1 - rows) * math.log(FLOOR)).mean(1)
+    magnitude = to_array(magnitude.unflatten(0, (-1, MEL_ROWS_PER_FRAME)).mean(1))
+    return 20 * np.log10(magnitude + 1e-9)
+
+
+def _prosody(rows: torch.Tensor) -> Floats:
+    """Return the mean (P, 80) of log-mel rows (T, 80) at each pose of the pose generator."""
+    per_pose = MOTION_FPS // pose_generator.FPS * MEL_ROWS_PER_FRAME
+    missing = -len(rows) % per_pose
+    rows = torch.cat([rows, rows[-1:].expand(missing, -1)])
+    return to_array(rows.unflatten(0, (-1, per_pose)).mean(1))

@@ -27,6 +27,7 @@ DOORS = {
     "av": "media",
     "PIL": "media",
     "soundfile": "media",
+    "librosa": "motion",
     "mediapipe": "tracking",
     "typer": "cli",
     "rich": "cli",

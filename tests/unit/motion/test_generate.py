@@ -482,24 +482,59 @@ def networks():
     return Networks(net.eval(), tiny_pose())
 
 
-def speech():
-    """Return two syllables a second, voiced throughout."""
+def speech(music=False):
+    """Return two syllables a second, voiced throughout; with music that beats twice a second."""
     frames, poses = SECONDS * MOTION_FPS, round(SECONDS * POSES)
     loud = torch.sin(2 * torch.pi * 2 * torch.arange(frames) / MOTION_FPS)
     prosody = np.sin(np.arange(poses)[:, None] / 3 + np.arange(80)).astype(np.float32)
     active = np.ones(frames, np.float32)
+    onsets = np.zeros(2 * frames, np.float32)
+    onsets[::MOTION_FPS] = music
     return Speech(
-        SECONDS, iter([SpeechChunk(loud[:, None].repeat(1, 8), active, 0 * active, prosody)])
+        SECONDS,
+        iter(
+            [
+                SpeechChunk(
+                    loud[:, None].repeat(1, 8),
+                    active,
+                    0 * active,
+                    prosody,
+                    0 * active - (10 if music else 200),
+                    onsets,
+                )
+            ]
+        ),
     )
 
 
-def predicted(mix, **controls):
+def predicted(mix, music=False, **controls):
     controls = MotionControls(**controls)
-    return predict_motion(speech(), mix, networks(), fps=Fraction(30), controls=controls)
+    return predict_motion(speech(music), mix, networks(), fps=Fraction(30), controls=controls)
 
 
 def alone(one, **controls):
     return predicted(mix_styles([(one, 1.0)], {}), **controls)
+
+
+# ---- the beat -------------------------------------------------------------------------------
+
+
+def test_the_beat_moves_the_head_and_nothing_else():
+    style = make_style(performed_motion(12.0))
+    still, moved, more = (alone(style, music=True, beat=beat) for beat in (0.0, 0.3, 0.6))
+    for name in ("landmarks", "blink"):
+        assert np.array_equal(getattr(still, name), getattr(moved, name))
+    turned = [
+        np.ptp((angles_from_rotation(one.rotation) - angles_from_rotation(still.rotation))[:, 0])
+        for one in (moved, more)
+    ]
+    assert turned[1] == pytest.approx(2 * turned[0], rel=0.05)
+    assert turned[0] > 0.2
+
+
+def test_without_music_there_is_no_beat_to_follow():
+    style = make_style(performed_motion(12.0))
+    np.testing.assert_array_equal(alone(style).rotation, alone(style, beat=0.0).rotation)
 
 
 # ---- tuned styles ---------------------------------------------------------------------------

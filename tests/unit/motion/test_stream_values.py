@@ -37,9 +37,17 @@ class Echo:
 
 
 def speech(
-    said: Floats, level: Floats, *, activity: Floats | None = None, cuts: tuple[int, ...] = ()
+    said: Floats,
+    level: Floats,
+    *,
+    activity: Floats | None = None,
+    cuts: tuple[int, ...] = (),
+    music: Floats | None = None,
+    onsets: Floats | None = None,
 ) -> Speech:
     """Return a recording cut into chunks; `said` is what Echo will say."""
+    music = np.full(len(level), -200.0, np.float32) if music is None else music
+    onsets = np.zeros(2 * len(level), np.float32) if onsets is None else onsets
     activity = np.ones(len(level), np.float32) if activity is None else activity
     prosody = np.arange(2 * 80, dtype=np.float32).reshape(2, 80)
     edges = [0, *cuts, len(said)]
@@ -49,6 +57,8 @@ def speech(
             activity[start:end],
             level[start:end],
             prosody if start == 0 else prosody[:0],
+            music[start:end],
+            onsets[2 * start : 2 * end],
         )
         for start, end in itertools.pairwise(edges)
     ]
@@ -220,3 +230,31 @@ class Elsewhere(Echo):
 def test_features_go_to_the_net_s_device() -> None:
     (found,), *_ = run(SAID, LOUD, Elsewhere())
     assert not found.any()
+
+
+def clicks(frames: int, period: float = 30.0) -> Floats:
+    """Return onsets of a click every `period` frames at 60 fps."""
+    onsets = np.zeros(2 * frames, np.float32)
+    onsets[np.arange(0, 2 * frames, 2 * period).round().astype(int)] = 1.0
+    return onsets
+
+
+def test_beats_count_where_music_is_near_the_voices_level() -> None:
+    frames = 1200
+    level, said = np.zeros(frames, np.float32), np.zeros(frames, np.float32)
+    music = np.full(frames, -80.0, np.float32)
+    music[600:] = -10.0
+    recording = speech(said, level, music=music, onsets=clicks(frames))
+    found = generate(recording, [Echo()], Fraction(60))
+    assert found.music[:500].max() == 0
+    assert found.music[700:1100].min() == 1
+    assert found.beats.seconds.min() > 8.0
+    np.testing.assert_allclose(found.beats.seconds * 2 % 1, 0, atol=0.02)
+
+
+def test_music_far_below_the_voice_has_no_beat() -> None:
+    level, said = np.zeros(1200, np.float32), np.zeros(1200, np.float32)
+    recording = speech(said, level, music=level - 40, onsets=clicks(1200))
+    found = generate(recording, [Echo()], Fraction(60))
+    assert found.music.max() == 0
+    assert len(found.beats) == 0
