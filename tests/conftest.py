@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from tests.stand_ins import media
 
@@ -206,15 +207,21 @@ def speech(made: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def clip(made: Path, portrait: Path, home: Path) -> Path:
-    """A talking head of 3 s at 25 fps; its motion and its --json lie beside it."""
+def clip(portrait: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A talking head of 3 s at 25 fps; its motion and its --json lie beside it.
+
+    Workers that run side by side share it.
+    """
     del home
-    path = made / "clip.mp4"
-    words = ("--crop", "--fps", 25, "--duration", 3, "--json")
-    words += ("--save-motion", path.with_suffix(".npz"))
-    done = spawn("animate", "--image", portrait, "--audio", media.VOICE, "-o", path, *words)
-    assert done.code == 0, done.stderr
-    path.with_suffix(".json").write_text(done.stdout)
+    folder = tmp_path_factory.getbasetemp()
+    path = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "clip.mp4"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.with_suffix(".json").exists():
+            words = ("--crop", "--fps", 25, "--duration", 3, "--json")
+            words += ("--save-motion", path.with_suffix(".npz"))
+            done = spawn("animate", "--image", portrait, "--audio", media.VOICE, "-o", path, *words)
+            assert done.code == 0, done.stderr
+            path.with_suffix(".json").write_text(done.stdout)
     return path
 
 

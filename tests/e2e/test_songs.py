@@ -130,7 +130,7 @@ def test_voice_takes_noise_away_and_off_leaves_it(call: Command, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("-o", "heard.mp3"), "does not end in .wav or .flac"), (("-o", "no/heard.wav"), "Make it")],
+    [(("-o", "heard.mp3"), "does not end in .wav or .flac"), (("-o", "no/heard.wav"), "Create it")],
 )
 def test_voice_refuses_in_one_line(
     call: Command, speech: Path, words: tuple[str, ...], said: str

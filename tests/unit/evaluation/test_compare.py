@@ -2,14 +2,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stylehead.errors import MediaError
+from stylehead.evaluation import compare as comparing
 from stylehead.evaluation import ravdess
 from stylehead.evaluation.compare import WORST, compare, compare_folders, compare_style
-from stylehead.evaluation.measurements import FPS, SeamMeter, jitter, lag_of, measure_video
+from stylehead.evaluation.measurements import (
+    FPS,
+    SeamMeter,
+    VideoMeasurements,
+    jitter,
+    lag_of,
+    measure_video,
+)
 from stylehead.evaluation.ravdess import find_videos
 from stylehead.evaluation.report import write_report
 from stylehead.evaluation.run import evaluate, evaluate_ravdess
@@ -19,6 +28,23 @@ from tests.conftest import Command
 from tests.stand_ins import media
 
 RATE = float(FPS)
+
+
+@pytest.fixture(autouse=True)
+def _each_video_is_measured_once(
+    monkeypatch: pytest.MonkeyPatch, measured: dict[Path, VideoMeasurements]
+) -> None:
+    def once(path: Path, **more: Any) -> VideoMeasurements:
+        if path not in measured:
+            measured[path] = measure_video(path, **more)
+        return measured[path]
+
+    monkeypatch.setattr(comparing, "measure_video", once)
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[Path, VideoMeasurements]:
+    return {}
 
 
 def test_the_lag_of_a_shifted_curve_is_its_shift() -> None:

@@ -11,12 +11,14 @@ from stylehead.training.encoders import NAMES
 from stylehead.training.motion_generator import MotionTraining
 from stylehead.training.mouth_generator import PictureTraining
 from stylehead.training.pose_generator import PoseTraining
+from stylehead.training.projection import ProjectionTraining
 from stylehead.training.voice_filter import VoiceFilterTraining
 
 STAGES = {
     "encoder": EncoderTraining,
     "motion": MotionTraining,
     "pose": PoseTraining,
+    "projection": ProjectionTraining,
     "style": PictureTraining,
     "voice": VoiceFilterTraining,
 }

@@ -122,7 +122,7 @@ def test_adversarial_losses_reach_the_network_that_they_are_of(mapper):
 
 def test_the_discriminator_s_rate_is_its_own(mapper):
     """A discriminator that stands still, and one that learns, give different generators."""
-    config = replace(QUICK, steps=6, patterns=False, discriminator_from=0)
+    config = replace(QUICK, steps=3, patterns=False, discriminator_from=0)
     slow, same, quick = (
         fit(replace(config, discriminator_rate=rate)).state_dict() for rate in (1e-9, 1e-9, 1e-2)
     )
