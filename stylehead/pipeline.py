@@ -34,7 +34,7 @@ from stylehead.options import (
 from stylehead.progress import SILENT, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
 from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
-from stylehead.speech.listen import Hearing, Listener, listen, load_listener
+from stylehead.speech.listen import Listener, VoiceReport, listen, load_listener
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
 from stylehead.style.references import Retrieval
@@ -67,7 +67,7 @@ class Result:
     """The speech encoder, or "saved motion"."""
     separator: str
     """What took the voice out of the recording, or "saved motion"."""
-    voice_share: float | None
+    voice_fraction: float | None
     """Fraction of the time in which there is a voice; None with a saved motion."""
     renderer: str
     device: str
@@ -85,8 +85,8 @@ class Result:
         }
         names = ("width", "height", "style", "encoder", "separator", "renderer", "device")
         facts |= {name: getattr(self, name) for name in (*names, "seed", "stages")}
-        share = None if self.voice_share is None else round(self.voice_share, 3)
-        return json.dumps(facts | {"voice_share": share})
+        share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
+        return json.dumps(facts | {"voice_fraction": share})
 
 
 def animate(
@@ -127,8 +127,8 @@ def animate(
     if motion is None:
         predictor = load_predictor(options, device, separation=options, reporter=reporter)
         predicted = predictor.predict_at(voice, mix, options, reporter)
-        moves, hearing = predicted.motion, predicted.hearing
-        source = _Source(mix, predictor.encoder, predictor.files, hearing)
+        moves, report = predicted.motion, predicted.report
+        source = _Source(mix, predictor.encoder, predictor.files, report)
     else:
         moves = adjust(_lasting(at_rate(motion, Fraction(options.fps)), sound.seconds), options)
         source = _Source(None, SAVED, (), None)
@@ -196,7 +196,7 @@ class Predicted:
     """A motion, and how the recording was listened to for it."""
 
     motion: Motion
-    hearing: Hearing
+    report: VoiceReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +242,8 @@ class Predictor:
         speech = listen(sound, self.listener, reporter=reporter)
         fps = Fraction(options.fps)
         motion = predict_motion(speech, mix, self.networks, fps=fps, controls=options)
-        reporter.say(speech.hearing.summary(sound))
-        return Predicted(motion, speech.hearing)
+        reporter.say(speech.report.summary(sound))
+        return Predicted(motion, speech.report)
 
     def unstyled(self, sound: Sound, fps: Fraction) -> UnstyledMotion:
         """Return what the generator makes of a recording before any style."""
@@ -300,7 +300,7 @@ class _Source:
     mix: StyleMix | None
     encoder: str
     weights: tuple[str, ...]
-    hearing: Hearing | None
+    report: VoiceReport | None
 
     @property
     def style(self) -> str:
@@ -310,7 +310,7 @@ class _Source:
         """Return what the video says about itself."""
         source = self.mix.source_sha256 if self.mix else ""
         entries = read_manifest()
-        separator = self.hearing.separator.files if self.hearing else ()
+        separator = self.report.separator.files if self.report else ()
         names = FACE_FILES + renderer.weights + self.weights + separator
         hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
         title = os.fsencode(image.stem).decode(errors="replace")
@@ -344,8 +344,8 @@ def _result(
         height=scene.height // 2 * 2,
         style=source.style,
         encoder=source.encoder,
-        separator=source.hearing.separator.name if source.hearing else SAVED,
-        voice_share=source.hearing.voice_share if source.hearing else None,
+        separator=source.report.separator.name if source.report else SAVED,
+        voice_fraction=source.report.voice_fraction if source.report else None,
         renderer=renderer,
         device=scene.device.type,
         seed=seed,

@@ -66,13 +66,13 @@ class Listener:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names in weights.toml of the encoder's; `Hearing` has those of the separator."""
+        """Names in weights.toml of the encoder's; `VoiceReport` has those of the separator."""
         return (f"encoder_{self.name}", f"projection_{self.name}")[: 1 + self.projected]
 
 
 @dataclass(slots=True)
-class Hearing:
-    """How a recording was listened to; complete when its last chunk has been read."""
+class VoiceReport:
+    """How much of a recording is a voice; complete when its last chunk has been read."""
 
     separator: Separator
     frames: int = 0
@@ -90,14 +90,14 @@ class Hearing:
         self.mix_energy += float(np.square(voice.mix).sum())
 
     @property
-    def voice_share(self) -> float:
+    def voice_fraction(self) -> float:
         """Fraction of the time in which a voice was active."""
         return self.voiced / max(self.frames, 1)
 
     def summary(self, sound: Sound) -> str:
         """Return one sentence for the user; where no voice was found, with what to do."""
-        if self.voice_share >= LEAST_VOICE:
-            return f"A voice in {self.voice_share:.0%} of {clock(sound.seconds)}."
+        if self.voice_fraction >= LEAST_VOICE:
+            return f"A voice in {self.voice_fraction:.0%} of {clock(sound.seconds)}."
         level = 10 * math.log10(self.voice_energy / self.mix_energy)
         return (
             f"Warning: no voice was found in {sound.path}, so the mouth stays shut. What might be "
@@ -107,10 +107,10 @@ class Hearing:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeardSpeech(Speech):
-    """A recording as the motion takes it, and how it was listened to."""
+class SeparatedSpeech(Speech):
+    """A recording as the motion takes it, and how much of it is a voice."""
 
-    hearing: Hearing
+    report: VoiceReport
 
 
 def load_listener(
@@ -142,39 +142,41 @@ def load_encoder(
     return ProjectedEncoder(encoder, load_manifold(base, encoding.projection))
 
 
-def listen(sound: Sound, listener: Listener, *, reporter: Reporter = SILENT) -> HeardSpeech:
+def listen(sound: Sound, listener: Listener, *, reporter: Reporter = SILENT) -> SeparatedSpeech:
     """Return a recording as the motion takes it: voice separated, encoded, measured.
 
     Memory stays flat: the recording is read while the chunks are. Raises MediaError for a silent
     recording.
     """
-    hearing = hear(sound, listener.separators, reporter=reporter)
-    return HeardSpeech(sound.seconds, _chunks(sound, listener.encoder, hearing, reporter), hearing)
+    report = report_of(sound, listener.separators, reporter=reporter)
+    return SeparatedSpeech(
+        sound.seconds, _chunks(sound, listener.encoder, report, reporter), report
+    )
 
 
-def hear(sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT) -> Hearing:
-    """Choose a recording's separator; raises MediaError for a silent recording."""
+def report_of(sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT) -> VoiceReport:
+    """Return a report to be filled in, its separator chosen; MediaError for a silent recording."""
     if sound.loudness < QUIETEST:
         raise MediaError(
             f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
         )
-    return Hearing(separators.choose(sound, reporter))
+    return VoiceReport(separators.choose(sound, reporter))
 
 
 def speech_features(
     sound: Sound, listener: Listener, *, reporter: Reporter = SILENT
 ) -> torch.Tensor:
     """Return a recording's speech features (T, F) at 60 Hz, its voice separated first."""
-    voice = _Voice(sound, Hearing(listener.separators.choose(sound, reporter)), reporter)
+    voice = _Voice(sound, VoiceReport(listener.separators.choose(sound, reporter)), reporter)
     return torch.cat(list(listener.encoder.encode(voice.blocks())))
 
 
 def _chunks(
-    sound: Sound, encoder: SpeechEncoder, hearing: Hearing, reporter: Reporter
+    sound: Sound, encoder: SpeechEncoder, report: VoiceReport, reporter: Reporter
 ) -> Iterator[SpeechChunk]:
     frames = math.ceil(round(sound.seconds * MOTION_FPS, 6))
     reporter.start("Listening", math.ceil(frames / CHUNK))
-    voice = _Voice(sound, hearing, reporter)
+    voice = _Voice(sound, report, reporter)
     for features in encoder.encode(voice.blocks()):
         yield SpeechChunk(features, *voice.measured())
 
@@ -182,23 +184,23 @@ def _chunks(
 class _Voice:
     """Passes a recording's voice on, block by block, and measures it on the way."""
 
-    def __init__(self, sound: Sound, hearing: Hearing, reporter: Reporter) -> None:
-        self._sound, self._hearing, self._reporter = sound, hearing, reporter
+    def __init__(self, sound: Sound, report: VoiceReport, reporter: Reporter) -> None:
+        self._sound, self._report, self._reporter = sound, report, reporter
         self._filters = torch.from_numpy(mel_filters())
         self._measures: list[tuple[Floats, ...]] = []
         self._last: torch.Tensor | None = None
 
     def blocks(self) -> Iterator[Floats]:
         """Yield what the encoder takes, 10 s at a time."""
-        for voice in self._hearing.separator.separate(self._sound):
-            self._hearing.count(voice)
+        for voice in self._report.separator.separate(self._sound):
+            self._report.count(voice)
             frames = len(voice.activity)
             rows = self._rows(voice.samples, frames)
             rest = self._rows(voice.mix - voice.samples, frames)
             measures = (voice.activity, _level(rows), _prosody(rows), _level(rest))
             self._measures.append((*measures, self._onsets(rest)))
             self._reporter.advance()
-            yield voice.heard
+            yield voice.for_encoder
 
     def measured(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         """Return what a SpeechChunk holds beside features, measured since the last call."""

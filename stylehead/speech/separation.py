@@ -38,7 +38,7 @@ class Voice(NamedTuple):
     """(N,) the recording itself, which the voice is a part of."""
 
     @property
-    def heard(self) -> Floats:
+    def for_encoder(self) -> Floats:
         """(N,) what a speech encoder takes: the voice, and a little of what it was taken out of.
 
         It fills the holes that separation leaves; docs/decisions.md says what that gives.

@@ -39,7 +39,7 @@ class Separators:
             return NoSeparator()
         if self._choice is Separate.SPLEETER:
             return self._load_spleeter(reporter)
-        if self._choice is Separate.BUILT_IN or not self._hears_music(sound, reporter):
+        if self._choice is Separate.BUILT_IN or not self._has_music(sound, reporter):
             return self._built_in
         reporter.say("Music plays behind the voice: Spleeter is to separate them.")
         try:
@@ -52,7 +52,7 @@ class Separators:
             )
             return self._built_in
 
-    def _hears_music(self, sound: Sound, reporter: Reporter) -> bool:
+    def _has_music(self, sound: Sound, reporter: Reporter) -> bool:
         reporter.start("Looking for music", math.ceil(sound.seconds / 10))
 
         def counted() -> Iterable[Voice]:

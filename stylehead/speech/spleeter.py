@@ -77,11 +77,11 @@ class SpleeterSeparator:
         spectrum = torch.stft(
             window.T, N_FFT, HOP, window=self._window, pad_mode="constant", return_complex=True
         )
-        heard = spectrum[:, :BINS]  # below 11 kHz
-        magnitude = heard.abs().transpose(1, 2)[None].to(self._device)
+        below = spectrum[:, :BINS]  # below 11 kHz
+        magnitude = below.abs().transpose(1, 2)[None].to(self._device)
         voice, music = self._voice(magnitude).square(), self._music(magnitude).square()
         mask = ((voice + TINY / 2) / (voice + music + TINY))[0].transpose(1, 2).cpu()
-        kept = F.pad((heard * mask).mean(0), (0, 0, 0, spectrum.shape[1] - BINS))
+        kept = F.pad((below * mask).mean(0), (0, 0, 0, spectrum.shape[1] - BINS))
         alone = torch.istft(kept, N_FFT, HOP, window=self._window, length=len(window))
         return torch.stack([alone, window.mean(1) - alone], 1).numpy()
 

@@ -12,7 +12,7 @@ from stylehead.media.audio import open_audio
 from stylehead.media.sound_file import SOUND_SUFFIXES, write_sound
 from stylehead.options import VoiceOptions
 from stylehead.progress import Reporter
-from stylehead.speech.listen import hear
+from stylehead.speech.listen import report_of
 from stylehead.speech.separators import Separators
 from stylehead.types import SPEECH_RATE, Floats
 
@@ -25,14 +25,14 @@ def write_voice(audio: Path, output: Path, options: VoiceOptions, reporter: Repo
     files.check_output(output, overwrite=options.overwrite, suffixes=SOUND_SUFFIXES)
     sound = open_audio(audio, start=options.start, duration=options.duration)
     separators = Separators(options.separate, choose_device(options.device))
-    hearing = hear(sound, separators, reporter=reporter)
+    report = report_of(sound, separators, reporter=reporter)
 
     def blocks() -> Iterator[Floats]:
         reporter.start("Listening", math.ceil(sound.seconds / 10))
-        for voice in hearing.separator.separate(sound):
-            hearing.count(voice)
-            yield voice.heard
+        for voice in report.separator.separate(sound):
+            report.count(voice)
+            yield voice.for_encoder
             reporter.advance()
 
     write_sound(output, blocks(), SPEECH_RATE)
-    reporter.say(hearing.summary(sound))
+    reporter.say(report.summary(sound))

@@ -54,7 +54,7 @@ def test_the_stem_is_listened_to_and_the_recording_is_played(
     assert outcome.code == 0, outcome
     facts = json.loads(outcome.stdout)
     assert facts["separator"] == "built-in"
-    assert facts["voice_share"] > 0.5
+    assert facts["voice_fraction"] > 0.5
     played = media.read_sound(output)
     _, alike = media.lag(soundfile.read(band, frames=16_000)[0], played)
     assert alike > 0.95

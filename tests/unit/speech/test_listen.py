@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylehead.errors import MediaError
-from stylehead.speech.listen import hear, listen
+from stylehead.speech.listen import listen, report_of
 from stylehead.types import SPEECH_RATE
 from tests.stand_ins.faces import EveryVoice, Recording, predictor, syllables
 
@@ -23,7 +23,7 @@ class SomeVoice(EveryVoice):
             yield voice._replace(samples=voice.samples * np.float32(self.part))
 
 
-def heard(voice, seconds=12.0):
+def separated(voice, seconds=12.0):
     recording = Recording(syllables(seconds))
     speech = listen(recording, predictor(voice=voice).listener)
     chunks = list(speech.chunks)
@@ -34,20 +34,20 @@ def heard(voice, seconds=12.0):
 def test_the_share_of_time_with_a_voice_is_counted_while_chunks_are_read(until):
     recording = Recording(syllables(12.0))
     speech = listen(recording, predictor(voice=SomeVoice(until)).listener)
-    assert speech.hearing.frames == 0
+    assert speech.report.frames == 0
     list(speech.chunks)
-    assert speech.hearing.frames == 720
-    assert speech.hearing.voice_share == pytest.approx(until / 12, abs=1e-6)
+    assert speech.report.frames == 720
+    assert speech.report.voice_fraction == pytest.approx(until / 12, abs=1e-6)
 
 
 def test_the_summary_says_how_much_of_it_is_a_voice():
-    recording, speech, _ = heard(SomeVoice(3.0))
-    assert speech.hearing.summary(recording) == "A voice in 25% of 0:12.0."
+    recording, speech, _ = separated(SomeVoice(3.0))
+    assert speech.report.summary(recording) == "A voice in 25% of 0:12.0."
 
 
 def test_a_recording_without_a_voice_is_said_with_the_level_found_and_what_to_do():
-    recording, speech, _ = heard(SomeVoice(0.05, part=0.1))
-    said = speech.hearing.summary(recording)
+    recording, speech, _ = separated(SomeVoice(0.05, part=0.1))
+    said = speech.report.summary(recording)
     assert said.startswith("Warning: no voice was found in voice.wav")
     assert "20 dB under the recording" in said
     assert "--vocals" in said
@@ -55,16 +55,16 @@ def test_a_recording_without_a_voice_is_said_with_the_level_found_and_what_to_do
 
 
 def test_what_is_measured_is_the_voice_alone():
-    _, _, chunks = heard(SomeVoice(99.0))
-    _, _, quiet = heard(SomeVoice(99.0, part=0.1))
+    _, _, chunks = separated(SomeVoice(99.0))
+    _, _, quiet = separated(SomeVoice(99.0, part=0.1))
     level, lower = (np.concatenate([c.level for c in each]) for each in (chunks, quiet))
     loud = level > level.max() - 20
     np.testing.assert_allclose((level - lower)[loud], 20, atol=0.5)
 
 
 def test_what_is_encoded_has_a_fifth_of_what_the_voice_was_taken_out_of():
-    _, _, chunks = heard(SomeVoice(99.0))
-    _, _, without = heard(SomeVoice(99.0, part=0.0))
+    _, _, chunks = separated(SomeVoice(99.0))
+    _, _, without = separated(SomeVoice(99.0, part=0.0))
     for whole, rest in zip(chunks, without, strict=True):
         lower = (whole.features - rest.features)[whole.features > 0.3]
         # A decade of the amplitude is a fifth of log-mel.
@@ -77,4 +77,4 @@ def test_silence_is_refused_before_a_separator_is_chosen():
             raise AssertionError
 
     with pytest.raises(MediaError, match="is silent"):
-        hear(Recording(np.zeros(SPEECH_RATE, np.float32)), Never())
+        report_of(Recording(np.zeros(SPEECH_RATE, np.float32)), Never())

@@ -123,7 +123,7 @@ def test_off_takes_all_of_a_recording_for_a_voice(tmp_path):
     parts = list(separator.separate(sound))
     assert [len(part.samples) for part in parts] == [160_000, 8160]
     assert [len(part.activity) for part in parts] == [600, 31]
-    whole = np.concatenate([part.heard for part in parts])
+    whole = np.concatenate([part.for_encoder for part in parts])
     np.testing.assert_allclose(whole, noise * (0.1 / sound.loudness), rtol=1e-5)
     assert all((part.activity == 1).all() for part in parts)
     assert separator.files == ()
