@@ -177,3 +177,31 @@ def test_a_projecting_generator_moves_to_projected_features():
     found, _ = net(features)
     torch.testing.assert_close(found, plain(projected)[0], rtol=0, atol=1e-5)
     assert (found - plain(features)[0]).abs().max() > 1e-3
+
+
+def test_a_projecting_generator_streams_as_any_other():
+    config = MotionConfig(features=6, hidden=8, layers=1, components=4)
+    torch.manual_seed(0)
+    net = ProjectingGenerator(config, manifold(strength=0.8)).eval()
+    net.components.normal_()
+    features = noise(1, 40, 6)
+    whole, _ = net(features)
+    first, state = net(features[:, :17])
+    second, _ = net(features[:, 17:], state)
+    torch.testing.assert_close(torch.cat([first, second], 1), whole, rtol=0, atol=1e-5)
+
+
+def test_a_manifold_is_made_of_its_arrays():
+    known = manifold(strength=0.7)
+    again = Manifold.of(known.arrays, 0.7)
+    assert torch.equal(again.project(unknown()), known.project(unknown()))
+    for name in known.arrays:
+        with pytest.raises(KeyError, match=name):
+            Manifold.of({key: value for key, value in known.arrays.items() if key != name}, 0.7)
+
+
+def test_features_keep_their_precision():
+    known, features = manifold(strength=0.5), unknown().double()
+    projected = known.project(features)
+    assert projected.dtype == torch.float64
+    torch.testing.assert_close(projected, known.project(unknown()).double(), rtol=0, atol=1e-4)
