@@ -258,3 +258,11 @@ def test_music_far_below_the_voice_has_no_beat() -> None:
     found = generate(recording, [Echo()], Fraction(60))
     assert found.music.max() == 0
     assert len(found.beats) == 0
+
+
+@pytest.mark.parametrize("voice", [-35.0, 0.0, 12.0])
+def test_music_is_measured_against_the_voice_however_loud_that_is(voice: float) -> None:
+    level, said = np.full(1200, voice, np.float32), np.zeros(1200, np.float32)
+    for music, there in ((-23.0, 1), (-25.0, 0)):
+        found = generate(speech(said, level, music=level + music), [Echo()], Fraction(60))
+        assert found.music.max() == there
