@@ -84,7 +84,10 @@ def prepare(
             elif role is Role.PICTURES:
                 count = prepare_pictures(source, output, reporter=reporter)
             else:
-                path = output / "sounds" / f"{role.value}_{source.resolve().name}.npz"
+                # Two folders of one name, in speech and in singing, are two corpora.
+                _, *within, name = source.resolve().parts
+                corpus = "_".join((role.value, *within[-1:], name))
+                path = output / "sounds" / f"{corpus}.npz"
                 count = prepare_sounds(source, path, reporter=reporter)
             result(f"{count} files of {source}")
         if role in (Role.CLIPS, Role.GENERATED):

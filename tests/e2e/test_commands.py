@@ -674,3 +674,18 @@ def test_the_demo_makes_its_video_again_and_again_and_replaces_nothing_else(
     assert abs(late) <= 1 / 30
     assert alike > 0.95
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.mp4", "stylehead-demo.mp4"]
+
+
+def test_prepare_keeps_folders_of_one_name_apart(
+    call: Command, speech: Path, tmp_path: Path
+) -> None:
+    folders = [tmp_path / kind / "demo" for kind in ("speech", "singing")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "voice.wav").symlink_to(speech)
+    data = tmp_path / "data"
+    assert call("prepare", *folders, "-o", data, "--as", "voice").code == 0
+    assert sorted(path.name for path in (data / "sounds").iterdir()) == [
+        "voice_singing_demo.npz",
+        "voice_speech_demo.npz",
+    ]
