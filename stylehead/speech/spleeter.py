@@ -24,6 +24,11 @@ STRIDE = (FRAMES - 1) * HOP - 2 * OVERLAP  # 10.0 s
 AROUND = SPEECH_RATE  # samples before and after a frame over which voice and mix are compared
 UNCERTAIN, PER_DB = -10.0, 0.1  # dB of the voice against the mix where it may be either; slope
 VOICELIKE = 2.0  # dB that the voice filter's word is worth
+PITCHED = 0.15, 0.3
+"""Fractions of two seconds with a pitch: a noise, a voice. Rooms had 0.16 at most in the mean of a
+recording, singers 0.44 at least."""
+PITCH = 0.6  # normalised autocorrelation from which there is a pitch
+PITCH_WINDOW, PITCH_HOP = SPEECH_RATE // 20, SPEECH_RATE // 50
 SILENCE = 1e-7  # mean square of a mix in which nothing is a voice
 FADE = 16 * HOP  # half of the samples in which two windows pass over into each other
 
@@ -95,12 +100,42 @@ def voice_activity(alone: Floats, mix: Floats, voicelike: Floats) -> Floats:
 
     What separation leaves of instruments is quiet against the mix (N,), and soon over: so it is
     the level over two seconds that tells. The voice filter's word (T,) on the separated
-    voice counts beside it, but does not decide: it knows speech better than song.
+    voice counts beside it, but does not decide: it knows speech better than song. What has neither
+    its word nor a pitch, as the noise of a room, is no voice however loud it is.
     """
     around = middles(len(voicelike))
     alone_energy, mix_energy = (_energy(samples, around) for samples in (alone, mix))
     level = 10 * np.log10((alone_energy + 1e-12) / (mix_energy + SILENCE))
-    return (0.5 + PER_DB * (level + VOICELIKE * voicelike - UNCERTAIN)).clip(0, 1).astype("f")
+    loud = (0.5 + PER_DB * (level + VOICELIKE * voicelike - UNCERTAIN)).clip(0, 1)
+    few, many = PITCHED
+    sung = ((pitched(alone, around) - few) / (many - few)).clip(0, 1)
+    return (loud * np.maximum(sung, voicelike)).astype(np.float32)
+
+
+def pitched(samples: Floats, around: NDArray[np.int64]) -> Floats:
+    """Return the fraction (T,) of two seconds that has a pitch, around some places in (N,).
+
+    A pitch is a normalised autocorrelation above PITCH at a lag of 60 to 600 Hz, in windows of
+    50 ms every 20 ms.
+    """
+    starts = np.arange(0, len(samples) - PITCH_WINDOW + 1, PITCH_HOP)
+    cut = torch.from_numpy(samples)[torch.from_numpy(starts)[:, None] + torch.arange(PITCH_WINDOW)]
+    window = torch.hann_window(PITCH_WINDOW)
+    correlation = _autocorrelation((cut - cut.mean(1, keepdim=True)) * window)
+    correlation = correlation / correlation[:, :1].clamp(min=1e-8)
+    shape = _autocorrelation(window[None])
+    correlation = correlation * (shape[:, :1] / shape)  # what the window takes from long lags
+    found = (correlation[:, SPEECH_RATE // 600 :].amax(1) > PITCH).numpy()
+    total = np.concatenate([[0.0], np.cumsum(found)])
+    centres = starts + PITCH_WINDOW // 2
+    first, last = (np.searchsorted(centres, around + shift) for shift in (-AROUND, AROUND))
+    return (total[last] - total[first]) / np.maximum(last - first, 1)
+
+
+def _autocorrelation(windows: Tensor) -> Tensor:
+    """Return the autocorrelation (B, L) of windows (B, N), to the lag of 60 Hz."""
+    power = torch.fft.rfft(windows, 2 * windows.shape[1]).abs().square()
+    return torch.fft.irfft(power)[:, : SPEECH_RATE // 60 + 1]
 
 
 def _energy(samples: Floats, around: NDArray[np.int64]) -> Floats:

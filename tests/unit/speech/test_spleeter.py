@@ -10,7 +10,13 @@ from torch import nn
 from stylehead.media.audio import open_audio
 from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
 from stylehead.speech.separation import MARGIN, VoiceSeparator
-from stylehead.speech.spleeter import RATE, STRIDE, SpleeterSeparator, voice_activity
+from stylehead.speech.spleeter import (
+    RATE,
+    STRIDE,
+    SpleeterSeparator,
+    pitched,
+    voice_activity,
+)
 from tests.stand_ins import media
 
 BINS_1K = round(1000 / RATE * 4096)
@@ -136,7 +142,9 @@ def test_the_voice_comes_back_at_16_khz_beside_its_mix(separator, tmp_path):
 
 def window(decibels: float, *, frames: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A voice so many dB under its mix, which the voice filter is not sure of."""
-    mix = np.random.default_rng(0).normal(0, 0.1, 12 * 16_000).astype(np.float32)
+    times = np.arange(12 * 16_000) / 16_000
+    tone = sum(np.sin(2 * np.pi * 220 * part * times) / part for part in range(1, 8))
+    mix = (0.1 * tone).astype(np.float32)
     return mix * np.float32(10 ** (decibels / 20)), mix, np.zeros(frames, np.float32)
 
 
@@ -161,6 +169,21 @@ def test_a_short_remainder_of_an_instrument_is_no_voice():
     burst[place] = alone[place]
     assert voice_activity(burst, mix, unsure).max() < 0.25  # at 0.3 lips begin to move
     assert voice_activity(alone, mix, unsure).min() == 1
+
+
+def test_a_noise_is_no_voice_however_loud_unless_the_filter_says_so():
+    noise = np.random.default_rng(0).normal(0, 0.1, 12 * 16_000).astype(np.float32)
+    unsure = np.zeros(600, np.float32)
+    assert voice_activity(noise, noise, unsure).max() < 0.1
+    np.testing.assert_allclose(voice_activity(noise, noise, unsure + 0.8), 0.8, atol=0.01)
+
+
+def test_a_fraction_of_the_time_has_a_pitch():
+    tone, _, _ = window(0)
+    half = tone.copy()
+    half[len(half) // 2 :] = np.random.default_rng(1).normal(0, 0.1, len(half) - len(half) // 2)
+    places = np.array([2 * 16_000, 6 * 16_000, 10 * 16_000])
+    np.testing.assert_allclose(pitched(half, places), [1, 0.5, 0], atol=0.06)
 
 
 def test_silence_is_no_voice():
