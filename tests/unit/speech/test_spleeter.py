@@ -143,7 +143,8 @@ def test_the_voice_comes_back_at_16_khz_beside_its_mix(separator, tmp_path):
 def window(decibels: float, *, frames: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A voice so many dB under its mix, which the voice filter is not sure of."""
     times = np.arange(12 * 16_000) / 16_000
-    tone = sum(np.sin(2 * np.pi * 220 * part * times) / part for part in range(1, 8))
+    parts = np.arange(1, 8)[:, None]
+    tone = (np.sin(2 * np.pi * 220 * parts * times) / parts).sum(0)
     mix = (0.1 * tone).astype(np.float32)
     return mix * np.float32(10 ** (decibels / 20)), mix, np.zeros(frames, np.float32)
 
