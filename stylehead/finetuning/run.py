@@ -86,8 +86,8 @@ def finetune_style(
         replayed.append(open_audio(options.audio))
 
     target = _learn_target(videos, options, predictor, output.stem, reporter)
-    replay = [encode_speech(sound, predictor.listener).features for sound in replayed]
     own_voice = learn_own_voice(target.aligned, options.projection)
+    replay = [encode_speech(sound, predictor.listener).features for sound in replayed]
     test = HoldoutTest(
         networks=predictor.networks,
         neutral_speech=encode_speech(unheard_speech(), predictor.listener),

@@ -24,6 +24,7 @@ STEP = HOP * ROWS_PER_STEP
 ALL_VOICE, NO_VOICE = 0.9, 0.05  # mask values of a band taken for all voice and for none
 CLEAN, MIXED = 0.95, 0.7  # the voice's fraction of a second's energy: left as it is; filtered
 LEFT_IN = np.float32(0.2)  # of the amplitude of what is no voice: 14 dB lower
+LONGEST_REMEMBERED = 120.0  # seconds: 15 MB
 AROUND = 100  # rows: the second over which cleanness is measured
 
 
@@ -72,6 +73,7 @@ class VoiceSeparator:
 
     def __init__(self, net: VoiceFilter) -> None:
         self._net = net.eval()
+        self._remembered: tuple[Sound, list[Voice]] | None = None
         self._filters = torch.from_numpy(mel_filters(N_FFT, net.config.mels, SPAN))
         self._window = torch.hann_window(N_FFT)
         # From bands back to bins: each bin takes the mean of its bands, weighted by their response.
@@ -81,9 +83,21 @@ class VoiceSeparator:
         self._to_bins = weights
 
     def separate(self, sound: Sound) -> Iterator[Voice]:
-        """Yield the voice in a recording, 10 s at a time."""
+        """Yield the voice in a recording, 10 s at a time.
+
+        The last recording, unless it is long, is remembered: whoever has looked for music in it
+        asks again.
+        """
+        if self._remembered and self._remembered[0] is sound:
+            yield from self._remembered[1]
+            return
         gain = np.float32(LOUDNESS / sound.loudness)
-        yield from self.filtered(block * gain for block in sound.blocks())
+        voices: list[Voice] = []
+        for voice in self.filtered(block * gain for block in sound.blocks()):
+            if sound.seconds <= LONGEST_REMEMBERED:
+                voices.append(voice)
+            yield voice
+        self._remembered = (sound, voices) if voices else None
 
     def filtered(self, blocks: Iterable[Floats]) -> Iterator[Voice]:
         """Yield the voice in a stream of samples at LOUDNESS, 10 s at a time."""

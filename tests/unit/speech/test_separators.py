@@ -7,7 +7,7 @@ import torch
 from stylehead.errors import WeightsError
 from stylehead.media.audio import open_audio
 from stylehead.options import Separate
-from stylehead.speech import separators
+from stylehead.speech import separation, separators
 from stylehead.speech.separation import NoSeparator, Voice, VoiceSeparator
 from stylehead.speech.separators import Separators, music_level
 from tests.stand_ins import media
@@ -68,6 +68,25 @@ def test_silence_has_a_level():
 
 
 # ---- the choice -----------------------------------------------------------------------------
+
+
+def test_the_filter_runs_once_over_a_recording_it_looked_for_music_in(spoken, monkeypatch):
+    runs = []
+    whole = VoiceSeparator.filtered
+    monkeypatch.setattr(
+        VoiceSeparator, "filtered", lambda self, blocks: runs.append(1) or whole(self, blocks)
+    )
+    found = list(Separators(Separate.AUTO, CPU).choose(spoken).separate(spoken))
+    assert len(runs) == 1
+    fresh = list(Separators(Separate.BUILT_IN, CPU).choose(spoken).separate(spoken))
+    for voice, again in zip(found, fresh, strict=True):
+        assert all(np.array_equal(*pair) for pair in zip(voice, again, strict=True))
+
+
+def test_a_long_recording_is_not_remembered(spoken, monkeypatch):
+    monkeypatch.setattr(separation, "LONGEST_REMEMBERED", 2.0)
+    built_in = Separators(Separate.AUTO, CPU).choose(spoken)
+    assert built_in._remembered is None
 
 
 def test_a_clean_voice_is_left_to_the_built_in_filter_and_nobody_is_asked(spoken, nowhere):
