@@ -85,8 +85,13 @@ def test_the_filter_runs_once_over_a_recording_it_looked_for_music_in(spoken, mo
 
 def test_a_long_recording_is_not_remembered(spoken, monkeypatch):
     monkeypatch.setattr(separation, "LONGEST_REMEMBERED", 2.0)
-    built_in = Separators(Separate.AUTO, CPU).choose(spoken)
-    assert built_in._remembered is None
+    runs = []
+    whole = VoiceSeparator.filtered
+    monkeypatch.setattr(
+        VoiceSeparator, "filtered", lambda self, blocks: runs.append(1) or whole(self, blocks)
+    )
+    list(Separators(Separate.AUTO, CPU).choose(spoken).separate(spoken))
+    assert len(runs) == 2, "once to look for music, once to separate"
 
 
 def test_a_clean_voice_is_left_to_the_built_in_filter_and_nobody_is_asked(spoken, nowhere):
