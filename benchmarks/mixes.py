@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--separate", type=Separate, action="append")
     parser.add_argument("--files", type=int, default=12, help="voices, spread over the folder")
     asked = parser.parse_args()
-    choices: list[Separate] = asked.separate or [Separate.AUTO, Separate.BUILT_IN]
+    choices: list[Separate] = asked.separate or [Separate.AUTO, Separate.SPLEETER]
     predictors = {choice: predictor_of(choice) for choice in {*choices, Separate.OFF}}
     voices, bands = (spread(folder, asked.files) for folder in (asked.voices, asked.bands))
     found: dict[tuple[Separate, float], list[float]] = {}

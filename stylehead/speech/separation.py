@@ -66,9 +66,9 @@ class Separator(Protocol):
 
 
 class VoiceSeparator:
-    """The built-in one: the voice filter over windows of 12 s, 10 s apart, at fixed times."""
+    """The voice filter over windows of 12 s, 10 s apart, at fixed times."""
 
-    name = "built-in"
+    name = "filter"
     files = ("voice_filter",)
 
     def __init__(self, net: VoiceFilter) -> None:

@@ -37,11 +37,13 @@ class SpleeterSeparator:
     """Run both U-Nets over windows of 11.9 s, 10 s apart, at fixed times."""
 
     name = "spleeter"
-    files = ("spleeter_voice", "spleeter_music", "voice_filter")
+    files = ("spleeter", "voice_filter")
 
-    def __init__(self, voice: SpleeterUNet, music: SpleeterUNet, built_in: VoiceSeparator) -> None:
+    def __init__(
+        self, voice: SpleeterUNet, music: SpleeterUNet, voice_filter: VoiceSeparator
+    ) -> None:
         self._voice, self._music = voice.eval(), music.eval()
-        self._built_in = built_in
+        self._filter = voice_filter
         self._window = torch.hann_window(N_FFT)
 
     def separate(self, sound: Sound) -> Iterator[Voice]:
@@ -53,7 +55,7 @@ class SpleeterSeparator:
             stems, body=BODY, before=MARGIN, after=MARGIN, shape=(2,)
         ):
             alone, mix = window[:, 0], window.sum(1)
-            voicelike = self._built_in.filtered_window(alone, count).activity
+            voicelike = self._filter.filtered_window(alone, count).activity
             body = slice(MARGIN, MARGIN + count)
             yield Voice(alone[body], voice_activity(alone, mix, voicelike), mix[body])
 

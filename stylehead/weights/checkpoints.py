@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import pickle
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -36,19 +33,6 @@ DAMAGED = (
     struct.error,
 )
 """What torch's reader raises for bytes that are no checkpoint."""
-
-
-_RECONSTRUCT: Any = np.zeros(0).__reduce__()[0]
-NUMPY_ARRAY = {
-    "numpy.core.multiarray._reconstruct": _RECONSTRUCT,  # as numpy 1 called it
-    "numpy._core.multiarray._reconstruct": _RECONSTRUCT,
-    "numpy.ndarray": np.ndarray,
-    "numpy.dtype": np.dtype,
-    # The type that torch asks for by itself once a dtype is built: single precision alone.
-    "numpy.dtypes.Float32DType": type(np.dtype(np.float32)),
-    "_codecs.encode": codecs.encode,
-}
-"""All that the pickle of a numpy array calls; arrays of objects are refused for their dtype."""
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -109,7 +93,7 @@ def _as_safetensors(entry: WeightsEntry, path: Path) -> Path:
     tensors = {
         # Stored tensors may share memory or be transposed, which safetensors refuses.
         name: tensor.detach().clone(memory_format=torch.contiguous_format)
-        for name, tensor in _flat(_read_tensors_only(entry, path))
+        for name, tensor in _flat(_read_tensors_only(path))
         if name.startswith(starts)
     }
     about = {"source": json.dumps({"file": path.name, "sha256": entry.sha256 or recorded(path)})}
@@ -135,14 +119,13 @@ def _source_of(plain: Path) -> str | None:
         return None
 
 
-def _read_tensors_only(entry: WeightsEntry, path: Path) -> Any:
+def _read_tensors_only(path: Path) -> Any:
     """Read a torch checkpoint with everything refused that is not a tensor or a plain value."""
     try:
-        with _allowed(entry):
-            # Mapped files save memory; torch maps only those of the newer, zipped kind.
-            return torch.load(
-                path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
-            )
+        # Mapped files save memory; torch maps only those of the newer, zipped kind.
+        return torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{path} holds more than tensors and is not loaded.",
@@ -152,19 +135,10 @@ def _read_tensors_only(entry: WeightsEntry, path: Path) -> Any:
         raise _unreadable(path, str(error).splitlines()[0] if str(error) else "empty") from error
 
 
-def _allowed(entry: WeightsEntry) -> AbstractContextManager[object]:
-    """Let torch read numpy arrays while one of the files that hold them is open."""
-    if entry.format != "pth_numpy":
-        return nullcontext()
-    return torch.serialization.safe_globals([(kind, name) for name, kind in NUMPY_ARRAY.items()])
-
-
 def _flat(content: Any, start: str = "") -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of nested dicts under dotted names; counters and the like are left out."""
     if isinstance(content, Tensor):
         yield start.removesuffix("."), content
-    elif isinstance(content, np.ndarray):
-        yield start.removesuffix("."), torch.from_numpy(content)
     elif isinstance(content, Mapping):
         for key, value in cast("Mapping[Any, Any]", content).items():
             yield from _flat(value, f"{start}{key}.")

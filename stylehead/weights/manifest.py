@@ -99,8 +99,7 @@ class WeightsEntry:
     commercial: Literal["yes", "no", "unknown"]
     """Whether the licence allows commercial use."""
     origin: Text
-    format: Literal["safetensors", "pth", "pth_numpy", "task"]
-    """A .pth holds tensors; pth_numpy is one whose pickle holds numpy's arrays instead."""
+    format: Literal["safetensors", "pth", "task"]
     profile: str = "embedded"
     bytes: Bytes | None = None
     """Exact size; None where it is not known."""

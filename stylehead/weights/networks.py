@@ -15,6 +15,7 @@ from stylehead.models.manifold import Manifold
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
 from stylehead.models.pose_generator import PoseConfig, PoseGenerator
+from stylehead.models.spleeter import SpleeterUNet
 from stylehead.models.vgg import Vgg19
 from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
 from stylehead.models.whisper import WhisperEncoder, positions
@@ -32,10 +33,21 @@ CONFIGS: dict[type[nn.Module], type] = {
 }
 """Network of ours -> what its file's config is read as."""
 
+SCALE = ".scale"
+"""Ends the name of the scales of an array that is kept in eight bits."""
+
 
 def read_weights(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return the config and the arrays, in single precision, of one of our own files."""
-    state = {name: tensor.float() for name, tensor in read_tensors(path)}
+    """Return the config and the arrays, in single precision, of one of our own files.
+
+    An array `a` beside an array `a.scale`, which is as large or broadcasts, is multiplied by it.
+    """
+    stored = {name: tensor.float() for name, tensor in read_tensors(path)}
+    state = {
+        name: tensor * stored[name + SCALE] if name + SCALE in stored else tensor
+        for name, tensor in stored.items()
+        if not name.endswith(SCALE)
+    }
     return json.loads(read_metadata(path)["config"]), state
 
 
@@ -62,6 +74,22 @@ def load_whisper(path: Path, device: torch.device = CPU) -> WhisperEncoder:
     net = WhisperEncoder()
     net.load_state_dict(state | {"embed_positions.weight": positions()})
     return net.to(device).eval()
+
+
+def load_spleeter(path: Path, device: torch.device = CPU) -> tuple[SpleeterUNet, SpleeterUNet]:
+    """Build Spleeter's two networks: the one of the voice, and the one of what accompanies it."""
+    _, state = read_weights(path)
+
+    def of(stem: str) -> SpleeterUNet:
+        net = SpleeterUNet()
+        load_published(
+            net,
+            {k.removeprefix(stem): v for k, v in state.items() if k.startswith(stem)},
+            path.name,
+        )
+        return net.to(device)
+
+    return of("voice."), of("music.")
 
 
 def load_mouth_generator(path: Path, device: torch.device = CPU) -> MouthGenerator:

@@ -9,7 +9,6 @@ PROFILES = {
     "vid2vid": "face-vid2vid, the paper's own renderer, at 256 pixels",
     "vid2vid_sadtalker": "face-vid2vid without its pose estimator, as SadTalker packs it",
     "vid2vid_authors": "face-vid2vid as the paper's authors link it",
-    "separation": "Spleeter: takes a voice out of music that is as loud, or louder",
     "training": "a network for a perceptual loss, for training only",
 }
 """What a user may fetch in one go -> what it adds."""

@@ -13,7 +13,7 @@ from stylehead.motion.file import load_motion
 from tests.conftest import Command
 from tests.stand_ins import media
 
-BUILT_IN = ("--separate", "built-in")
+FILTER = ("--separate", "filter")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_the_stem_is_listened_to_and_the_recording_is_played(
     outcome = animate("--vocals", speech, "--json", audio=band)
     assert outcome.code == 0, outcome
     facts = json.loads(outcome.stdout)
-    assert facts["separator"] == "built-in"
+    assert facts["separator"] == "filter"
     assert facts["voice_fraction"] > 0.5
     played = media.read_sound(output)
     _, alike = media.lag(soundfile.read(band, frames=16_000)[0], played)
@@ -120,10 +120,10 @@ def test_voice_takes_noise_away_and_off_leaves_it(call: Command, tmp_path: Path)
     mixed, path = media.voice(2.5) + noise, tmp_path / "heard.flac"
     song = media.save_sound(tmp_path / "song.wav", mixed / 2)
     kept = {}
-    for choice in ("off", "built-in"):
+    for choice in ("off", "filter"):
         assert call("voice", song, "-o", path, "--overwrite", "--separate", choice).code == 0
         kept[choice] = soundfile.read(path)[0]
-    assert np.square(kept["built-in"]).sum() < 0.7 * np.square(kept["off"]).sum()
+    assert np.square(kept["filter"]).sum() < 0.7 * np.square(kept["off"]).sum()
     _, alike = media.lag(mixed, kept["off"])
     assert alike > 0.99
 
@@ -144,10 +144,22 @@ def test_voice_refuses_in_one_line(
 def test_a_recording_without_a_voice_is_warned_of(
     call: Command, tmp_path: Path, band: Path
 ) -> None:
-    found, said = moved(call, tmp_path, "--audio", band, *BUILT_IN)
+    found, said = moved(call, tmp_path, "--audio", band, *FILTER)
     (warning,) = (line for line in said.splitlines() if line.startswith("Warning:"))
     assert f"no voice was found in {band}" in warning
     assert "dB under the recording" in warning
     assert "--vocals" in warning
     mouth = found["landmarks"][:, 48:]
     assert np.abs(mouth - mouth[0]).max() < 0.01, "the mouth stays shut"
+
+
+def test_a_song_is_sung_at_once(call: Command, tmp_path: Path, speech: Path) -> None:
+    voice, rate = soundfile.read(speech)
+    chord = np.sum([media.tone(2.5, pitch=pitch) for pitch in (220.0, 277.2, 329.6)], 0)
+    loud = chord[: len(voice)] * (2 * np.sqrt(np.square(voice).mean() / np.square(chord).mean()))
+    song = media.save_sound(tmp_path / "song.wav", (voice + loud) / 3, rate=rate)
+    alone, _ = moved(call, tmp_path, "--audio", speech)
+    sung, said = moved(call, tmp_path, "--audio", song)
+    assert "Spleeter separates them" in said
+    openings = [np.ptp(found["landmarks"][:, 48:, 1], axis=1) for found in (alone, sung)]
+    assert np.corrcoef(*openings)[0, 1] > 0.8

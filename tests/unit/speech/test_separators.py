@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.errors import WeightsError
 from stylehead.media.audio import open_audio
 from stylehead.options import Separate
 from stylehead.speech import separation, separators
@@ -33,19 +32,6 @@ def band(tmp_path):
     """A steady chord under nothing."""
     chord = sum(media.tone(3.0, pitch=pitch) for pitch in (220.0, 277.2, 329.6)) / 3
     return open_audio(media.save_sound(tmp_path / "band.wav", chord))
-
-
-@pytest.fixture
-def nowhere(monkeypatch):
-    """Count how often Spleeter is asked for; it is never there."""
-    asked = []
-
-    def fail(name, **_):
-        asked.append(name)
-        raise WeightsError("Nobody answers.", remedy="Wait.")
-
-    monkeypatch.setattr(separators, "load_state", fail)
-    return asked
 
 
 # ---- how loud the music is ------------------------------------------------------------------
@@ -78,7 +64,7 @@ def test_the_filter_runs_once_over_a_recording_it_looked_for_music_in(spoken, mo
     )
     found = list(Separators(Separate.AUTO, CPU).choose(spoken).separate(spoken))
     assert len(runs) == 1
-    fresh = list(Separators(Separate.BUILT_IN, CPU).choose(spoken).separate(spoken))
+    fresh = list(Separators(Separate.FILTER, CPU).choose(spoken).separate(spoken))
     for voice, again in zip(found, fresh, strict=True):
         assert all(np.array_equal(*pair) for pair in zip(voice, again, strict=True))
 
@@ -94,47 +80,27 @@ def test_a_long_recording_is_not_remembered(spoken, monkeypatch):
     assert len(runs) == 2, "once to look for music, once to separate"
 
 
-def test_a_clean_voice_is_left_to_the_built_in_filter_and_nobody_is_asked(spoken, nowhere):
+def test_a_clean_voice_is_left_to_the_filter_and_spleeter_is_not_loaded(spoken, monkeypatch):
+    monkeypatch.setattr(separators, "load_spleeter", None)
     reporter = RememberingReporter()
-    chosen = Separators(Separate.AUTO, CPU).choose(spoken, reporter)
-    assert isinstance(chosen, VoiceSeparator)
-    assert nowhere == []
+    assert isinstance(Separators(Separate.AUTO, CPU).choose(spoken, reporter), VoiceSeparator)
     assert (reporter.said, reporter.total) == ([], 1)
 
 
-def test_without_spleeter_music_is_left_to_the_filter_with_one_note(band, nowhere):
-    reporter = RememberingReporter()
-    separator = Separators(Separate.AUTO, CPU)
-    assert isinstance(separator.choose(band, reporter), VoiceSeparator)
-    assert "Spleeter cannot be had: Nobody answers." in reporter.said[-1]
-    assert "stylehead weights get --profile separation" in reporter.said[-1]
-    separator.choose(band, reporter)
-    assert nowhere == ["spleeter_voice"], "asked once, and not for the second file"
-
-
-def test_a_named_separator_is_used_or_missing_but_never_replaced(spoken, band, nowhere):
-    assert isinstance(Separators(Separate.BUILT_IN, CPU).choose(band), VoiceSeparator)
+def test_a_named_separator_is_used_whatever_sounds(spoken, band):
+    assert Separators(Separate.FILTER, CPU).choose(band).name == "filter"
     assert isinstance(Separators(Separate.OFF, CPU).choose(band), NoSeparator)
-    with pytest.raises(WeightsError, match="Nobody answers"):
-        Separators(Separate.SPLEETER, CPU).choose(spoken)
+    assert Separators(Separate.SPLEETER, CPU).choose(spoken).name == "spleeter"
 
 
-def test_spleeter_is_loaded_once_and_serves_music(band, spoken, monkeypatch):
-    loaded = []
-
-    def load(name, device, reporter):
-        loaded.append(name)
-        return torch.nn.Linear(1, 1)
-
-    monkeypatch.setattr(separators, "_load_unet", load)
+def test_spleeter_is_loaded_once_and_serves_music(band, spoken):
     separator = Separators(Separate.AUTO, CPU)
     reporter = RememberingReporter()
     first, second = separator.choose(band, reporter), separator.choose(band, reporter)
     assert first is second
     assert first.name == "spleeter"
-    assert loaded == ["spleeter_voice", "spleeter_music"]
-    assert ["Spleeter is to separate" in said for said in reporter.said] == [True, True]
-    assert separator.choose(spoken).name == "built-in"
+    assert ["Spleeter separates" in said for said in reporter.said] == [True, True]
+    assert separator.choose(spoken).name == "filter"
 
 
 # ---- off ------------------------------------------------------------------------------------

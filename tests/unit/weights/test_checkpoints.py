@@ -3,7 +3,6 @@ import random
 from argparse import Namespace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -134,25 +133,6 @@ def test_safetensors_are_read_as_they_are(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["n.safetensors"]
 
 
-def test_a_checkpoint_of_numpy_arrays_is_read_where_the_list_says_so(tmp_path):
-    content = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(1, "f")}
-    path = saved(tmp_path / "n.ckpt", content)
-    state = load_state(entry(path, format="pth_numpy"), path, None)
-    assert numbers(state) == {"a.weight": [[0, 1, 2], [3, 4, 5]], "b": [1]}
-    assert set(load_file(converted(path))) == set(content)
-    with pytest.raises(WeightsError, match="more than tensors"):
-        torch_only = tmp_path / "m.ckpt"
-        load_state(entry(saved(torch_only, content)), torch_only, None)
-
-
-def test_arrays_under_the_module_name_of_numpy_1_are_read_too(tmp_path):
-    path = saved(tmp_path / "n.ckpt", {"x": np.ones(2, "f")}, _use_new_zipfile_serialization=False)
-    names = path.read_bytes()
-    path.write_bytes(names.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n"))
-    state = load_state(entry(path, format="pth_numpy"), path, None)
-    assert numbers(state) == {"x": [1, 1]}
-
-
 # ---- what is refused ------------------------------------------------------------------------
 
 
@@ -189,20 +169,6 @@ def test_objects_are_refused(tmp_path):
     path = saved(tmp_path / "n.pth", {"x": torch.ones(1), "arguments": Namespace(a=1)})
     with pytest.raises(WeightsError, match="more than tensors"):
         load_state(entry(path), path, None)
-
-
-@pytest.mark.parametrize("arrays", ["code", "objects", "another dtype"])
-def test_among_numpy_arrays_nothing_else_is_let_through(tmp_path, arrays):
-    bomb = Bomb(tmp_path / "fired")
-    content = {
-        "code": {"x": np.ones(1, "f"), "bomb": bomb},
-        "objects": {"x": np.array([bomb], dtype=object)},
-        "another dtype": {"x": np.ones(1)},
-    }[arrays]
-    path = saved(tmp_path / "n.ckpt", content)
-    with pytest.raises(WeightsError, match="more than tensors"):
-        load_state(entry(path, format="pth_numpy"), path, None)
-    assert [each.name for each in tmp_path.iterdir()] == ["n.ckpt"]
 
 
 @pytest.mark.parametrize(
