@@ -9,8 +9,20 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
 
 from stylehead.errors import MediaError
+
+
+def lock(path: Path) -> Any:
+    """Return filelock's lock of a file, which is made if it is not there; one process can hold it.
+
+    Its methods are not typed all through.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
 
 
 def digest(path: Path) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles, smoothstep
+from stylehead.files import lock
 from stylehead.motion.head import FADE, style_range
 from stylehead.types import ONSET_RATE, Floats, StyleMix
+from stylehead.weights.store import home
 
 WINDOW, MARGIN = 60.0, 8.0
 """Seconds in which one tempo is looked for, and around them: a tempogram of hours fills memory."""
@@ -59,14 +65,29 @@ def _beats_of(onsets: Floats) -> NDArray[np.int64]:
     if len(onsets) < LEAST_SECONDS * ONSET_RATE or onsets.std() < 1e-6:
         return np.zeros(0, np.int64)
     onsets = gaussian_filter1d(onsets, SMOOTHING)
-    import librosa  # a second, and only music needs it
+    with _alone():
+        import librosa  # a second, and only music needs it
 
-    tempo, frames = librosa.beat.beat_track(
-        onset_envelope=onsets, sr=ONSET_RATE, hop_length=1, units="frames", trim=True
-    )
+        tempo, frames = librosa.beat.beat_track(
+            onset_envelope=onsets, sr=ONSET_RATE, hop_length=1, units="frames", trim=True
+        )
     if len(frames) and clarity(onsets, 60 * ONSET_RATE / float(np.atleast_1d(tempo)[0])) >= CLEAR:
         return frames
     return np.zeros(0, np.int64)
+
+
+def _alone() -> AbstractContextManager[object]:
+    """Return a lock that processes hold one after the other while librosa is loaded and runs.
+
+    What librosa compiles is kept on disk by numba, whose index of it is wrong for good, and crashes
+    every later process, once two have written it at the same time.
+    """
+    spec = find_spec("librosa")
+    assert spec is not None
+    compiled = Path(spec.origin or ".").with_name("__pycache__")  # where numba keeps it, if it can
+    return lock(
+        compiled / "stylehead.lock" if os.access(compiled, os.W_OK) else home() / "librosa.lock"
+    )
 
 
 def clarity(onsets: Floats, period: float) -> float:

@@ -8,12 +8,10 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-
-from filelock import FileLock, Timeout
+from typing import IO, TYPE_CHECKING
 
 from stylehead.errors import WeightsError
-from stylehead.files import digest
+from stylehead.files import digest, lock
 from stylehead.progress import Reporter
 
 if TYPE_CHECKING:
@@ -153,18 +151,18 @@ def unverified(entry: WeightsEntry) -> WeightsError:
 def locked(folder: Path, file: str, reporter: Reporter) -> Generator[None]:
     """Hold the lock of one file in the folder; a second process waits here, and the user knows."""
     path = incoming(folder) / f"{file}.lock"
-    lock: Any = FileLock(path)  # its acquire() is not typed all through
+    held = lock(path)
     try:
-        lock.acquire(blocking=False)
-    except Timeout:  # itself an OSError
+        held.acquire(blocking=False)
+    except TimeoutError:  # itself an OSError
         reporter.say(f"Another process is downloading {file}; waiting for it.")
-        lock.acquire()
+        held.acquire()
     except OSError as error:
         raise _not_written(path, error) from error
     try:
         yield
     finally:
-        lock.release()
+        held.release()
 
 
 @contextmanager

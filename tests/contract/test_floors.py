@@ -33,7 +33,7 @@ DOORS = {
     "rich": "cli",
     "huggingface_hub": "weights",
     "httpx2": "weights",
-    "filelock": "weights",
+    "filelock": "files",
 }
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms.split()}
 

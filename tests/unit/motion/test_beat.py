@@ -1,12 +1,16 @@
 """Beats of music: of clicks at known times, none of what has no beat; and a head that follows."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 
 from stylehead.face.geometry import angles_from_rotation
+from stylehead.motion import beat
 from stylehead.motion.beat import PITCH, ROLL, Beats, find_beats, sway
 from stylehead.motion.head import style_range
 from stylehead.style.mix import as_mix
@@ -156,3 +160,25 @@ def test_nothing_and_a_moment_have_no_beat():
     assert len(find_beats(np.zeros(0, np.float32))) == 0
     assert len(find_beats(np.zeros(30 * ONSET_RATE, np.float32))) == 0
     assert len(find_beats(clicks(120, 2.0))) == 0
+
+
+def test_librosa_runs_in_one_process_at_a_time(monkeypatch):
+    """Numba's kept code crashes for good once two processes have written it at the same time."""
+    held = []
+
+    @contextmanager
+    def lock(path):
+        held.append(path)
+        yield
+        held.append("free")
+
+    monkeypatch.setattr(beat, "lock", lock)
+    track = librosa.beat.beat_track
+    monkeypatch.setattr(
+        librosa.beat, "beat_track", lambda **given: held.append("runs") or track(**given)
+    )
+    assert len(find_beats(clicks(120, 12.0)))
+    path, *then = held
+    assert then == ["runs", "free"]
+    assert path.name == "stylehead.lock"
+    assert path.parent == Path(librosa.__file__).parent / "__pycache__"
