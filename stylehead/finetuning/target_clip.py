@@ -15,7 +15,7 @@ from stylehead.motion.expression import expression_of
 from stylehead.pipeline import Predictor
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.listen import QUIETEST, speech_features
-from stylehead.speech.separators import music_level
+from stylehead.speech.separation import music_level
 from stylehead.style.learn import STYLE_FPS, style_statistics
 from stylehead.style.references import retrieve
 from stylehead.training.av_sync import LARGEST_LAG, SYNC_LEAST, measure_sync
@@ -135,7 +135,7 @@ def _align(
     if sound.loudness < QUIETEST:
         return _untrusted("The clip is silent: the un-tuned generator keeps the lips' timing.")
     separator = predictor.listener.separators.choose(sound, reporter)
-    music = music_level(separator.separate(sound), while_active=True)
+    music = music_level(separator.separate(sound))
     if music > LOUD_MUSIC:
         return _untrusted(
             f"Music is {music:.0f} dB louder than the voice: lip motion is not learned from this "

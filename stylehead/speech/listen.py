@@ -24,8 +24,8 @@ from stylehead.speech.encoders import (
     WhisperSpeechEncoder,
 )
 from stylehead.speech.mel import FLOOR, log_mel, mel_filters
-from stylehead.speech.separation import Separator, Voice
-from stylehead.speech.separators import NOTHING, Separators
+from stylehead.speech.separation import NOTHING, Separator, Voice
+from stylehead.speech.separators import Separators
 from stylehead.types import (
     CHUNK,
     MEL_ROWS_PER_FRAME,

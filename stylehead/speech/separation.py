@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -24,7 +25,7 @@ STEP = HOP * ROWS_PER_STEP
 ALL_VOICE, NO_VOICE = 0.9, 0.05  # mask values of a band taken for all voice and for none
 CLEAN, MIXED = 0.95, 0.7  # the voice's fraction of a second's energy: left as it is; filtered
 LEFT_IN = np.float32(0.2)  # of the amplitude of what is no voice: 14 dB lower
-LONGEST_REMEMBERED = 120.0  # seconds: 15 MB
+NOTHING = 1e-9  # energy, so that silence has a level
 AROUND = 100  # rows: the second over which cleanness is measured
 
 
@@ -73,7 +74,6 @@ class VoiceSeparator:
 
     def __init__(self, net: VoiceFilter) -> None:
         self._net = net.eval()
-        self._remembered: tuple[Sound, list[Voice]] | None = None
         self._filters = torch.from_numpy(mel_filters(N_FFT, net.config.mels, SPAN))
         self._window = torch.hann_window(N_FFT)
         # From bands back to bins: each bin takes the mean of its bands, weighted by their response.
@@ -83,21 +83,9 @@ class VoiceSeparator:
         self._to_bins = weights
 
     def separate(self, sound: Sound) -> Iterator[Voice]:
-        """Yield the voice in a recording, 10 s at a time.
-
-        The last recording, unless it is long, is remembered: whoever has looked for music in it
-        asks again.
-        """
-        if self._remembered and self._remembered[0] is sound:
-            yield from self._remembered[1]
-            return
+        """Yield the voice in a recording, 10 s at a time."""
         gain = np.float32(LOUDNESS / sound.loudness)
-        voices: list[Voice] = []
-        for voice in self.filtered(block * gain for block in sound.blocks()):
-            if sound.seconds <= LONGEST_REMEMBERED:
-                voices.append(voice)
-            yield voice
-        self._remembered = (sound, voices) if voices else None
+        yield from self.filtered(block * gain for block in sound.blocks())
 
     def filtered(self, blocks: Iterable[Floats]) -> Iterator[Voice]:
         """Yield the voice in a stream of samples at LOUDNESS, 10 s at a time."""
@@ -136,6 +124,17 @@ class NoSeparator:
         for window, count in overlapping_windows(loud, body=BODY, before=0, after=0):
             frames = -(-count * MOTION_FPS // SPEECH_RATE)
             yield Voice(window[:count], np.ones(frames, np.float32), window[:count])
+
+
+def music_level(voices: Iterable[Voice]) -> float:
+    """Return how loud everything but the voice is where a voice is active, in dB against it."""
+    alone = other = NOTHING
+    for voice in voices:
+        count = len(voice.samples)
+        active = np.repeat(voice.activity > 0.5, -(-count // len(voice.activity)))[:count]
+        alone += float(np.square(voice.samples[active]).sum())
+        other += float(np.square((voice.mix - voice.samples)[active]).sum())
+    return 10 * math.log10(other / alone)
 
 
 def middles(frames: int) -> NDArray[np.int64]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +14,9 @@ from torch import Tensor
 
 from stylehead.media.audio import Sound, at_speech_rate
 from stylehead.models.spleeter import BINS, FRAMES, SpleeterUNet
+from stylehead.progress import SILENT, Reporter
 from stylehead.speech.mel import LOUDNESS, overlapping_windows
-from stylehead.speech.separation import BODY, MARGIN, Voice, VoiceSeparator, middles
+from stylehead.speech.separation import BODY, MARGIN, NOTHING, Voice, VoiceSeparator, middles
 from stylehead.types import SPEECH_RATE, Floats
 
 RATE = 44_100  # Hz, and below it: what the published weights were learned with
@@ -23,6 +26,10 @@ OVERLAP = 40 * HOP  # samples around what is kept of a window
 STRIDE = (FRAMES - 1) * HOP - 2 * OVERLAP  # 10.0 s
 AROUND = SPEECH_RATE  # samples before and after a frame over which voice and mix are compared
 UNCERTAIN, PER_DB = -10.0, 0.1  # dB of the voice against the mix where it may be either; slope
+LENIENT = -14.0  # the same, in a recording whose loud parts have a voice
+NO_VOICE, VOICE = -12.0, -8.0
+"""dB against the mix that what may be a voice reaches in its loud parts: no voice for sure, one."""
+LOOK_EVERY = 3  # windows, of which one is looked at before a recording is separated
 VOICELIKE = 2.0  # dB that the voice filter's word is worth
 PITCHED = 0.15, 0.3
 """Fractions of two seconds with a pitch: a noise, a voice. Rooms had 0.16 at most in the mean of a
@@ -31,6 +38,15 @@ PITCH = 0.6  # normalised autocorrelation from which there is a pitch
 PITCH_WINDOW, PITCH_HOP = SPEECH_RATE // 20, SPEECH_RATE // 50
 SILENCE = 1e-7  # mean square of a mix in which nothing is a voice
 FADE = 16 * HOP  # half of the samples in which two windows pass over into each other
+
+
+class Look(NamedTuple):
+    """What some windows of a recording hold."""
+
+    music: float
+    """Everything but the voice, in dB against the voice."""
+    voice: float
+    """The voice in its loud parts, in dB against the mix."""
 
 
 class SpleeterSeparator:
@@ -45,19 +61,46 @@ class SpleeterSeparator:
         self._voice, self._music = voice.eval(), music.eval()
         self._filter = voice_filter
         self._window = torch.hann_window(N_FFT)
+        self._looked: tuple[Sound, Look] | None = None
+
+    def look(self, sound: Sound, reporter: Reporter = SILENT) -> Look:
+        """Separate one window of three, and the last one; the last recording's are remembered."""
+        if self._looked and self._looked[0] is sound:
+            return self._looked[1]
+        last = math.ceil(round(sound.seconds * RATE / STRIDE, 6)) - 1
+        reporter.start("Looking for music", -(-last // LOOK_EVERY) + 1)
+        alone = rest = NOTHING
+        levels: list[Floats] = []
+        windows = overlapping_windows(
+            _loud(sound), body=STRIDE, before=OVERLAP, after=OVERLAP, shape=(2,)
+        )
+        for number, (window, count) in enumerate(windows):
+            if number % LOOK_EVERY and number != last:
+                continue
+            stems = self._split(torch.from_numpy(window))[OVERLAP : OVERLAP + count]
+            heard = np.concatenate(list(at_speech_rate([stems], RATE)))
+            alone, rest = (np.array([alone, rest]) + np.square(heard).sum(0)).tolist()
+            around = np.arange(0, len(heard), AROUND // 2)
+            levels.append(_level(heard[:, 0], heard.sum(1), around))
+            reporter.advance()
+        loudest = float(np.percentile(np.concatenate(levels), 95))
+        look = Look(10 * math.log10(rest / alone), loudest)
+        self._looked = (sound, look)
+        return look
 
     def separate(self, sound: Sound) -> Iterator[Voice]:
         """Yield the voice in a recording, 10 s at a time."""
-        gain = np.float32(LOUDNESS / sound.loudness)
-        loud = (block * gain for block in sound.blocks(RATE, 2))
-        stems = at_speech_rate(self._stems(loud), RATE)
+        voice = self.look(sound).voice
+        lenient = np.clip((voice - NO_VOICE) / (VOICE - NO_VOICE), 0, 1)
+        uncertain = float(UNCERTAIN + lenient * (LENIENT - UNCERTAIN))
+        stems = at_speech_rate(self._stems(_loud(sound)), RATE)
         for window, count in overlapping_windows(
             stems, body=BODY, before=MARGIN, after=MARGIN, shape=(2,)
         ):
             alone, mix = window[:, 0], window.sum(1)
             voicelike = self._filter.filtered_window(alone, count).activity
             body = slice(MARGIN, MARGIN + count)
-            yield Voice(alone[body], voice_activity(alone, mix, voicelike), mix[body])
+            yield Voice(alone[body], voice_activity(alone, mix, voicelike, uncertain), mix[body])
 
     def _stems(self, blocks: Iterable[Floats]) -> Iterator[Floats]:
         """Yield the voice and the rest, side by side (N, 2) and each mono, of stereo (N, 2)."""
@@ -97,18 +140,25 @@ class SpleeterSeparator:
         return next(self._voice.parameters()).device
 
 
-def voice_activity(alone: Floats, mix: Floats, voicelike: Floats) -> Floats:
+def _loud(sound: Sound) -> Iterator[Floats]:
+    """Yield a recording's blocks (N, 2), left and right, brought to LOUDNESS."""
+    gain = np.float32(LOUDNESS / sound.loudness)
+    return (block * gain for block in sound.blocks(RATE, 2))
+
+
+def voice_activity(
+    alone: Floats, mix: Floats, voicelike: Floats, uncertain: float = UNCERTAIN
+) -> Floats:
     """Return the probability (T,) of a voice at 60 Hz in a window's separated voice (N,).
 
     What separation leaves of instruments is quiet against the mix (N,), and soon over: so it is
-    the level over two seconds that tells. The voice filter's word (T,) on the separated
-    voice counts beside it, but does not decide: it knows speech better than song. What has neither
-    its word nor a pitch, as the noise of a room, is no voice however loud it is.
+    the level over two seconds that tells, against `uncertain` dB. The voice filter's word (T,) on
+    the separated voice counts beside it, but does not decide: it knows speech better than song.
+    What has neither its word nor a pitch, as the noise of a room, is no voice however loud it is.
     """
     around = middles(len(voicelike))
-    alone_energy, mix_energy = (_energy(samples, around) for samples in (alone, mix))
-    level = 10 * np.log10((alone_energy + 1e-12) / (mix_energy + SILENCE))
-    loud = (0.5 + PER_DB * (level + VOICELIKE * voicelike - UNCERTAIN)).clip(0, 1)
+    level = _level(alone, mix, around) + VOICELIKE * voicelike
+    loud = (0.5 + PER_DB * (level - uncertain)).clip(0, 1)
     few, many = PITCHED
     sung = ((pitched(alone, around) - few) / (many - few)).clip(0, 1)
     return (loud * np.maximum(sung, voicelike)).astype(np.float32)
@@ -138,6 +188,12 @@ def _autocorrelation(windows: Tensor) -> Tensor:
     """Return the autocorrelation (B, L) of windows (B, N), to the lag of 60 Hz."""
     power = torch.fft.rfft(windows, 2 * windows.shape[1]).abs().square()
     return torch.fft.irfft(power)[:, : SPEECH_RATE // 60 + 1]
+
+
+def _level(alone: Floats, mix: Floats, around: NDArray[np.int64]) -> Floats:
+    """Return how loud the voice is against the mix around some places, in dB."""
+    alone_energy, mix_energy = (_energy(samples, around) for samples in (alone, mix))
+    return 10 * np.log10((alone_energy + 1e-12) / (mix_energy + SILENCE))
 
 
 def _energy(samples: Floats, around: NDArray[np.int64]) -> Floats:

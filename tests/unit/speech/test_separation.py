@@ -7,7 +7,7 @@ from torch import nn
 
 from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
 from stylehead.speech.mel import mel_filters, overlapping_windows
-from stylehead.speech.separation import N_FFT, SPAN, VoiceSeparator, log_bands
+from stylehead.speech.separation import N_FFT, SPAN, Voice, VoiceSeparator, log_bands, music_level
 from stylehead.types import SPEECH_RATE
 from tests.stand_ins.faces import syllables, wave
 
@@ -234,3 +234,28 @@ def test_bands_of_silence_are_zero_and_a_decade_is_a_fifth():
     assert rows.shape == (3, 80)
     assert rows[0].abs().max() < 1e-6
     torch.testing.assert_close(rows[2] - rows[1], torch.full((80,), 0.2), rtol=0, atol=1e-5)
+
+
+# ---- how loud the music is ------------------------------------------------------------------
+
+
+def stretch(seconds: float, voice: float, rest: float, active: bool = True) -> Voice:
+    count = round(seconds * 16_000)
+    alone = np.full(count, voice, np.float32)
+    activity = np.full(round(seconds * 60), float(active), np.float32)
+    return Voice(alone, activity, alone + np.float32(rest))
+
+
+@pytest.mark.parametrize(("rest", "decibels"), [(0.1, 0.0), (0.01, -20.0), (1.0, 20.0)])
+def test_music_is_measured_against_the_voice(rest, decibels):
+    stretches = [stretch(2.0, 0.1, rest), stretch(1.5, 0.1, rest)]
+    assert music_level(stretches) == pytest.approx(decibels, abs=0.01)
+
+
+def test_music_counts_where_there_is_a_voice():
+    stretches = [stretch(2.0, 0.1, 0.01), stretch(2.0, 0.0, 0.1, active=False)]
+    assert music_level(stretches) == pytest.approx(-20, abs=0.01)
+
+
+def test_silence_has_a_level():
+    assert music_level([stretch(1.0, 0.0, 0.0)]) == pytest.approx(0)

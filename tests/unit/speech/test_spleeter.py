@@ -9,15 +9,18 @@ from torch import nn
 
 from stylehead.media.audio import open_audio
 from stylehead.models.voice_filter import VoiceFilter, VoiceFilterConfig
+from stylehead.speech import spleeter
 from stylehead.speech.separation import MARGIN, VoiceSeparator
 from stylehead.speech.spleeter import (
     RATE,
     STRIDE,
+    Look,
     SpleeterSeparator,
     pitched,
     voice_activity,
 )
 from tests.stand_ins import media
+from tests.stand_ins.faces import RememberingReporter
 
 BINS_1K = round(1000 / RATE * 4096)
 
@@ -135,6 +138,51 @@ def test_the_voice_comes_back_at_16_khz_beside_its_mix(separator, tmp_path):
     wanted = gain * 0.1 * np.sin(2 * np.pi * 300 * times)
     wanted *= 0.5 + 0.5 * np.sin(2 * np.pi * 0.5 * times)
     np.testing.assert_allclose(voice[middle], wanted[middle], atol=5e-3)
+
+
+# ---- the look -------------------------------------------------------------------------------
+
+
+def played(tmp_path, *parts: tuple[float, float, float]):
+    """A recording of parts: seconds, how loud the voice is and how loud the music."""
+    cut = [(low * voice + high * music) for s, voice, music in parts for low, high in [duet(s)]]
+    samples = np.concatenate(cut)
+    return open_audio(media.save_sound(tmp_path / "song.wav", samples, RATE, subtype="FLOAT"))
+
+
+@pytest.mark.parametrize(("music", "decibels"), [(1.0, 4.3), (0.1, -15.7), (0.0, -60.0)])
+def test_a_look_tells_how_loud_the_music_is(separator, tmp_path, music, decibels):
+    found = separator.look(played(tmp_path, (4.0, 1.0, music))).music
+    assert found == pytest.approx(decibels, abs=1) if music else found < decibels
+
+
+def test_one_window_of_three_is_looked_at_and_the_last(separator, tmp_path, monkeypatch):
+    split, runs = separator._split, []
+    monkeypatch.setattr(separator, "_split", lambda window: runs.append(1) or split(window))
+    sound = played(tmp_path, (55.0, 0.2, 0.2))
+    reporter = RememberingReporter()
+    assert separator.look(sound, reporter) == separator.look(sound)
+    assert len(runs) == reporter.total == 3  # of six: the 1st, 4th and 6th
+
+
+def test_the_voice_is_measured_where_it_is_loud(separator, tmp_path):
+    rare = separator.look(played(tmp_path, (7.0, 0.0, 1.0), (3.0, 1.0, 0.1)))
+    assert rare.music > 0
+    assert rare.voice == pytest.approx(0, abs=0.3)
+    none = separator.look(played(tmp_path, (10.0, 0.02, 1.0)))
+    assert none.voice < -25
+
+
+def test_a_quiet_voice_is_believed_where_the_loud_parts_have_one(separator, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        spleeter, "voice_activity", lambda *given: asked.append(given[3]) or given[2]
+    )
+    sound = played(tmp_path, (1.0, 1.0, 1.0))
+    for voice, uncertain in ((-30, -10), (-12, -10), (-10, -12), (-8, -14), (-1, -14)):
+        monkeypatch.setattr(separator, "look", lambda _, voice=voice: Look(0.0, voice))
+        list(separator.separate(sound))
+        assert asked.pop() == pytest.approx(uncertain)
 
 
 # ---- activity -------------------------------------------------------------------------------
