@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from stylehead.motion.file import save_motion
 from tests.stand_ins import media
+from tests.stand_ins.faces import performed_motion
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = dict(os.environ)
@@ -223,6 +225,17 @@ def clip(portrait: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -
             assert done.code == 0, done.stderr
             path.with_suffix(".json").write_text(done.stdout)
     return path
+
+
+@pytest.fixture(scope="session")
+def glance(made: Path) -> tuple[object, ...]:
+    """Words for a video of three frames from a motion file.
+
+    For tests of pictures, files and names: to hear the voice takes longer than all the rest.
+    """
+    path = made / "glance.npz"
+    save_motion(performed_motion(0.3, fps=10, blinks=0), path)
+    return "--motion", path, "--duration", 0.3
 
 
 @pytest.fixture
