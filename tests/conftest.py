@@ -228,6 +228,13 @@ def clip(portrait: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
+def brief_clip(clip: Path, made: Path) -> Path:
+    """The first second of the talking head at 256 x 256, silent: quick to track."""
+    frames = [media.resized(one, (256, 256)) for one in media.read_video(clip)[0][:25]]
+    return media.save_video(made / "brief clip.mp4", frames)
+
+
+@pytest.fixture(scope="session")
 def glance(made: Path) -> tuple[object, ...]:
     """Words for a video of three frames from a motion file.
 

@@ -21,8 +21,6 @@ from stylehead.models.whisper import WhisperEncoder, positions
 from stylehead.weights.checkpoints import read_metadata, read_tensors
 
 CPU = torch.device("cpu")
-UNFILLED = torch.device("meta")
-"""Where a network is built whose every number is then read: none is drawn at random first."""
 N = TypeVar("N", bound=nn.Module)
 
 CONFIGS: dict[type[nn.Module], type] = {
@@ -47,9 +45,8 @@ def load_network(kind: type[N], path: Path, device: torch.device = CPU) -> N:
     Every name and shape must fit: raises RuntimeError, for a checked file of ours always does.
     """
     config, state = read_weights(path)
-    with UNFILLED:
-        net = kind(CONFIGS[kind](**config))
-    net.load_state_dict(state, assign=True)
+    net = kind(CONFIGS[kind](**config))
+    net.load_state_dict(state)
     return net.to(device).eval()
 
 
@@ -62,9 +59,8 @@ def load_manifold(path: Path, strength: float) -> Manifold:
 def load_whisper(path: Path, device: torch.device = CPU) -> WhisperEncoder:
     """Build Whisper's audio encoder; the table of positions is a formula and not in its file."""
     _, state = read_weights(path)
-    with UNFILLED:
-        net = WhisperEncoder()
-    net.load_state_dict(state | {"embed_positions.weight": positions()}, assign=True)
+    net = WhisperEncoder()
+    net.load_state_dict(state | {"embed_positions.weight": positions()})
     return net.to(device).eval()
 
 
