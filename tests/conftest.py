@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from stylehead.motion.beat import find_beats
 from stylehead.motion.file import save_motion
+from stylehead.types import ONSET_RATE
 from tests.stand_ins import media
 from tests.stand_ins.faces import performed_motion
 
@@ -209,14 +211,32 @@ def speech(made: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def beat_tracker(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The beat tracker, compiled by one worker after the other.
+
+    numba keeps compiled code in files. Two processes that compile librosa's at the same time leave
+    files that crash every later process.
+    """
+    onsets = np.zeros(30 * ONSET_RATE, np.float32)
+    onsets[:: ONSET_RATE // 2] = 1
+    with FileLock(_shared(tmp_path_factory) / "beats.lock"):
+        assert len(find_beats(onsets)) > 0
+
+
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that workers side by side share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
 def clip(portrait: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A talking head of 3 s at 25 fps; its motion and its --json lie beside it.
 
     Workers that run side by side share it.
     """
     del home
-    folder = tmp_path_factory.getbasetemp()
-    path = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "clip.mp4"
+    path = _shared(tmp_path_factory) / "clip.mp4"
     with FileLock(path.with_suffix(".lock")):
         if not path.with_suffix(".json").exists():
             words = ("--crop", "--fps", 25, "--duration", 3, "--json")
@@ -229,9 +249,9 @@ def clip(portrait: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def brief_clip(clip: Path, made: Path) -> Path:
-    """The first second of the talking head at 256 x 256, silent: quick to track."""
+    """The first second of the talking head, at 256 x 256 with its sound: quick to track."""
     frames = [media.resized(one, (256, 256)) for one in media.read_video(clip)[0][:25]]
-    return media.save_video(made / "brief clip.mp4", frames)
+    return media.save_video(made / "brief clip.mp4", frames, sound=media.voice(1))
 
 
 @pytest.fixture(scope="session")

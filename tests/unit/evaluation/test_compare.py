@@ -151,12 +151,12 @@ def test_a_pasted_part_with_a_hard_border_is_seen() -> None:
 
 
 def test_the_published_protocol_runs_and_goes_on_where_it_stopped(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    brief_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "Actor_07"
     folder.mkdir()
-    (folder / "01-01-01-01-01-01-07.mp4").symlink_to(clip)
-    (folder / "02-01-01-01-01-01-07.mp4").symlink_to(clip)  # picture without sound
+    (folder / "01-01-01-01-01-01-07.mp4").symlink_to(brief_clip)
+    (folder / "02-01-01-01-01-01-07.mp4").symlink_to(brief_clip)  # picture without sound
     assert len(find_videos(tmp_path, None)) == 1
     with pytest.raises(MediaError, match="no RAVDESS videos"):
         find_videos(tmp_path, ["08"])

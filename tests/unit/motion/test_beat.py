@@ -120,6 +120,7 @@ def clicks(tempo: float, seconds: float, *, late: float = 0.3, noise: float = 0.
     return onsets
 
 
+@pytest.mark.usefixtures("beat_tracker")
 @pytest.mark.parametrize("tempo", [72, 84, 96, 104, 112, 120, 126, 133, 140, 152])
 def test_beats_are_the_clicks_within_50_ms(tempo):
     beats = find_beats(clicks(tempo, 40.0))
@@ -133,12 +134,14 @@ def test_beats_are_the_clicks_within_50_ms(tempo):
     assert (np.diff(beats.seconds) > 0.2).all()
 
 
+@pytest.mark.usefixtures("beat_tracker")
 def test_the_first_of_a_bar_is_the_loudest():
     beats = find_beats(clicks(120, 30.0))
     strong = beats.seconds[beats.strong > 0]
     np.testing.assert_allclose((strong - 0.3) % 2.0, 1.0, atol=0.05)
 
 
+@pytest.mark.usefixtures("beat_tracker")
 def test_beats_go_on_over_the_windows_seams():
     beats = find_beats(clicks(100, 130.0))
     steps = np.diff(beats.seconds)
@@ -146,6 +149,7 @@ def test_beats_go_on_over_the_windows_seams():
     np.testing.assert_allclose(steps, 0.6, atol=0.05)
 
 
+@pytest.mark.usefixtures("beat_tracker")
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_has_no_beat(seed):
     noise = np.random.default_rng(seed).random(30 * ONSET_RATE).astype(np.float32)

@@ -519,6 +519,7 @@ def alone(one, **controls):
 # ---- the beat -------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("beat_tracker")
 def test_the_beat_moves_the_head_and_nothing_else():
     style = make_style(performed_motion(12.0))
     still, moved, more = (alone(style, music=True, beat=beat) for beat in (0.0, 0.3, 0.6))
