@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from stylehead.motion.file import save_motion
 from tests.stand_ins import media
+from tests.stand_ins.faces import performed_motion
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = dict(os.environ)
@@ -206,6 +208,12 @@ def speech(made: Path) -> Path:
     return media.save_sound(made / "speech.wav", media.voice(2.5))
 
 
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that workers side by side share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
 @pytest.fixture(scope="session")
 def clip(portrait: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A talking head of 3 s at 25 fps; its motion and its --json lie beside it.
@@ -213,8 +221,7 @@ def clip(portrait: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -
     Workers that run side by side share it.
     """
     del home
-    folder = tmp_path_factory.getbasetemp()
-    path = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "clip.mp4"
+    path = _shared(tmp_path_factory) / "clip.mp4"
     with FileLock(path.with_suffix(".lock")):
         if not path.with_suffix(".json").exists():
             words = ("--crop", "--fps", 25, "--duration", 3, "--json")
@@ -223,6 +230,24 @@ def clip(portrait: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -
             assert done.code == 0, done.stderr
             path.with_suffix(".json").write_text(done.stdout)
     return path
+
+
+@pytest.fixture(scope="session")
+def brief_clip(clip: Path, made: Path) -> Path:
+    """The first second of the talking head, at 256 x 256 with its sound: quick to track."""
+    frames = [media.resized(one, (256, 256)) for one in media.read_video(clip)[0][:25]]
+    return media.save_video(made / "brief clip.mp4", frames, sound=media.voice(1))
+
+
+@pytest.fixture(scope="session")
+def glance(made: Path) -> tuple[object, ...]:
+    """Words for a video of three frames from a motion file.
+
+    For tests of pictures, files and names: to hear the voice takes longer than all the rest.
+    """
+    path = made / "glance.npz"
+    save_motion(performed_motion(0.3, fps=10, blinks=0), path)
+    return "--motion", path, "--duration", 0.3
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import percentile_filter
-from scipy.signal import savgol_filter
 
 from stylehead.errors import FaceError
 from stylehead.face.face_model import EXPRESSIVE, FaceModel
@@ -106,6 +105,8 @@ def recover_performance(
     centred = translation - translation.mean(0)
     filled = [_bridge(at, values, seconds) for values in (heads, rotation, centred)]
     if len(seconds) > SMOOTHING and np.median(np.diff(seconds)) < SMOOTHED_STEP:
+        from scipy.signal import savgol_filter  # a quarter of a second, and only clips need it
+
         filled = [
             np.asarray(savgol_filter(values, SMOOTHING, 2, axis=0, mode="interp"), np.float32)
             for values in filled

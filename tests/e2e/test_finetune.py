@@ -84,10 +84,11 @@ def test_words_that_do_not_go_together_are_named(
 
 
 @pytest.fixture(scope="session")
-def bad_clips(made: Path, clip: Path) -> dict[str, tuple[Path, str]]:
+def bad_clips(made: Path, brief_clip: Path) -> dict[str, tuple[Path, str]]:
     """Clips nobody can learn from, and what is to be said of them."""
-    frames = np.stack([media.landscape()] * 25)
-    crowd = np.stack([media.two_faces()] * 25)
+    frames = np.stack([media.landscape()] * 6)
+    crowd = np.stack([media.two_faces()] * 6)
+    few, _ = media.read_video(brief_clip)
     text = made / "no video.mp4"
     text.write_text("hello")
     return {
@@ -95,7 +96,7 @@ def bad_clips(made: Path, clip: Path) -> dict[str, tuple[Path, str]]:
         "text": (text, "no video.mp4"),
         "no face": (media.save_video(made / "hills.mp4", frames), "face"),
         "crowd": (media.save_video(made / "crowd.mp4", crowd), "several people"),
-        "short": (clip, "s of"),
+        "short": (media.save_video(made / "short.mp4", few[:6]), "s of"),
     }
 
 

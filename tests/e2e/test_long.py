@@ -1,4 +1,4 @@
-"""Ten minutes: sound and picture stay together, and memory stays flat."""
+"""Minutes: sound and picture stay together, and memory stays flat."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from stylehead.types import Motion
 FPS = 25
 RATE = 16_000
 JAW_OPEN = 25  # place of the score in the tracker's list
-EVERY = 60  # seconds between clicks
+LONG = 180  # seconds: a frame kept back in memory, or lost, shows after far fewer
+EVERY = 30  # seconds between clicks
 
 pytestmark = pytest.mark.slow
 
@@ -77,12 +78,12 @@ def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_picture_and_sound_stay_together_for_ten_minutes(portrait: Path, tmp_path: Path) -> None:
-    seconds = 600
+def test_picture_and_sound_stay_together_for_minutes(portrait: Path, tmp_path: Path) -> None:
+    seconds = LONG
     clicks, motion, output = tmp_path / "c.flac", tmp_path / "m.npz", tmp_path / "v.mp4"
     write_clicks(clicks, seconds, EVERY)
     save_motion(clicking_motion(seconds, EVERY), motion)
-    animate(portrait, clicks, output, "--motion", str(motion), "--size", "256")
+    animate(portrait, clicks, output, "--motion", str(motion), "--size", "192")
 
     with av.open(str(output)) as container:
         video, sound = container.streams.video[0], container.streams.audio[0]
@@ -110,10 +111,10 @@ def test_picture_and_sound_stay_together_for_ten_minutes(portrait: Path, tmp_pat
     assert np.abs(np.array(heard) - np.array(seen)).max() < 1 / FPS
 
 
-def test_memory_is_the_same_for_ten_seconds_and_ten_minutes(portrait: Path, tmp_path: Path) -> None:
+def test_memory_is_the_same_for_ten_seconds_and_minutes(portrait: Path, tmp_path: Path) -> None:
     voice = np.concatenate(list(open_audio(demo_files()[1]).blocks()))
     peaks: list[float] = []
-    for seconds in (10, 600):
+    for seconds in (10, LONG):
         sound = tmp_path / f"{seconds}.flac"
         with av.open(str(sound), "w") as container:
             stream = container.add_stream("flac", rate=RATE, layout="mono")
@@ -124,6 +125,6 @@ def test_memory_is_the_same_for_ten_seconds_and_ten_minutes(portrait: Path, tmp_
                 frame.sample_rate, frame.pts = RATE, second * RATE
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
-        peaks.append(animate(portrait, sound, tmp_path / f"{seconds}.mp4"))
+        peaks.append(animate(portrait, sound, tmp_path / f"{seconds}.mp4", "--size", "192"))
     assert max(peaks) < 1500
     assert peaks[1] < 1.05 * peaks[0]

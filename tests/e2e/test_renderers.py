@@ -36,39 +36,46 @@ def tags(video: Path) -> dict[str, str]:
 
 
 def test_the_video_says_which_renderer_and_weights_made_it(
-    animate: Command, output: Path, renderer: str
+    animate: Command, output: Path, renderer: str, glance: tuple[object, ...]
 ) -> None:
-    outcome = animate("--renderer", renderer, "--json")
+    outcome = animate("--renderer", renderer, "--json", *glance)
     assert outcome.code == 0, outcome
     assert json.loads(outcome.stdout)["renderer"] == renderer
     assert tags(output)["stylehead_renderer"] == renderer
     used = json.loads(tags(output)["stylehead_weights"])
     wanted = {name for name in read_manifest() if name in dict(CASES) and renderer in name}
     assert wanted <= set(used)
-    assert len(media.read_video(output)[0]) == 10
+    assert len(media.read_video(output)[0]) == 3
 
 
-def test_the_embedded_renderer_needs_no_weights_of_others(animate: Command, output: Path) -> None:
-    assert animate().code == 0
+def test_the_embedded_renderer_needs_no_weights_of_others(
+    animate: Command, output: Path, glance: tuple[object, ...]
+) -> None:
+    assert animate(*glance).code == 0
     assert tags(output)["stylehead_renderer"] == "embedded"
     assert not set(json.loads(tags(output)["stylehead_weights"])) & set(dict(CASES))
 
 
 def test_a_network_that_shows_its_driver_gives_what_the_driver_showed(
-    animate: Command, output: Path, renderer: str
+    animate: Command, output: Path, renderer: str, glance: tuple[object, ...]
 ) -> None:
-    assert animate("--size", 256, "--renderer", renderer).code == 0
+    assert animate("--size", 256, "--renderer", renderer, *glance).code == 0
     shown, _ = media.read_video(output)
-    assert animate("--size", 256, "--overwrite").code == 0
+    assert animate("--size", 256, "--overwrite", *glance).code == 0
     driver, _ = media.read_video(output)
-    assert shown.shape == driver.shape == (10, 256, 256, 3)
+    assert shown.shape == driver.shape == (3, 256, 256, 3)
     assert np.abs(shown.astype(int) - driver).mean() < 2
 
 
 def test_the_whole_picture_comes_at_its_own_size(
-    call: Command, portrait: Path, speech: Path, output: Path, renderer: str
+    call: Command,
+    portrait: Path,
+    speech: Path,
+    output: Path,
+    renderer: str,
+    glance: tuple[object, ...],
 ) -> None:
-    words = ("--fps", 10, "--duration", 0.3, "--renderer", renderer)
+    words = ("--fps", 10, *glance, "--renderer", renderer)
     outcome = call("animate", "--image", portrait, "--audio", speech, "-o", output, *words)
     assert outcome.code == 0, outcome
     frames, _ = media.read_video(output)
@@ -77,9 +84,11 @@ def test_the_whole_picture_comes_at_its_own_size(
     assert corner.mean() < 4  # outside the crop the picture stays
 
 
-def test_time_is_told_before_the_start(animate: Command, renderer: str) -> None:
-    said = animate("--renderer", renderer).stderr
-    assert said.index("10 frames of 128 x 128") < said.index("Rendering")
+def test_time_is_told_before_the_start(
+    animate: Command, renderer: str, glance: tuple[object, ...]
+) -> None:
+    said = animate("--renderer", renderer, *glance).stderr
+    assert said.index("3 frames of 128 x 128") < said.index("Rendering")
     assert " s on c" in said
 
 

@@ -71,33 +71,31 @@ def test_a_face_that_is_turned_away_gives_no_pairs():
     assert make_pairs(*filmed(angles=angles)) is None
 
 
-def pairs_of(frames, clip) -> Pairs:
-    pairs = make_pairs(frames, clip)
-    assert pairs
-    return pairs
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    found = make_pairs(*filmed())
+    assert found
+    return found
 
 
-def test_a_moved_source_lies_where_the_film_shows_the_same():
-    pairs = pairs_of(*filmed())
+def test_a_moved_source_lies_where_the_film_shows_the_same(pairs):
     skin = np.s_[8:20, 20:108]  # below the nose: the mouth's opening does not move it
     for warped, shown in zip(pairs.warped, pairs.filmed, strict=True):
         away = warped[skin][..., :2].astype(int) - shown[skin][..., :2]
         assert np.abs(away).mean() < 2
 
 
-def test_pairs_know_their_source():
-    frames, clip = filmed()
+def test_pairs_know_their_source(pairs):
+    _, clip = filmed()
     chosen = choose_frames(clip.track, recover_performance(clip.track))
     assert chosen
     sources = chosen[0]
-    pairs = pairs_of(frames, clip)
     # A frame's blue tells its row; the last pairs are made of the targets themselves.
     moved = np.array([patch[12, 64, 2] for patch in pairs.warped[:-CLOSED_TARGETS]])
     np.testing.assert_array_equal(moved, 4 * np.array(sources)[pairs.source[: len(moved)]])
 
 
-def test_pairs_survive_a_file(tmp_path):
-    pairs = pairs_of(*filmed())
+def test_pairs_survive_a_file(pairs, tmp_path):
     save_pairs(tmp_path / "pairs.npz", pairs)
     again = load_pairs(tmp_path / "pairs.npz")
     assert again.person == "someone"
@@ -106,19 +104,20 @@ def test_pairs_survive_a_file(tmp_path):
     assert np.abs(np.stack(again.filmed).astype(int) - np.stack(pairs.filmed)).mean() < 3
 
 
-@pytest.fixture
-def prepared(monkeypatch, tmp_path):
-    """Two people's pictures in a prepared folder."""
-    films = {}
-    (tmp_path / "clips").mkdir()
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Two people's pictures in a prepared folder, which is only read."""
+    films, folder = {}, tmp_path_factory.mktemp("prepared")
+    (folder / "clips").mkdir()
     for name in ("ann", "ben"):
         track, frames = speaking(seed=len(films))
         films[f"{name}.mp4"] = frames
         clip = Clip(f"{name}.mp4", name, track, np.zeros(0, np.int16))
-        save_clip(tmp_path / "clips" / f"{name}.mp4.npz", clip)
-    monkeypatch.setattr(mouth_pairs, "read_frames", lambda path: iter(films[path.name]))
-    count = prepare_pictures(tmp_path, tmp_path, reporter=RememberingReporter())
-    return tmp_path, count
+        save_clip(folder / "clips" / f"{name}.mp4.npz", clip)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mouth_pairs, "read_frames", lambda path: iter(films[path.name]))
+        count = prepare_pictures(folder, folder, reporter=RememberingReporter())
+    return folder, count
 
 
 def test_preparing_counts_pairs_and_leaves_alone_what_is_there(prepared, monkeypatch):
