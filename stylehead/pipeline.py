@@ -165,21 +165,6 @@ def make_motion(
     return predictor.predict_at(voice, mix, options, reporter).motion
 
 
-def extract_style(
-    video: Path | str,
-    name: str | None = None,
-    *,
-    clip: AudioRange = AudioRange(),  # noqa: B008 (frozen)
-    reporter: Reporter = SILENT,
-) -> Style:
-    """Learn how the person of a clip moves.
-
-    `clip` chooses a part of it; the style's name is the file's unless given.
-    Raises MediaError or FaceError for a clip that cannot be used.
-    """
-    return learn_from_clip(Path(video), name, clip=clip, reporter=reporter)[0]
-
-
 def learn_from_clip(
     video: Path, name: str | None = None, *, clip: AudioRange, reporter: Reporter = SILENT
 ) -> tuple[Style, Retrieval, FaceTrack]:

@@ -16,7 +16,15 @@ from stylehead.cli.options import (
     StyleVideoOpt,
     takes,
 )
-from stylehead.options import LOOKS, MotionOptions, Options, Overwrite, VoiceOptions
+from stylehead.options import (
+    LOOKS,
+    Effort,
+    Hearing,
+    MotionOptions,
+    Options,
+    Overwrite,
+    VoiceOptions,
+)
 
 if TYPE_CHECKING:
     from stylehead.progress import Reporter
@@ -26,11 +34,12 @@ SAVED = "Reuse"
 DEMO_OUTPUT = Path("stylehead-demo.mp4")
 
 
-@takes(options=Options)
+@takes(options=Options, effort=Effort)
 def animate(
     image: ImageOpt,
     audio: AudioOpt,
     options: Options,
+    effort: Effort,
     style_video: StyleVideoOpt = None,
     style: StylesOpt = None,
     style_region: StyleRegionOpt = None,
@@ -97,7 +106,7 @@ def animate(
             image,
             audio,
             output,
-            style=_mix(style, style_video, style_region, reporter),
+            style=_mix(style, style_video, style_region, effort, options, reporter),
             motion=load_motion(motion) if motion else None,
             options=options,
             reporter=reporter,
@@ -109,10 +118,11 @@ def animate(
     console.result(result.as_json() if json else str(output))
 
 
-@takes(options=MotionOptions)
+@takes(options=MotionOptions, effort=Effort)
 def motion(
     audio: AudioOpt,
     options: MotionOptions,
+    effort: Effort,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", help="Motion file to write (npz).", rich_help_panel=LOOKS),
@@ -129,7 +139,7 @@ def motion(
 
     files.check_output(output, overwrite=options.overwrite, suffixes=(".npz",))
     with console.progress() as reporter:
-        mix = _mix(style, style_video, style_region, reporter)
+        mix = _mix(style, style_video, style_region, effort, options, reporter)
         made = pipeline.make_motion(audio, style=mix, options=options, reporter=reporter)
         save_motion(made, output)
     console.result(str(output))
@@ -182,13 +192,22 @@ def demo(
 
 
 def _mix(
-    names: list[str] | None, video: Path | None, regions: str | None, reporter: Reporter
+    names: list[str] | None,
+    video: Path | None,
+    regions: str | None,
+    effort: Effort,
+    hearing: Hearing,
+    reporter: Reporter,
 ) -> StyleMix:
-    from stylehead import pipeline
+    from stylehead.finetuning.clip_style import extract_style
     from stylehead.style.mix import choose_mix
 
-    style = pipeline.extract_style(video, reporter=reporter) if video else names
-    return choose_mix(style, regions)
+    if not video:
+        return choose_mix(names, regions)
+    work, encoder = effort.style_effort, hearing.encoder
+    return choose_mix(
+        extract_style(video, effort=work, encoder=encoder, reporter=reporter), regions
+    )
 
 
 def _one_of(given: dict[str, object]) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from stylehead.cli.options import takes
 from stylehead.errors import StyleError
-from stylehead.options import AudioRange, Overwrite, TuningOptions
+from stylehead.options import AudioRange, Effort, Hearing, Overwrite, TuningOptions
 from stylehead.progress import clock
 
 if TYPE_CHECKING:
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from stylehead.types import Style
 
 
-@takes(clip=AudioRange, choice=Overwrite)
+@takes(clip=AudioRange, effort=Effort, hearing=Hearing, choice=Overwrite)
 def extract_style(
     video: Annotated[
         Path, typer.Argument(metavar="CLIP", help="Clip of one person who speaks or sings.")
     ],
     clip: AudioRange,
+    effort: Effort,
+    hearing: Hearing,
     choice: Overwrite,
     output: Annotated[
         Path | None,
@@ -51,7 +53,7 @@ def extract_style(
     """
     from stylehead import files
     from stylehead.cli import console
-    from stylehead.pipeline import learn_from_clip
+    from stylehead.finetuning.clip_style import clip_style
     from stylehead.style.file import SUFFIX, save_style, style_folders
     from stylehead.style.sheet import draw_sheet
 
@@ -62,7 +64,18 @@ def extract_style(
     if sheet:
         files.check_output(sheet, overwrite=choice.overwrite, suffixes=(".png",))
     with console.progress() as reporter:
-        style, retrieval, track = learn_from_clip(video, output.stem, clip=clip, reporter=reporter)
+        work = effort.style_effort
+        learned = clip_style(
+            video,
+            output.stem,
+            clip=clip,
+            effort=work,
+            encoder=hearing.encoder,
+            anew=True,
+            reporter=reporter,
+        )
+        style, retrieval, track = learned.style, learned.retrieval, learned.track
+        assert retrieval and track  # a style learned anew has them
         if sheet:
             draw_sheet(sheet, video, style, retrieval, track)
         save_style(style, output)

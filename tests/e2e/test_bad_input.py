@@ -28,8 +28,8 @@ from stylehead.errors import StyleheadError
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.motion.file import load_motion
-from stylehead.options import Options
-from stylehead.pipeline import extract_style
+from stylehead.options import AudioRange, Options
+from stylehead.pipeline import learn_from_clip
 from stylehead.style.file import load_style
 from stylehead.tracking.portrait import find_portrait
 from stylehead.weights import store
@@ -673,7 +673,7 @@ def frames(clip: Path) -> np.ndarray:
 def upright_style(frames: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     folder = tmp_path_factory.mktemp("upright-style")
     video = media.save_video(folder / "upright.mp4", frames, sound=media.voice(2))
-    return extract_style(video).statistics
+    return learn_from_clip(video, "clip", clip=AudioRange())[0].statistics
 
 
 def statistics(call: Command, video: Path) -> dict[str, float]:
