@@ -40,7 +40,6 @@ from stylehead.weights.store import resolve
 
 RISE = 3  # mel rows in which an onset rises: 25 ms
 ACTIVE = 0.5  # probability from which a voice is there
-QUIETEST = 10 ** (-60 / 20)  # loudness below which a recording counts as silent
 LEAST_VOICE = 0.01  # of the time: with less of it, no voice was found
 
 
@@ -156,7 +155,7 @@ def listen(sound: Sound, listener: Listener, *, reporter: Reporter = SILENT) -> 
 
 def report_of(sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT) -> VoiceReport:
     """Return a report to be filled in, its separator chosen; MediaError for a silent recording."""
-    if sound.loudness < QUIETEST:
+    if sound.silent:
         raise MediaError(
             f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
         )
