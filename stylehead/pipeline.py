@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -115,7 +114,12 @@ def animate(
             "A saved motion is rendered as it is: --vocals has nothing to move.",
             remedy="Leave out --vocals, or --motion.",
         )
-    output = files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
+    output = files.check_output(
+        output,
+        overwrite=options.overwrite,
+        suffixes=VIDEO_SUFFIXES,
+        inputs=(image, audio, options.vocals),
+    )
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
@@ -186,7 +190,10 @@ def learn_from_clip(
     """Learn a style from a clip; return how its references were found, and the track, as well."""
     followed = track_video(video, start=clip.start, duration=clip.duration, reporter=reporter)
     style, retrieval = learn_style(
-        followed, name or video.stem, source=str(video), source_sha256=files.digest(video)
+        followed,
+        files.as_text(name or video.stem),
+        source=files.as_text(str(video)),
+        source_sha256=files.digest(video),
     )
     return style, retrieval, followed
 
@@ -313,9 +320,8 @@ class _Source:
         separator = self.report.separator.files if self.report else ()
         names = FACE_FILES + renderer.weights + self.weights + separator
         hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
-        title = os.fsencode(image.stem).decode(errors="replace")
         return {
-            "title": f"{title} (AI-generated)",
+            "title": f"{files.as_text(image.stem)} (AI-generated)",
             "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
             "what it shows was never filmed.",
             "software": f"stylehead {__version__}",

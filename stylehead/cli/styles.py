@@ -58,9 +58,9 @@ def extract_style(
     if output is None:
         output = style_folders()[1] / f"{video.stem}{SUFFIX}"
         files.make_folder(output.parent)
-    files.check_output(output, overwrite=choice.overwrite, suffixes=(SUFFIX,))
+    files.check_output(output, overwrite=choice.overwrite, suffixes=(SUFFIX,), inputs=(video,))
     if sheet:
-        files.check_output(sheet, overwrite=choice.overwrite, suffixes=(".png",))
+        files.check_output(sheet, overwrite=choice.overwrite, suffixes=(".png",), inputs=(video,))
     with console.progress() as reporter:
         style, retrieval, track = learn_from_clip(video, output.stem, clip=clip, reporter=reporter)
         if sheet:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stylehead.device import check_process
 from stylehead.errors import missing_library
 from stylehead.types import Face, Pixels
 from stylehead.weights.store import resolve
@@ -34,6 +35,7 @@ class FaceLandmarker(Protocol):
 @contextmanager
 def landmarker(*, video: bool, faces: int = 1) -> Generator[FaceLandmarker]:
     """Yield a face landmarker for stills or, in time order, for the frames of one video."""
+    check_process()
     model = resolve("face_landmarker")
     with _native_talk_muted():
         try:

@@ -114,6 +114,18 @@ def test_of_several_faces_the_largest_is_animated_and_that_is_said(
     assert output.is_file()
 
 
+@pytest.mark.parametrize("name", ["image", "audio"])
+def test_an_output_that_is_an_input_is_refused_and_the_input_stays(
+    animate: Command, output: Path, portrait: Path, speech: Path, name: str
+) -> None:
+    given = {"image": portrait, "audio": speech}[name]
+    content = given.read_bytes()
+    output.hardlink_to(given)
+    refused(animate("--overwrite"), output, "is one of the inputs")
+    assert given.read_bytes() == content
+    output.unlink()
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_face_is_chosen_by_its_number_from_left_to_right(
     animate: Command, tmp_path: Path, output: Path, number: int
@@ -989,7 +1001,9 @@ def killed_midway(portrait: Path, output: Path, number: signal.Signals) -> Outco
     return Outcome(child.returncode, stdout, stderr)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_an_interrupted_run_leaves_nothing_behind(
     portrait: Path, output: Path, number: signal.Signals, code: int
 ) -> None:
@@ -1009,16 +1023,6 @@ def test_after_a_kill_the_next_run_sweeps_up(
     assert len(list(output.parent.glob(".talk.*.part.mp4"))) == 1
     worked(animate())
     assert [path.name for path in output.parent.iterdir()] == ["talk.mp4"]
-
-
-def test_the_partial_file_of_a_run_that_still_works_is_left_alone(
-    animate: Command, output: Path
-) -> None:
-    theirs = output.with_name(f".talk.{os.getppid()}.part.mp4")
-    theirs.write_bytes(b"in the making")
-    worked(animate())
-    assert theirs.read_bytes() == b"in the making"
-    theirs.unlink()
 
 
 # ---- names ----------------------------------------------------------------------------------

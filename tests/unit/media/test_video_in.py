@@ -51,7 +51,7 @@ def written(
             picture.pts, picture.time_base = round(number / FPS / tick), tick
             container.mux(video.encode(picture))
         container.mux(video.encode(None))
-        if audio is not None:
+        if audio is not None and sound is not None:
             frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
             frame.sample_rate, frame.time_base = RATE, Fraction(1, RATE)
             frame.pts = round(sound_starts * RATE)
