@@ -19,7 +19,10 @@ FOLD = 2.5  # pixels of displacement between neighbouring cells that mark a fold
 
 
 def crop_of(pixels: Pixels, mesh: PortraitMesh) -> Pixels:
-    """Return the mesh's working square (S, S, 3) of its picture (H, W, 3)."""
+    """Return the mesh's working square (S, S, 3) of its picture (H, W, 3).
+
+    Beyond the picture its edge goes on: nothing is shown there that could be a second face.
+    """
     scale = mesh.scale
     offset = -(mesh.corner - 0.5) * scale - 0.5
     matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
@@ -30,7 +33,7 @@ def crop_of(pixels: Pixels, mesh: PortraitMesh) -> Pixels:
         matrix,
         (mesh.size, mesh.size),
         flags=cv2.INTER_CUBIC if scale != 1 else cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_REFLECT_101,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(crop, np.uint8)
 
