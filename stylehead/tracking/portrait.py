@@ -9,6 +9,7 @@ from stylehead.errors import FaceError
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import interocular, to_68
+from stylehead.tracking.covered import notes_on
 from stylehead.tracking.detector import MOST_FACES, FaceLandmarker, faces_in, height_of, landmarker
 from stylehead.tracking.upright import upright
 from stylehead.types import Face, Pixels, Portrait
@@ -71,7 +72,8 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
             f"The face in {name} is turned {side}.",
             remedy="Give a picture in which both eyes and the whole mouth can be seen.",
         )
-    return Portrait(pixels, face, rotation, number, len(faces))
+    notes = notes_on(pixels, face, name)
+    return Portrait(pixels, face, rotation, number, len(faces), notes)
 
 
 def _turned(name: str, turn: float) -> FaceError:

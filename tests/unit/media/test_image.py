@@ -108,7 +108,9 @@ def test_floating_point_shades_are_read(tmp_path, top):
 @pytest.mark.parametrize("values", [(-0.5, 1.0), (0.0, 1e6), (0.0, np.nan)])
 def test_numbers_that_are_no_shades_are_named(tmp_path, values):
     path = tmp_path / "depth.tif"
-    Image.fromarray(np.linspace(*values, 256, dtype=np.float32).reshape(16, 16)).save(path)
+    low, high = values
+    shades = np.linspace(low, high, 256).astype(np.float32)
+    Image.fromarray(shades.reshape(16, 16)).save(path)
     with pytest.raises(MediaError, match="numbers from"):
         read_image(path)
 
