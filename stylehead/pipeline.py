@@ -30,9 +30,9 @@ from stylehead.options import (
     Options,
     Separation,
 )
-from stylehead.progress import SILENT, Reporter, Stopwatch, track
+from stylehead.progress import SILENT, Noting, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
-from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
+from stylehead.rendering.renderer import LoadedRenderer, load_renderer
 from stylehead.speech.listen import Listener, VoiceReport, listen, load_listener
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
@@ -71,6 +71,8 @@ class Result:
     renderer: str
     device: str
     seed: int
+    notes: tuple[str, ...]
+    """What changed the result or makes it doubtful, as it was said."""
     stages: dict[str, float]
     """Wall seconds of each stage."""
 
@@ -83,7 +85,7 @@ class Result:
             "fps": float(self.motion.fps),
         }
         names = ("width", "height", "style", "encoder", "separator", "renderer", "device")
-        facts |= {name: getattr(self, name) for name in (*names, "seed", "stages")}
+        facts |= {name: getattr(self, name) for name in (*names, "seed", "notes", "stages")}
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
         return json.dumps(facts | {"voice_fraction": share})
 
@@ -108,7 +110,7 @@ def animate(
     Raises MediaError, FaceError, StyleError, ConfigError, WeightsError or DeviceError, each with a
     remedy.
     """
-    clock = Stopwatch()
+    clock, reporter = Stopwatch(), Noting.of(reporter)
     if motion is not None and options.vocals:
         raise ConfigError(
             "A saved motion is rendered as it is: --vocals has nothing to move.",
@@ -146,7 +148,22 @@ def animate(
     metadata = source.metadata(Path(image), renderer, options.seed)
     write_video(output, frames, fps=moves.fps, sound=sound, metadata=metadata)
     clock.lap("rendering")
-    return _result(output, moves, scene, source, renderer.name, options.seed, clock)
+    return Result(
+        output=output,
+        motion=moves,
+        patterns=scene.patterns,
+        width=scene.width // 2 * 2,
+        height=scene.height // 2 * 2,
+        style=source.style,
+        encoder=source.encoder,
+        separator=source.report.separator.name if source.report else SAVED,
+        voice_fraction=source.report.voice_fraction if source.report else None,
+        renderer=renderer.name,
+        device=scene.device.type,
+        seed=options.seed,
+        notes=tuple(reporter.notes),
+        stages=clock.laps,
+    )
 
 
 def make_motion(
@@ -181,7 +198,10 @@ def extract_style(
     `clip` chooses a part of it; the style's name is the file's unless given.
     Raises MediaError or FaceError for a clip that cannot be used.
     """
-    return learn_from_clip(Path(video), name, clip=clip, reporter=reporter)[0]
+    style, retrieval, _ = learn_from_clip(Path(video), name, clip=clip, reporter=reporter)
+    for warning in retrieval.warnings:
+        reporter.say(f"Note: {warning}")
+    return style
 
 
 def learn_from_clip(
@@ -288,6 +308,8 @@ def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrai
         reporter.say(
             f"Animating face {portrait.number} of {portrait.count}{side}; --face takes another"
         )
+    for note in portrait.notes:
+        reporter.say(f"Note: {note}")
     return portrait
 
 
@@ -331,29 +353,3 @@ class _Source:
             "stylehead_renderer": renderer.name,
             "stylehead_seed": str(seed),
         }
-
-
-def _result(
-    output: Path,
-    motion: Motion,
-    scene: Scene,
-    source: _Source,
-    renderer: str,
-    seed: int,
-    clock: Stopwatch,
-) -> Result:
-    return Result(
-        output=output,
-        motion=motion,
-        patterns=scene.patterns,
-        width=scene.width // 2 * 2,
-        height=scene.height // 2 * 2,
-        style=source.style,
-        encoder=source.encoder,
-        separator=source.report.separator.name if source.report else SAVED,
-        voice_fraction=source.report.voice_fraction if source.report else None,
-        renderer=renderer,
-        device=scene.device.type,
-        seed=seed,
-        stages=clock.laps,
-    )

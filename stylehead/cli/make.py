@@ -83,6 +83,7 @@ def animate(
     from stylehead.media.video import VIDEO_SUFFIXES
     from stylehead.motion.file import load_motion
     from stylehead.motion.file import save_motion as write_motion
+    from stylehead.progress import Noting
     from stylehead.rendering.patterns import check_patterns
     from stylehead.rendering.patterns import save_patterns as write_patterns
 
@@ -96,7 +97,8 @@ def animate(
         files.check_output(save_motion, overwrite=over, suffixes=(".npz",), inputs=given)
     if save_patterns:
         check_patterns(save_patterns, overwrite=over, inputs=given)
-    with _sounds(audio, options) as (sound, options), console.progress() as reporter:
+    with _sounds(audio, options) as (sound, options), console.progress() as shown:
+        reporter = Noting(shown)  # the notes on a style's clip belong to the result, too
         result = pipeline.animate(
             image,
             sound,
