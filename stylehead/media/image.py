@@ -79,11 +79,10 @@ def _too_large(path: Path, size: str) -> MediaError:
 def _still(path: Path, image: Image.Image) -> Pixels:
     count = getattr(image, "n_frames", 1)
     if count > 1 and image.format not in PLAIN_FIRST:
-        several = f"has {count} pages" if image.format == "TIFF" else f"is an animation of {count}"
-        raise MediaError(
-            f"{path} {several}{'' if image.format == 'TIFF' else ' pictures'}.",
-            remedy="Save the one picture you want as PNG.",
-        )
+        remedy = "Save the one picture you want as PNG."
+        if image.format == "TIFF":
+            raise MediaError(f"{path} has {count} pages.", remedy=remedy)
+        raise MediaError(f"{path} is an animation of {count} pictures.", remedy=remedy)
     if image.width * image.height > LARGEST_PICTURE:
         raise _too_large(path, f"{image.width} x {image.height} pixels,")
     profile = image.info.get("icc_profile")
