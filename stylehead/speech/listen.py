@@ -16,7 +16,7 @@ from stylehead.media.audio import Sound
 from stylehead.models import pose_generator
 from stylehead.models.audio_encoder import AudioEncoder
 from stylehead.options import Encoder, Encoding, Separation
-from stylehead.progress import SILENT, Reporter, clock
+from stylehead.progress import SILENT, Noting, Reporter, clock
 from stylehead.speech.encoders import (
     ApcEncoder,
     ProjectedEncoder,
@@ -74,6 +74,8 @@ class VoiceReport:
     """How much of a recording is a voice; complete when its last chunk has been read."""
 
     separator: Separator
+    fall_back: bool = False
+    """Whether another separator was to be had, and could not."""
     frames: int = 0
     """At 60 Hz."""
     voiced: int = 0
@@ -96,7 +98,9 @@ class VoiceReport:
     def summary(self, sound: Sound) -> str:
         """Return one sentence for the user; where no voice was found, with what to do."""
         if self.voice_fraction >= LEAST_VOICE:
-            return f"A voice in {self.voice_fraction:.0%} of {clock(sound.seconds)}."
+            fall_back = f", by the {self.separator.name} separator as a fall-back"
+            found = f"A voice in {self.voice_fraction:.0%} of {clock(sound.seconds)}"
+            return f"{found}{fall_back if self.fall_back else ''}."
         level = 10 * math.log10(self.voice_energy / self.mix_energy)
         return (
             f"Warning: no voice was found in {sound.path}, so the mouth stays shut. What might be "
@@ -159,7 +163,8 @@ def report_of(sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT)
         raise MediaError(
             f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
         )
-    return VoiceReport(separators.choose(sound, reporter))
+    noting = Noting(reporter)
+    return VoiceReport(separators.choose(sound, noting), bool(noting.notes))
 
 
 def speech_features(
