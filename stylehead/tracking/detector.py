@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import zipfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from stylehead.weights.store import resolve
 
 log = logging.getLogger(__name__)
 MOST_FACES = 8
+_muting = threading.Lock()  # standard error is the process's: one thread at a time may turn it off
 
 
 class FaceLandmarker(Protocol):
@@ -81,7 +83,9 @@ def face_scorer() -> Generator[Callable[[Pixels], float]]:
     def score(pixels: Pixels) -> float:
         size = np.array(pixels.shape[1::-1])
         best = 0.0
-        for found in task.detect(_image(pixels)).detections:
+        with _native_talk_muted():
+            detections = task.detect(_image(pixels)).detections
+        for found in detections:
             box = found.bounding_box
             middle = (box.origin_x + box.width / 2, box.origin_y + box.height / 2)
             if np.abs(middle / size - 0.5).max() < 0.25:
@@ -101,7 +105,7 @@ def _native_talk_muted() -> Generator[None]:
     if log.isEnabledFor(logging.DEBUG):
         yield
         return
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device, not a path of ours)
+    with _muting, open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device, not a path of ours)
         saved = os.dup(2)
         try:
             os.dup2(nowhere.fileno(), 2)

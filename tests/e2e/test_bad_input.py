@@ -984,12 +984,22 @@ def test_a_picture_and_style_of_one_name_are_refused(
 # ---- killed ---------------------------------------------------------------------------------
 
 
+def hang_up_as_usual() -> None:
+    """Undo nohup, which tests may run under."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def killed_midway(portrait: Path, output: Path, number: signal.Signals) -> Outcome:
     """Start a long job, send the signal once a partial video has content, and wait for its end."""
     words = ("--crop", "--size", 1024, "--fps", 60)
     line = command("animate", "--image", portrait, "--audio", media.VOICE, "-o", output, *words)
     with subprocess.Popen(
-        line, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        line,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hang_up_as_usual,
     ) as child:
         limit = time.monotonic() + 60
         while not any(path.stat().st_size for path in output.parent.glob(".talk.*.part.mp4")):
