@@ -23,7 +23,7 @@ from stylehead.speech.encoders import (
     SpeechEncoder,
     WhisperSpeechEncoder,
 )
-from stylehead.speech.mel import FLOOR, log_mel, mel_filters
+from stylehead.speech.mel import FLOOR, LOUDNESS, log_mel, mel_filters
 from stylehead.speech.separation import Separator, Voice
 from stylehead.speech.separators import NOTHING, Separators
 from stylehead.types import (
@@ -40,7 +40,8 @@ from stylehead.weights.store import resolve
 
 RISE = 3  # mel rows in which an onset rises: 25 ms
 ACTIVE = 0.5  # probability from which a voice is there
-LEAST_VOICE = 0.01  # of the time: with less of it, no voice was found
+LEAST_VOICE = 0.01  # of the time in which anything sounds: with less of it, no voice was found
+FAINT = LOUDNESS * 10 ** (-30 / 20)  # RMS of a frame below which nothing sounds
 
 
 class Chooser(Protocol):
@@ -80,6 +81,8 @@ class VoiceReport:
     """At 60 Hz."""
     voiced: int = 0
     """Frames in which a voice was active."""
+    sounding: int = 0
+    """Frames in which anything sounds."""
     voice_energy: float = NOTHING
     mix_energy: float = NOTHING
 
@@ -87,6 +90,7 @@ class VoiceReport:
         """Add a stretch."""
         self.frames += len(voice.activity)
         self.voiced += int((voice.activity > ACTIVE).sum())
+        self.sounding += _sounding(voice.mix, len(voice.activity))
         self.voice_energy += float(np.square(voice.samples).sum())
         self.mix_energy += float(np.square(voice.mix).sum())
 
@@ -97,9 +101,10 @@ class VoiceReport:
 
     def summary(self, sound: Sound) -> str:
         """Return one sentence for the user; where no voice was found, with what to do."""
-        if self.voice_fraction >= LEAST_VOICE:
+        if self.voiced >= LEAST_VOICE * self.sounding and self.voiced:
             fall_back = f", by the {self.separator.name} separator as a fall-back"
-            found = f"A voice in {self.voice_fraction:.0%} of {clock(sound.seconds)}"
+            share = f"{self.voice_fraction:.{1 if self.voice_fraction < 0.01 else 0}%}"
+            found = f"A voice in {share} of {clock(sound.seconds)}"
             return f"{found}{fall_back if self.fall_back else ''}."
         level = 10 * math.log10(self.voice_energy / self.mix_energy)
         return (
@@ -225,6 +230,13 @@ class _Voice:
         joined = torch.cat([before, rows])
         self._last = joined[-RISE:]
         return to_array((joined[RISE:] - joined[:-RISE]).clamp(min=0).mean(1))
+
+
+def _sounding(mix: Floats, frames: int) -> int:
+    """Return in how many of its frames a recording (N,), at LOUDNESS, is more than faint."""
+    bounds = np.arange(frames + 1) * len(mix) // max(frames, 1)
+    energies = np.add.reduceat(np.square(mix), bounds[:-1]) / np.diff(bounds).clip(min=1)
+    return int((energies > FAINT**2).sum())
 
 
 def _level(rows: torch.Tensor) -> Floats:

@@ -5,7 +5,7 @@ import pytest
 
 from stylehead.errors import MediaError
 from stylehead.progress import SILENT
-from stylehead.speech.listen import _Voice, listen, report_of
+from stylehead.speech.listen import VoiceReport, _Voice, listen, report_of
 from stylehead.types import SPEECH_RATE
 from tests.stand_ins.faces import EveryVoice, Recording, predictor, syllables
 
@@ -60,6 +60,25 @@ def test_a_fall_back_is_in_the_summary(note):
     fell_back = bool(note and note.startswith("Note"))
     assert report.fall_back == fell_back
     assert ("fall-back" in report.summary(recording)) == fell_back
+
+
+@pytest.mark.parametrize("silence", [30.0, 400.0])
+def test_a_sentence_in_a_long_silence_is_a_voice(silence):
+    samples = np.concatenate([np.zeros(round(silence * SPEECH_RATE), np.float32), syllables(2.0)])
+    recording = Recording(samples)
+
+    class AtItsEnd(EveryVoice):
+        def separate(self, sound):
+            for voice in super().separate(sound):
+                loud = np.abs(voice.mix).max() > 0.01
+                yield voice._replace(activity=voice.activity * np.float32(loud))
+
+    report = VoiceReport(AtItsEnd())
+    for voice in report.separator.separate(recording):
+        report.count(voice)
+    assert report.sounding == pytest.approx(120, abs=30)
+    said = report.summary(recording)
+    assert said.startswith("A voice in ") and "in 0%" not in said
 
 
 def test_a_recording_without_a_voice_is_said_with_the_level_found_and_what_to_do():
