@@ -10,6 +10,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -360,6 +361,28 @@ def test_a_recording_given_as_picture_is_refused(
 ) -> None:
     refused(animate(image=speech), speech, "not a picture", "PNG or JPEG")
     assert not output.exists()
+
+
+@pytest.mark.parametrize("given", ["-", "pipe"])
+def test_a_recording_may_come_from_a_pipe(
+    call: Command, tmp_path: Path, speech: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    content = speech.read_bytes()
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(content,))
+    if given == "-":
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    else:
+        os.mkfifo(tmp_path / given)
+        writer.start()
+        given = str(tmp_path / given)
+    motions = []
+    for name, audio in (("piped", given), ("read", speech)):
+        path = tmp_path / f"{name}.npz"
+        worked(call("motion", "--audio", audio, "-o", path, "--fps", 10))
+        motions.append(load_motion(path))
+    np.testing.assert_array_equal(motions[0].landmarks, motions[1].landmarks)
+    if writer.ident:
+        writer.join()
 
 
 @pytest.mark.parametrize("which", ["image", "audio"])

@@ -58,6 +58,15 @@ def test_a_profile_counts_for_a_cut_out_too(tmp_path):
     np.testing.assert_allclose(found[20:], colours()[20:, :, ::-1], atol=8)
 
 
+def test_of_a_photograph_with_a_gain_map_the_plain_picture_counts(tmp_path):
+    path, gain = tmp_path / "hdr.jpg", Image.fromarray(colours()[::-1]).resize((32, 32))
+    profile = rgb_profile(PRIMARIES["exchanged"], 2.2)
+    options = {"format": "MPO", "save_all": True, "append_images": [gain], "quality": 97}
+    Image.fromarray(colours()).save(path, icc_profile=profile, **options)
+    difference = np.abs(read_image(path).astype(int) - colours()[..., ::-1])
+    assert difference.mean() < 3
+
+
 @pytest.mark.parametrize("profile", [grey_profile(1.0), rgb_profile(PRIMARIES["sRGB"], 1.0)])
 def test_a_grey_picture_follows_its_profile(tmp_path, profile):
     grey = np.tile(np.arange(20, 250, 2, dtype=np.uint8), (16, 1))
