@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,9 +30,9 @@ from stylehead.options import (
     Options,
     Separation,
 )
-from stylehead.progress import SILENT, Reporter, Stopwatch, track
+from stylehead.progress import SILENT, Noting, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
-from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
+from stylehead.rendering.renderer import LoadedRenderer, load_renderer
 from stylehead.speech.listen import Listener, VoiceReport, listen, load_listener
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
@@ -72,6 +71,8 @@ class Result:
     renderer: str
     device: str
     seed: int
+    notes: tuple[str, ...]
+    """What changed the result or makes it doubtful, as it was said."""
     stages: dict[str, float]
     """Wall seconds of each stage."""
 
@@ -84,7 +85,7 @@ class Result:
             "fps": float(self.motion.fps),
         }
         names = ("width", "height", "style", "encoder", "separator", "renderer", "device")
-        facts |= {name: getattr(self, name) for name in (*names, "seed", "stages")}
+        facts |= {name: getattr(self, name) for name in (*names, "seed", "notes", "stages")}
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
         return json.dumps(facts | {"voice_fraction": share})
 
@@ -109,13 +110,18 @@ def animate(
     Raises MediaError, FaceError, StyleError, ConfigError, WeightsError or DeviceError, each with a
     remedy.
     """
-    clock = Stopwatch()
+    clock, reporter = Stopwatch(), Noting.of(reporter)
     if motion is not None and options.vocals:
         raise ConfigError(
             "A saved motion is rendered as it is: --vocals has nothing to move.",
             remedy="Leave out --vocals, or --motion.",
         )
-    output = files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
+    output = files.check_output(
+        output,
+        overwrite=options.overwrite,
+        suffixes=VIDEO_SUFFIXES,
+        inputs=(image, audio, options.vocals),
+    )
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
@@ -142,7 +148,22 @@ def animate(
     metadata = source.metadata(Path(image), renderer, options.seed)
     write_video(output, frames, fps=moves.fps, sound=sound, metadata=metadata)
     clock.lap("rendering")
-    return _result(output, moves, scene, source, renderer.name, options.seed, clock)
+    return Result(
+        output=output,
+        motion=moves,
+        patterns=scene.patterns,
+        width=scene.width // 2 * 2,
+        height=scene.height // 2 * 2,
+        style=source.style,
+        encoder=source.encoder,
+        separator=source.report.separator.name if source.report else SAVED,
+        voice_fraction=source.report.voice_fraction if source.report else None,
+        renderer=renderer.name,
+        device=scene.device.type,
+        seed=options.seed,
+        notes=tuple(reporter.notes),
+        stages=clock.laps,
+    )
 
 
 def make_motion(
@@ -171,7 +192,10 @@ def learn_from_clip(
     """Learn a style from a clip; return how its references were found, and the track, as well."""
     followed = track_video(video, start=clip.start, duration=clip.duration, reporter=reporter)
     style, retrieval = learn_style(
-        followed, name or video.stem, source=str(video), source_sha256=files.digest(video)
+        followed,
+        files.as_text(name or video.stem),
+        source=files.as_text(str(video)),
+        source_sha256=files.digest(video),
     )
     return style, retrieval, followed
 
@@ -266,6 +290,8 @@ def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrai
         reporter.say(
             f"Animating face {portrait.number} of {portrait.count}{side}; --face takes another"
         )
+    for note in portrait.notes:
+        reporter.say(f"Note: {note}")
     return portrait
 
 
@@ -298,9 +324,8 @@ class _Source:
         separator = self.report.separator.files if self.report else ()
         names = FACE_FILES + renderer.weights + self.weights + separator
         hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
-        title = os.fsencode(image.stem).decode(errors="replace")
         return {
-            "title": f"{title} (AI-generated)",
+            "title": f"{files.as_text(image.stem)} (AI-generated)",
             "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
             "what it shows was never filmed.",
             "software": f"stylehead {__version__}",
@@ -310,29 +335,3 @@ class _Source:
             "stylehead_renderer": renderer.name,
             "stylehead_seed": str(seed),
         }
-
-
-def _result(
-    output: Path,
-    motion: Motion,
-    scene: Scene,
-    source: _Source,
-    renderer: str,
-    seed: int,
-    clock: Stopwatch,
-) -> Result:
-    return Result(
-        output=output,
-        motion=motion,
-        patterns=scene.patterns,
-        width=scene.width // 2 * 2,
-        height=scene.height // 2 * 2,
-        style=source.style,
-        encoder=source.encoder,
-        separator=source.report.separator.name if source.report else SAVED,
-        voice_fraction=source.report.voice_fraction if source.report else None,
-        renderer=renderer,
-        device=scene.device.type,
-        seed=seed,
-        stages=clock.laps,
-    )

@@ -103,6 +103,8 @@ class Portrait(_ShowsShapes):
     """The face's place from left to right, from 1."""
     count: int
     """How many faces the picture shows."""
+    notes: tuple[str, ...] = ()
+    """What will look odd about its animation, one sentence each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

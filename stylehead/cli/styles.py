@@ -60,16 +60,15 @@ def extract_style(
     if output is None:
         output = style_folders()[1] / f"{video.stem}{SUFFIX}"
         files.make_folder(output.parent)
-    files.check_output(output, overwrite=choice.overwrite, suffixes=(SUFFIX,))
+    files.check_output(output, overwrite=choice.overwrite, suffixes=(SUFFIX,), inputs=(video,))
     if sheet:
-        files.check_output(sheet, overwrite=choice.overwrite, suffixes=(".png",))
+        files.check_output(sheet, overwrite=choice.overwrite, suffixes=(".png",), inputs=(video,))
     with console.progress() as reporter:
-        work = effort.style_effort
         learned = clip_style(
             video,
             output.stem,
             clip=clip,
-            effort=work,
+            effort=effort.style_effort,
             encoder=hearing.encoder,
             anew=True,
             reporter=reporter,
@@ -81,8 +80,6 @@ def extract_style(
         save_style(style, output)
     for title, columns, rows in _tables(style, retrieval):
         console.table(title, columns, rows)
-    for warning in retrieval.warnings:
-        console.say(f"Note: {warning}")
     console.result(str(output))
 
 

@@ -34,8 +34,8 @@ from stylehead.weights.store import home, read_manifest
 STEPS = {StyleEffort.NORMAL: 100, StyleEffort.FULL: 300}
 """Tuning steps; a clip with its own sound starts from a closed form."""
 MOST_KEPT = 100  # styles of clips in the cache
-TRANSFER = "transfer"
-"""In a style's provenance: what the transfer gave."""
+TRANSFER, NOTES = "transfer", "notes"
+"""In a style's provenance: what the transfer gave, and what makes the clip doubtful."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,10 +82,15 @@ def clip_style(
     files.check_file(video, "clip")
     place = kept_at(video, clip, effort, encoder)
     if not anew and (kept := _kept(place)):
-        given = kept.provenance.get(TRANSFER, "")
-        reporter.say(f"The style of {video.name} was learned before. {given}".strip())
+        reporter.say(f"The style of {video.name} was learned before.")
+        for said in (kept.provenance.get(key) for key in (NOTES, TRANSFER)):
+            if said:
+                reporter.say(said)
         return ClipStyle(replace(kept, name=name))
     style, retrieval, track = learn_from_clip(video, name, clip=clip, reporter=reporter)
+    if notes := " ".join(f"Note: {warning}" for warning in retrieval.warnings):
+        reporter.say(notes)
+        style = replace(style, provenance=style.provenance | {NOTES: notes})
     if effort is not StyleEffort.FAST:
         style = _transferred(style, video, clip, track, effort, encoder, reporter)
     return ClipStyle(_keep(style, place), retrieval, track)

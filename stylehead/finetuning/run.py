@@ -76,7 +76,12 @@ def finetune_style(
     began = time.monotonic()
     report, plot = output.with_suffix(".report.json"), output.with_suffix(".report.png")
     for path, suffix in ((output, SUFFIX), (report, ".json"), (plot, ".png")):
-        files.check_output(path, overwrite=options.overwrite, suffixes=(suffix,))
+        files.check_output(
+            path,
+            overwrite=options.overwrite,
+            suffixes=(suffix,),
+            inputs=(*videos, options.style, options.audio),
+        )
     config = TransferConfig.from_options(options)
     usual = Encoding(encoder=options.encoder)  # projection is on the person's own voice here
     cpu = torch.device("cpu")

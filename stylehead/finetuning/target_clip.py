@@ -14,7 +14,7 @@ from stylehead.media.audio import Sound, open_audio
 from stylehead.motion.expression import expression_of
 from stylehead.pipeline import Predictor
 from stylehead.progress import SILENT, Reporter
-from stylehead.speech.listen import QUIETEST, speech_features
+from stylehead.speech.listen import speech_features
 from stylehead.speech.separation import music_level
 from stylehead.style.learn import STYLE_FPS, style_statistics
 from stylehead.style.references import retrieve
@@ -80,7 +80,7 @@ def learn_target_clip(
     if sound and alignment.aligned:
         start = max(0.0, cut - alignment.lag / MOTION_FPS)
         end_sound = open_audio(sound.path, start=sound.start + start)
-        held_out_sound = end_sound if end_sound.loudness >= QUIETEST else None
+        held_out_sound = None if end_sound.silent else end_sound
     return TargetClip(
         style=style,
         aligned=alignment.aligned,
@@ -132,7 +132,7 @@ def _align(
     """
     if sound is None:
         return _untrusted("The clip has no sound: the un-tuned generator keeps the lips' timing.")
-    if sound.loudness < QUIETEST:
+    if sound.silent:
         return _untrusted("The clip is silent: the un-tuned generator keeps the lips' timing.")
     separator = predictor.listener.separators.choose(sound, reporter)
     music = music_level(separator.separate(sound))

@@ -13,6 +13,7 @@ from stylehead.errors import FaceError
 from stylehead.media.video import count_frames, read_frames
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.tracking.detector import MOST_FACES, FaceLandmarker, faces_in, height_of, landmarker
+from stylehead.tracking.doubts import Looks
 from stylehead.tracking.portrait import search
 from stylehead.types import Face, FaceTrack, Floats, Pixels
 
@@ -95,7 +96,8 @@ def track_video(
 
     With `start` and `duration`, in seconds, only that part.
 
-    Raises MediaError for an unreadable clip and FaceError when no frame shows a face.
+    What makes the clip doubtful is said. Raises MediaError for an unreadable clip and FaceError
+    when no frame shows a face.
     """
     meshes: list[Floats] = []
     expressions: list[Floats] = []
@@ -103,7 +105,7 @@ def track_video(
     seconds: list[float] = []
     cuts: list[bool] = []
     size = (0, 0)
-    thumbnail = None
+    thumbnail, looks = None, Looks()
     with ExitStack() as stack:
         tracker = _ClipTracker(stack)
         total = count_frames(path) if start == 0 and duration is None else None
@@ -117,6 +119,7 @@ def track_video(
             cuts.append(thumbnail is not None and np.abs(small - thumbnail).mean() > CUT)
             thumbnail = small
             seconds.append(frame.seconds)
+            looks.watch(frame.pixels, face.mesh if face else None)
             if face:
                 meshes.append(face.mesh)
                 expressions.append(face.expression)
@@ -138,6 +141,8 @@ def track_video(
             f"{path} shows no face in any of its {len(seconds)} frames.",
             remedy="Give a clip of one person who faces the camera.",
         )
+    for doubt in looks.doubts(result.seconds):
+        reporter.say(f"Note: {doubt}")
     return result
 
 
