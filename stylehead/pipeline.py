@@ -63,6 +63,8 @@ class Result:
     """Pixels of the video."""
     style: str
     """Names of the styles, or "saved motion"."""
+    not_in_clip: tuple[str, ...]
+    """Templates that the clip of the mouth's style does not show."""
     encoder: str
     """The speech encoder, or "saved motion"."""
     separator: str
@@ -83,8 +85,10 @@ class Result:
             "frames": len(self.motion),
             "fps": float(self.motion.fps),
         }
-        names = ("width", "height", "style", "encoder", "separator", "renderer", "device")
-        facts |= {name: getattr(self, name) for name in (*names, "seed", "stages")}
+        names = ("width", "height", "style", "not_in_clip", "encoder", "separator")
+        facts |= {
+            name: getattr(self, name) for name in (*names, "renderer", "device", "seed", "stages")
+        }
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
         return json.dumps(facts | {"voice_fraction": share})
 
@@ -142,7 +146,7 @@ def animate(
     metadata = source.metadata(Path(image), renderer, options.seed)
     write_video(output, frames, fps=moves.fps, sound=sound, metadata=metadata)
     clock.lap("rendering")
-    return _result(output, moves, scene, source, renderer.name, options.seed, clock)
+    return _result(output, moves, scene, source, mix, renderer.name, options.seed, clock)
 
 
 def make_motion(
@@ -177,7 +181,10 @@ def extract_style(
     `clip` chooses a part of it; the style's name is the file's unless given.
     Raises MediaError or FaceError for a clip that cannot be used.
     """
-    return learn_from_clip(Path(video), name, clip=clip, reporter=reporter)[0]
+    style, retrieval, _ = learn_from_clip(Path(video), name, clip=clip, reporter=reporter)
+    for warning in retrieval.warnings:
+        reporter.say(f"Note: {warning}")
+    return style
 
 
 def learn_from_clip(
@@ -332,6 +339,7 @@ def _result(
     motion: Motion,
     scene: Scene,
     source: _Source,
+    mix: StyleMix,
     renderer: str,
     seed: int,
     clock: Stopwatch,
@@ -343,6 +351,7 @@ def _result(
         width=scene.width // 2 * 2,
         height=scene.height // 2 * 2,
         style=source.style,
+        not_in_clip=mix.not_in_clip,
         encoder=source.encoder,
         separator=source.report.separator.name if source.report else SAVED,
         voice_fraction=source.report.voice_fraction if source.report else None,

@@ -1,0 +1,78 @@
+"""What a template's mouth would look like on somebody whose clip does not show it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stylehead.face.landmarks import MOUTH_PAIRS, mouth_width, points_of, to_68
+from stylehead.face.performance import Performance
+from stylehead.style.templates import SHUT, TARGETS, MouthRange
+from stylehead.types import Floats
+
+RIDGE = 1e-3  # of a measure's variance: where two go together in a clip, both move
+REFINED = 4  # corrections of what was asked for, as measures are not quite linear in landmarks
+CLOSED = SHUT / 2  # interocular: lips that are closed, for a clip in which they never are
+
+
+def missing_landmarks(
+    template: str, performance: Performance, found: NDArray[np.bool_], usual: MouthRange
+) -> Floats:
+    """Return landmarks (68, 3) of a template made from the clip's own motion, head space.
+
+    The motion model is linear: landmarks over the opening, the mouth's width and, for closed lips,
+    their thickness, by least squares over the frames (T,) with a face. It is asked for the
+    template's own values, which lie in the clip's ranges but for lips that never close. Brows and
+    eyes are those of the neutral face.
+    """
+    points = to_68(performance.mesh[found])
+    wanted = _wanted(template, usual)
+    closed = len(wanted) > 2
+    have = _measured(points, closed)
+    centre, mean = have.mean(0), points.mean(0)
+    deviation = have - centre
+    variance = deviation.T @ deviation
+    variance += (RIDGE * np.trace(variance) + 1e-9) * np.eye(len(wanted))
+    slopes = np.linalg.solve(variance, deviation.T @ (points - mean).reshape(len(points), -1))
+    asked = wanted
+    landmarks = mean
+    for _ in range(REFINED):
+        landmarks = mean + ((asked - centre) @ slopes).reshape(68, 3)
+        asked = asked + wanted - _measured(landmarks[None], closed)[0]
+    made = to_68(performance.neutral).copy()
+    mouth = points_of()["mouth"]
+    made[mouth] = (_with_gap(landmarks, wanted[0]) if closed else landmarks)[mouth]
+    return made.astype(np.float32)
+
+
+def _with_gap(landmarks: Floats, gap: float) -> Floats:
+    """Return the landmarks with each pair of inner lips a gap apart, about its middle."""
+    upper, lower = np.transpose(MOUTH_PAIRS)
+    middle = (landmarks[upper] + landmarks[lower]) / 2
+    half = np.array([0.0, gap / 2, 0.0])
+    joined = landmarks.copy()
+    joined[upper], joined[lower] = middle - half, middle + half
+    return joined
+
+
+def _wanted(template: str, usual: MouthRange) -> Floats:
+    """Return the opening, the width and, for closed lips, their thickness, interocular."""
+    targets = TARGETS[template]
+    if "lips" in targets:
+        thickness = usual.rest_lips * (1 + targets["lips"].value)
+        return np.array([min(usual.shut, CLOSED), usual.rest_width, thickness])
+    opening = usual.shut + targets["opening"].value * (usual.wide - usual.shut)
+    return np.array([opening, usual.width + targets["width"].value * usual.width_spread])
+
+
+def _measured(points: Floats, closed: bool) -> Floats:
+    """Return the measures (T, 2 or 3) of landmarks (T, 68, 3).
+
+    With signs: a line that goes on past closed lips crosses them, and must not open them again.
+    """
+    upper, lower = np.transpose(MOUTH_PAIRS)
+    gap = (points[:, lower, 1] - points[:, upper, 1]).mean(1)
+    measures = [gap, mouth_width(points)]
+    if closed:
+        measures.append(points[:, 57, 1] - points[:, 51, 1] - gap)
+    return np.stack(measures, axis=1)
