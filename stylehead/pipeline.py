@@ -85,10 +85,8 @@ class Result:
             "frames": len(self.motion),
             "fps": float(self.motion.fps),
         }
-        names = ("width", "height", "style", "not_in_clip", "encoder", "separator")
-        facts |= {
-            name: getattr(self, name) for name in (*names, "renderer", "device", "seed", "stages")
-        }
+        names = ("width", "height", "style", "not_in_clip", "encoder", "separator", "renderer")
+        facts |= {name: getattr(self, name) for name in (*names, "device", "seed", "stages")}
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
         return json.dumps(facts | {"voice_fraction": share})
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stylehead.face.landmarks import MOUTH_PAIRS, mouth_width, points_of, to_68
+from stylehead.face.landmarks import MOUTH, MOUTH_PAIRS, mouth_width, points_of, to_68
 from stylehead.face.performance import Performance
 from stylehead.style.templates import SHUT, TARGETS, MouthRange
 from stylehead.types import Floats
 
-RIDGE = 1e-3  # of a measure's variance: where two go together in a clip, both move
+RIDGE = 1e-3  # of the measures' variance: how much a plain mouth counts beside the clip's own
 REFINED = 4  # corrections of what was asked for, as measures are not quite linear in landmarks
 CLOSED = SHUT / 2  # interocular: lips that are closed, for a clip in which they never are
 
@@ -21,9 +21,10 @@ def missing_landmarks(
     """Return landmarks (68, 3) of a template made from the clip's own motion, head space.
 
     The motion model is linear: landmarks over the opening, the mouth's width and, for closed lips,
-    their thickness, by least squares over the frames (T,) with a face. It is asked for the
-    template's own values, which lie in the clip's ranges but for lips that never close. Brows and
-    eyes are those of the neutral face.
+    their thickness, by least squares over the frames (T,) with a face. What a clip does not tell,
+    as where the mouth always widens as it opens, is that of a plain mouth. The model is asked for
+    the template's own values, which lie in the clip's ranges but for lips that never close. Brows
+    and eyes are those of the neutral face.
     """
     points = to_68(performance.mesh[found])
     wanted = _wanted(template, usual)
@@ -31,9 +32,12 @@ def missing_landmarks(
     have = _measured(points, closed)
     centre, mean = have.mean(0), points.mean(0)
     deviation = have - centre
-    variance = deviation.T @ deviation
-    variance += (RIDGE * np.trace(variance) + 1e-9) * np.eye(len(wanted))
-    slopes = np.linalg.solve(variance, deviation.T @ (points - mean).reshape(len(points), -1))
+    ridge = RIDGE * float(np.square(deviation).sum()) + 1e-9
+    plain = _plain_mouth(to_68(performance.neutral))[: len(wanted)].reshape(len(wanted), -1)
+    slopes = np.linalg.solve(
+        deviation.T @ deviation + ridge * np.eye(len(wanted)),
+        deviation.T @ (points - mean).reshape(len(points), -1) + ridge * plain,
+    )
     asked = wanted
     landmarks = mean
     for _ in range(REFINED):
@@ -43,6 +47,17 @@ def missing_landmarks(
     mouth = points_of()["mouth"]
     made[mouth] = (_with_gap(landmarks, wanted[0]) if closed else landmarks)[mouth]
     return made.astype(np.float32)
+
+
+def _plain_mouth(neutral: Floats) -> Floats:
+    """Return how landmarks move with each measure (3, 68, 3): opening, width, lips' thickness."""
+    slopes = np.zeros((3, 68, 3))
+    slopes[0, [*range(55, 60), *range(65, 68)], 1] = 1.0  # the lower lip, and with it the chin
+    slopes[0, 6:11, 1] = 0.8
+    corners = neutral[[48, 54], 0]
+    slopes[1, MOUTH, 0] = (neutral[MOUTH, 0] - corners.mean()) / np.ptp(corners)
+    slopes[2, 49:54, 1], slopes[2, 55:60, 1] = -0.5, 0.5
+    return slopes
 
 
 def _with_gap(landmarks: Floats, gap: float) -> Floats:

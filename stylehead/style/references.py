@@ -136,9 +136,8 @@ def _warnings(
     if float(np.ptp(opening[track.found])) < STILL_MOUTH:
         found.append("The mouth hardly moves: the references look alike.")
     if missing := [reference.title for reference in references if not reference.in_clip]:
-        found.append(
-            f"The clip does not show {' or '.join(missing)}: made from the style's own motion."
-        )
+        names = " or ".join([", ".join(missing[:-1]), missing[-1]][-min(len(missing), 2) :])
+        found.append(f"The clip does not show {names}: made from the style's own motion.")
     seconds = float(track.seconds[-1] - track.seconds[0])
     if seconds < 5:
         found.append(f"The clip is only {seconds:.1f} s long: rhythm and blinks are guesses.")
