@@ -349,7 +349,7 @@ def _result(
         width=scene.width // 2 * 2,
         height=scene.height // 2 * 2,
         style=source.style,
-        not_in_clip=mix.not_in_clip,
+        not_in_clip=tuple(each.title for each in mix.references if not each.in_clip),
         encoder=source.encoder,
         separator=source.report.separator.name if source.report else SAVED,
         voice_fraction=source.report.voice_fraction if source.report else None,

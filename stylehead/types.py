@@ -325,11 +325,6 @@ class StyleMix:
         """The style references of the style that has most of the mouth."""
         return max(self.weights, key=lambda weight: weight.mouth).style.references
 
-    @property
-    def not_in_clip(self) -> tuple[str, ...]:
-        """Those templates of the references that the style's clip does not show."""
-        return tuple(each.title for each in self.references if not each.in_clip)
-
     def scaled(self, strength: float) -> StyleMix:
         """Return the mix with every weight times `strength`."""
         return StyleMix(tuple(weight.scaled(strength) for weight in self.weights))
