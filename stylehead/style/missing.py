@@ -23,8 +23,8 @@ def missing_landmarks(
     The motion model is linear: landmarks over the opening, the mouth's width and, for closed lips,
     their thickness, by least squares over the frames (T,) with a face. What a clip does not tell,
     as where the mouth always widens as it opens, is that of a plain mouth. The model is asked for
-    the template's own values, which lie in the clip's ranges but for lips that never close. Brows
-    and eyes are those of the neutral face.
+    the template's own values, which lie in the clip's ranges but for lips that never close or
+    never press. Brows and eyes are those of the neutral face.
     """
     points = to_68(performance.mesh[found])
     wanted = _wanted(template, usual)
