@@ -11,7 +11,6 @@ from stylehead.style.templates import SHUT, TARGETS, MouthRange
 from stylehead.types import Floats
 
 RIDGE = 1e-3  # of the measures' variance: how much a plain mouth counts beside the clip's own
-REFINED = 4  # corrections of what was asked for, as measures are not quite linear in landmarks
 CLOSED = SHUT / 2  # interocular: lips that are closed, for a clip in which they never are
 
 
@@ -38,11 +37,7 @@ def missing_landmarks(
         deviation.T @ deviation + ridge * np.eye(len(wanted)),
         deviation.T @ (points - mean).reshape(len(points), -1) + ridge * plain,
     )
-    asked = wanted
-    landmarks = mean
-    for _ in range(REFINED):
-        landmarks = mean + ((asked - centre) @ slopes).reshape(68, 3)
-        asked = asked + wanted - _measured(landmarks[None], closed)[0]
+    landmarks = mean + ((wanted - centre) @ slopes).reshape(68, 3)
     made = to_68(performance.neutral).copy()
     mouth = points_of()["mouth"]
     made[mouth] = (_with_gap(landmarks, wanted[0]) if closed else landmarks)[mouth]
