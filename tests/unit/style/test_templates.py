@@ -108,6 +108,17 @@ def test_a_lively_frame_may_be_at_rest(measure: str) -> None:
     assert shows_template(at("none", **{measure: 3.0}), "none") == [True]
 
 
+def test_every_frame_is_judged_by_itself() -> None:
+    frames = {"opening": np.array([1.0, 0.65, 0.3]), "width": np.array([-1.25, -1.25, -0.5])}
+    np.testing.assert_allclose(template_distance(frames, "O"), [0.0, 2.0, 10.0])
+    np.testing.assert_array_equal(shows_template(frames, "O"), [True, True, False])
+
+
+def test_the_tolerance_itself_is_within() -> None:
+    assert shows_template(at("none", gap=0.04), "none") == [True]
+    assert shows_template(at("none", rank=10.0), "none") == [True]
+
+
 # ---- measures -------------------------------------------------------------------------------
 
 
@@ -126,7 +137,8 @@ def far(points: Floats, one: int, other: int) -> Floats:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_measures_are_those_of_their_definition(seed: int) -> None:
-    _, performance = filmed(restless(50, seed))
+    seconds = np.cumsum(np.random.default_rng(seed).uniform(0.03, 0.3, 50))
+    _, performance = filmed(restless(50, seed), seconds=seconds)
     found = np.arange(50) % 5 > 0  # ten frames without a face count for nothing
     usual = mouth_range(performance, found)
     measured = template_measures(performance, found, usual)
@@ -139,7 +151,7 @@ def test_measures_are_those_of_their_definition(seed: int) -> None:
     rest_gap = (far(neutral, 61, 67) + far(neutral, 62, 66) + far(neutral, 63, 65)) / 3
     rest_lips = far(neutral, 51, 57) - rest_gap
     away = np.sqrt(np.square(points - neutral).sum(-1)).mean(1)
-    velocity = np.gradient(points[:, 48:], 1 / 25, axis=0)
+    velocity = np.gradient(points[:, 48:], seconds, axis=0)
     speed = np.sqrt(np.square(velocity).sum(-1)).mean(1)
     expected = {
         "gap": gap,
@@ -182,6 +194,15 @@ def test_one_frame_has_measures() -> None:
     found = np.ones(1, bool)
     measured = template_measures(performance, found, mouth_range(performance, found))
     assert all(values.shape == (1,) for values in measured.values())
+    assert measured["speed"] == [0.0]
+
+
+def test_two_frames_have_ranks_and_a_speed() -> None:
+    _, performance = filmed(mouth(np.array([0.0, 0.1]), np.zeros(2)))
+    found = np.ones(2, bool)
+    measured = template_measures(performance, found, mouth_range(performance, found))
+    np.testing.assert_array_equal(measured["rank"], [0, 100])
+    np.testing.assert_allclose(measured["speed"], [1, 1], rtol=1e-3)
 
 
 def test_noise_of_the_width_is_no_spread() -> None:
