@@ -230,6 +230,16 @@ def test_a_blink_loses() -> None:
     assert retrieve(track, blinking).unfit == {"blink": FIRST.stop - FIRST.start}
 
 
+def test_wider_eyes_and_sharper_frames_cost_nothing() -> None:
+    track, performance = clip(vowels())
+    shut = np.full(FRAMES, 0.3)
+    shut[FIRST] = 0.0
+    wide = replace(performance, mesh=shut_lids(performance.mesh, shut).astype(np.float32))
+    sharper = reject(track, FIRST, sharpness=500.0)
+    assert retrieve(reject(sharper, slice(70, 81), sharpness=5000.0), wide).unfit.keys() == set()
+    assert o_of(track, wide) == pytest.approx(3, abs=0.3)
+
+
 def test_narrow_eyes_do_not_blink() -> None:
     track, performance = clip(vowels())
     shut = np.full(FRAMES, 0.7)
@@ -238,10 +248,10 @@ def test_narrow_eyes_do_not_blink() -> None:
     assert "blink" not in retrieve(track, narrow).unfit
 
 
-@pytest.mark.parametrize(("axis", "limit"), [(0, 20), (1, 20), (2, 40)])
+@pytest.mark.parametrize(("axis", "limit"), [(0, 20), (1, 20), (2, 40), (2, -40)])
 def test_a_turned_face_loses(axis: int, limit: float) -> None:
     """Tilting counts half: the head space takes it out."""
-    for degrees, unfit in ((limit - 1, 0), (limit + 1, FIRST.stop - FIRST.start)):
+    for degrees, unfit in ((0.95 * limit, 0), (1.05 * limit, FIRST.stop - FIRST.start)):
         angles = np.zeros((FRAMES, 3))
         angles[FIRST, axis] = degrees
         track, performance = clip(vowels(), angles=angles)
@@ -260,9 +270,9 @@ def test_a_much_better_mouth_wins_though_the_face_is_turned_a_little() -> None:
 
 def test_a_frame_beside_a_cut_loses() -> None:
     cuts = np.zeros(FRAMES, bool)
-    cuts[75] = True
+    cuts[[75, 150]] = True
     track, performance = clip(vowels(), cuts=cuts)
-    assert retrieve(track, performance).unfit == {"near a cut": 5}
+    assert retrieve(track, performance).unfit == {"near a cut": 10}
     assert abs(o_of(track, performance) - 3) >= 0.1
 
 
@@ -273,6 +283,15 @@ def test_frames_without_a_face_are_never_chosen() -> None:
     assert retrieval.unfit == {"no face": FIRST.stop - FIRST.start}
     assert not any(2 <= seconds < 4 for seconds in times(retrieval).values())
     assert times(retrieval)["O"] == pytest.approx(8, abs=0.3)
+
+
+def test_frames_without_a_face_are_no_part_of_the_range() -> None:
+    offsets = vowels()
+    offsets[:50, (65, 66, 67), 1] = 1.0  # what a tracker that lost the face would say
+    track, performance = clip(offsets)
+    o = retrieve(without_face(track, slice(0, 50)), performance).references[3]
+    assert o.in_clip
+    assert o.seconds == pytest.approx(3, abs=0.3)
 
 
 def test_a_small_face_loses_to_a_large_one_whatever_its_depth() -> None:
@@ -317,6 +336,19 @@ def test_a_short_clip_warns() -> None:
     assert warnings(*clip(seconds=TIMES / 4)) == (
         "The clip is only 3.0 s long: rhythm and blinks are guesses.",
     )
+
+
+def test_five_seconds_are_not_short_wherever_they_begin() -> None:
+    track, performance = clip()
+    part = slice(300 - 135, 300)
+    for shift in (0.0, 100.0):
+        late = track[part]
+        late = replace(late, seconds=late.seconds + shift)
+        timed = ("mesh", "rotation", "translation", "blink", "seconds")
+        own = replace(performance, **{name: getattr(performance, name)[part] for name in timed})
+        assert not any("only" in warning for warning in retrieve(late, own).warnings)
+    brief = replace(late, seconds=100 + (late.seconds - late.seconds[0]) * 0.9)
+    assert any("only 4.8 s" in warning for warning in retrieve(brief, own).warnings)
 
 
 def test_a_face_that_is_often_lost_warns() -> None:
