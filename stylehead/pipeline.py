@@ -62,6 +62,8 @@ class Result:
     """Pixels of the video."""
     style: str
     """Names of the styles, or "saved motion"."""
+    not_in_clip: tuple[str, ...]
+    """Templates that the clip of the mouth's style does not show."""
     encoder: str
     """The speech encoder, or "saved motion"."""
     separator: str
@@ -84,8 +86,10 @@ class Result:
             "frames": len(self.motion),
             "fps": float(self.motion.fps),
         }
-        names = ("width", "height", "style", "encoder", "separator", "renderer", "device")
-        facts |= {name: getattr(self, name) for name in (*names, "seed", "notes", "stages")}
+        names = ("width", "height", "style", "not_in_clip", "encoder", "separator", "renderer")
+        facts |= {
+            name: getattr(self, name) for name in (*names, "device", "seed", "notes", "stages")
+        }
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
         return json.dumps(facts | {"voice_fraction": share})
 
@@ -155,6 +159,7 @@ def animate(
         width=scene.width // 2 * 2,
         height=scene.height // 2 * 2,
         style=source.style,
+        not_in_clip=tuple(each.title for each in mix.references if not each.in_clip),
         encoder=source.encoder,
         separator=source.report.separator.name if source.report else SAVED,
         voice_fraction=source.report.voice_fraction if source.report else None,

@@ -86,12 +86,17 @@ def extract_style(
 def _tables(
     style: Style, retrieval: Retrieval
 ) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-    """Return (title, columns, rows) of what was found and what was rejected."""
+    """Return (title, columns, rows) of what was found and what counted against frames."""
     references = [
-        (reference.template, clock(reference.seconds), f"{reference.score:.1f}")
+        (
+            reference.title,
+            clock(reference.seconds),
+            f"{reference.score:.1f}",
+            "yes" if reference.in_clip else "no: made from its motion",
+        )
         for reference in style.references
     ]
-    counts = {**retrieval.rejected, "usable": retrieval.usable}
+    counts = {**retrieval.unfit, "usable": retrieval.usable}
     frames = [
         (reason, f"{count}", f"{count / retrieval.frames:.0%}") for reason, count in counts.items()
     ]
@@ -101,8 +106,16 @@ def _tables(
         if not name.startswith("spread_") and "_speed_" not in name
     ]
     return [
-        ("Style references", ("template", "time", "distance (lower is closer)"), references),
-        ("Frames left out, by reason (a frame may have several)", ("", "frames", ""), frames),
+        (
+            "Style references",
+            ("template", "nearest frame", "distance (lower is closer)", "in the clip"),
+            references,
+        ),
+        (
+            "Frames that count less, by reason (a frame may have several)",
+            ("", "frames", ""),
+            frames,
+        ),
         (
             "Motion (lengths in distances between the outer eye corners)",
             ("measure", "value"),
@@ -176,10 +189,12 @@ def list_known_styles() -> None:
     rows: list[tuple[str, ...]] = []
     for name, path, built_in in list_styles():
         try:
-            numbers = load_style(path).statistics
+            style = load_style(path)
         except StyleError as failure:
             console.say(f"Left out: {failure}")
             continue
+        numbers = style.statistics
+        missing = [each.title for each in style.references if not each.in_clip]
         rows.append(
             (
                 name,
@@ -189,6 +204,7 @@ def list_known_styles() -> None:
                 f"{numbers['roll_range_degrees']:.0f}",
                 f"{numbers['blinks_per_minute']:.0f}",
                 f"{numbers['seconds']:.0f}",
+                ", ".join(missing) or "-",
             )
         )
         console.result(name)
@@ -201,6 +217,7 @@ def list_known_styles() -> None:
             "head up-down / left-right / tilt, degrees",
             "blinks per minute",
             "learned from, s",
+            "not in the clip",
         ),
         rows,
     )

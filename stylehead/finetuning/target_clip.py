@@ -20,7 +20,7 @@ from stylehead.style.learn import STYLE_FPS, style_statistics
 from stylehead.style.references import retrieve
 from stylehead.training.av_sync import LARGEST_LAG, SYNC_LEAST, measure_sync
 from stylehead.training.data.speakers import AlignedFeatures
-from stylehead.types import MOTION_FPS, FaceTrack, Motion, Style
+from stylehead.types import MOTION_FPS, FaceTrack, Motion, Style, StyleReference
 from stylehead.weights.networks import CPU
 
 HELD_OUT = 0.3  # fraction at the end of each clip that is not learned from
@@ -175,14 +175,14 @@ def _untrusted(note: str) -> _Alignment:
 def joined_style(targets: list[TargetClip], name: str) -> Style:
     """Return the style of several clips of one person: motions one after the other.
 
-    Each template's reference is the nearest of all clips.
+    Each template's reference is the nearest of those clips that show it, or of all.
     """
     styles = [target.style for target in targets]
     if len(styles) == 1:
         return replace(styles[0], name=name)
     motion = Motion.joined([style.motion for style in styles])
     nearest = [
-        min(styles, key=lambda style: style.references[template].score)
+        min(styles, key=lambda style: _nearness(style.references[template]))
         for template in range(len(styles[0].references))
     ]
     references = tuple(
@@ -198,6 +198,10 @@ def joined_style(targets: list[TargetClip], name: str) -> Style:
     }
     times = np.concatenate([style.times for style in styles])
     return Style(name, references, motion, times, style_statistics(motion), provenance)
+
+
+def _nearness(reference: StyleReference) -> tuple[bool, float]:
+    return not reference.in_clip, reference.score
 
 
 def split_style(style: Style) -> tuple[Style, Motion]:
