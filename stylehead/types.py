@@ -333,10 +333,9 @@ class StyleMix:
 
 
 class SpeechChunk(NamedTuple):
-    """What a stretch of a recording gives the motion; the parts need not cover the same stretch.
+    """What a stretch of a recording gives the motion; rows join up over a recording's chunks.
 
-    Rows join up over the chunks of a recording: encoders look ahead, so that features come later
-    than what is measured on the voice itself.
+    Encoders look ahead: features come later than what is measured on the voice itself.
     """
 
     features: Tensor
