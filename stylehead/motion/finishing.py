@@ -30,7 +30,7 @@ def adjust(motion: Motion, controls: MotionControls) -> Motion:
     blink = motion.blink
     if controls.blinks_per_minute is not None:
         voice = np.ones(len(motion), np.float32)
-        rng = random_streams(controls.seed)[1]
+        rng = random_streams(controls.seed)[0]
         blink = sample_blinks(len(motion), voice, motion.fps, controls.blinks_per_minute, rng)
     angles = angles_from_rotation(motion.rotation) * controls.head_scale
     landmarks = motion.landmarks * np.float32(controls.expression)
@@ -45,11 +45,11 @@ def adjust(motion: Motion, controls: MotionControls) -> Motion:
 
 
 def random_streams(seed: int) -> tuple[np.random.Generator, ...]:
-    """Return one random generator each for head, blinks, brows and gaze.
+    """Return one random generator each for blinks, brows and gaze.
 
-    Changing one then leaves the others unchanged.
+    Changing one then leaves the others unchanged; heads have their own, see `blended_head`.
     """
-    return tuple(np.random.default_rng([seed, part]) for part in range(4))
+    return tuple(np.random.default_rng([seed, part]) for part in range(1, 4))
 
 
 def resample_curve(values: Floats, fps: Fraction, frames: int) -> Floats:

@@ -46,10 +46,10 @@ def predict_motion(
     landmarks = _mixed(plain, faces, mix) * np.float32(controls.expression)
     landmarks = from_rest(keep_lips_apart(landmarks, neutral), fps)
 
-    head, blinking, _, eyes = random_streams(controls.seed)
+    blinking, _, eyes = random_streams(controls.seed)
     frames, voice = len(landmarks), unstyled.voice
     rotation, translation = blended_head(
-        networks.pose, unstyled.prosody, frames, mix, fps, controls.head_scale, head
+        networks.pose, unstyled.prosody, frames, mix, fps, controls.head_scale, controls.seed
     )
     amount = controls.beat * controls.head_scale
     rotation, translation = sway(
@@ -80,7 +80,7 @@ def _styled(
     far as that keeps the tempo, and the style's expression is played with it.
     Otherwise the usual one is brought to the style's statistics.
     """
-    voice, brow_chance = unstyled.voice, random_streams(seed)[2]
+    voice, brow_chance = unstyled.voice, random_streams(seed)[1]
     if style.tuning:
         articulation = landmarks.copy()
         articulation[:, UPPER] = 0

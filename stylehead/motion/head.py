@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from fractions import Fraction
 
 import numpy as np
@@ -23,25 +24,28 @@ def blended_head(
     mix: StyleMix,
     fps: Fraction,
     gain: float,
-    rng: np.random.Generator,
+    seed: int,
 ) -> tuple[Floats, Floats]:
     """Return head rotation (T, 3, 3) and translation (T, 3): the styles' by their weights.
 
-    All are drawn from the same random numbers, so that two heads move alike and do not cancel.
+    Each clip's person has random numbers of their own: two people do not turn their heads at the
+    same moments. Where two heads meet in one, its range is the sum of theirs.
     """
-    seed = rng.bit_generator.state
-    angles, translation = np.zeros((frames, 3), np.float32), np.zeros((frames, 3), np.float32)
+    path, ranges = np.zeros((frames, AXES), np.float32), np.zeros(AXES, np.float32)
     moving = [weight for weight in mix.weights if weight.head]
     for weight in moving:
-        rng.bit_generator.state = seed
+        person = zlib.crc32(weight.style.provenance.get("source_sha256", "").encode())
+        rng = np.random.default_rng([seed, person])
         turned, moved = sample_head(
             net, prosody, frames, weight.style, fps, gain * weight.head, rng
         )
         if len(moving) == 1:
             return turned, moved
-        angles += angles_from_rotation(turned)
-        translation += moved
-    return rotation_from_angles(angles), translation
+        one = np.column_stack([angles_from_rotation(turned), moved])
+        path += one
+        ranges += np.ptp(one, axis=0)
+    path *= ranges / (np.ptp(path, axis=0) + 1e-6)
+    return rotation_from_angles(path[:, :3]), path[:, 3:]
 
 
 LARGEST_RANGE = np.array([20.0, 26.0, 16.0, 0.35, 0.25, 0.4])

@@ -628,6 +628,17 @@ def test_two_styles_of_one_head_add_up_by_their_weights():
     assert np.abs(wanted - head_of(alone(nodding))).max() > 0.5
 
 
+def test_two_people_turn_their_heads_at_moments_of_their_own():
+    style = two()[1]
+    other = replace(style, provenance=style.provenance | {"source_sha256": "cd" * 32})
+    own, others = head_of(alone(style)), head_of(alone(other))
+    np.testing.assert_allclose(np.ptp(own, axis=0), np.ptp(others, axis=0), rtol=0.5)
+    assert (np.abs(own - others).max(0) > 0.4 * np.ptp(own, axis=0)).all()
+    mixed = head_of(predicted(mix_styles([(style, 1.0), (other, 1.0)], {})))
+    halves = (np.ptp(own, axis=0) + np.ptp(others, axis=0)) / 2
+    np.testing.assert_allclose(np.ptp(mixed, axis=0), halves, rtol=0.15)
+
+
 def test_brows_of_their_own_style_are_raised_as_that_styles_are():
     mix = mix_styles([(two()[0], 1.0)], {"brows": make_style(smiling(), name="smiling")})
     made = predicted(mix).landmarks[WITHIN]
