@@ -2,11 +2,11 @@
 
     python benchmarks/transfer.py FOLDER... [--steps 100]
 
-FOLDERs hold clips as `stylehead prepare` tracked them. Each clip of people that no stage was trained
-on, with nine seconds of its own sound in sync, is learned up to its last 30 %, which is held out.
-Printed for each: style distances and LMD to that part of the un-tuned generator, of ranges alone, of
-the closed form and of the tuned style; then means with half of a 95 % bootstrap interval, and in
-how many clips each is nearer than ranges.
+FOLDERs hold clips as `stylehead prepare` tracked them. Each clip of people that no stage was
+trained on, with nine seconds of its own sound in sync, is learned up to its last 30 %, which is
+held out. Printed for each: style distances and LMD to that part of the un-tuned generator, of
+ranges alone, of the closed form and of the tuned style; then means with half of a 95 % bootstrap
+interval, and in how many clips each is nearer than ranges.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def main() -> None:
                 print("\t".join((clip.name, way, *cells)), flush=True)
     print(f"\nmeans of {len(found['tuned'])} clips\n" + "\t".join(("way", *COLUMNS)))
     for way, rows in found.items():
-        cells = [mean_with_interval(values(rows, column)) for column in COLUMNS]
-        print("\t".join((way, *(f"{mean:.3f} +-{half:.3f}" for mean, half in cells))))
+        cells = [mean_with_interval(np.array(values(rows, column))) for column in COLUMNS]
+        print("\t".join((way, *(str(cell) for cell in cells))))
     print("\nclips, % of all, in which it is nearer than ranges")
     for way in WAYS[2:]:
         cells = [
