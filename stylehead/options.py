@@ -153,6 +153,14 @@ class MotionControls:
         low=0,
         high=1,
     )
+    effort: float = option(
+        1.0,
+        "How much wider than usual the mouth opens for a raised voice: 0 not at all, 1 as filmed "
+        "people do.",
+        panel=MOVES,
+        low=0,
+        high=2,
+    )
     hold: float = option(
         1.0,
         "How still the mouth keeps while a singer holds a note: 0 as it comes, 1 still.",

@@ -17,7 +17,13 @@ from stylehead.motion.head import blended_head
 from stylehead.motion.models import Networks, tuned_generator
 from stylehead.motion.singing import breathe, held_notes, hold, lift, sung_phrases
 from stylehead.motion.stream import UnstyledMotion, generate
-from stylehead.motion.styling import match_mean, match_opening, match_ranges
+from stylehead.motion.styling import (
+    match_mean,
+    match_opening,
+    match_ranges,
+    raised_voice,
+    widen,
+)
 from stylehead.options import MotionControls
 from stylehead.types import Floats, Motion, Speech, Style, StyleMix
 
@@ -46,6 +52,8 @@ def predict_motion(
     notes = held_notes(unstyled.prosody, unstyled.voice, fps)
     phrases = sung_phrases(unstyled.voice, notes, fps)
     landmarks = hold(_mixed(plain, faces, mix), notes, fps, controls.hold)
+    raised = raised_voice(unstyled.prosody, fps, len(landmarks))
+    landmarks = widen(landmarks, neutral, unstyled.voice, raised, controls.effort)
     landmarks = breathe(landmarks, neutral, unstyled.voice, phrases, fps, controls.breath)
     landmarks = landmarks * np.float32(controls.expression)
     landmarks = from_rest(keep_lips_apart(landmarks, neutral), fps)

@@ -13,6 +13,7 @@ from stylehead.face.landmarks import mouth_opening
 from stylehead.models.pose_generator import FPS as ROWS
 from stylehead.motion.expression import LOWER
 from stylehead.motion.head import DOWN, FADE, PITCH, mix_range
+from stylehead.motion.styling import opening_way
 from stylehead.types import Floats, StyleMix
 
 Spans = NDArray[np.intp]
@@ -126,8 +127,7 @@ def breathe(
         return landmarks
     opening = mouth_opening(landmarks + neutral) - mouth_opening(neutral)
     sung = voice > 0.5
-    about, lower = opening[sung] - opening[sung].mean(), landmarks[sung][:, LOWER]
-    along = np.tensordot(about, lower - lower.mean(0), (0, 0)) / (np.square(about).sum() + 1e-9)
+    along = opening_way(landmarks[sung], opening[sung])
     wanted = amount * np.percentile(opening[sung], 95) * _breaths(phrases, len(landmarks), fps)
     landmarks = landmarks.copy()
     rows = np.flatnonzero(wanted > opening)

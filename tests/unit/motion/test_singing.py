@@ -22,6 +22,7 @@ from stylehead.motion.singing import (
     sung_phrases,
 )
 from stylehead.motion.stream import UnstyledMotion
+from stylehead.motion.styling import ABOVE
 from stylehead.options import MotionControls
 from stylehead.style.mix import as_mix
 from stylehead.types import Speech
@@ -240,11 +241,11 @@ def test_the_head_lifts_with_a_breath_and_is_back_when_the_voice_comes():
 
 
 def sung(monkeypatch, **controls):
-    """Return the motion of a song in a style that does not change it, by these controls."""
+    """Return the motion of a loud song by these controls."""
     nothing = Beats(np.zeros(0, np.float32), np.zeros(0, np.float32))
-    found = UnstyledMotion(
-        [babble(), babble()], voice(), 0 * voice(), prosody(), 0 * voice(), nothing
-    )
+    loud = prosody()
+    loud[:, ABOVE] += 0.1
+    found = UnstyledMotion([babble(), babble()], voice(), 0 * voice(), loud, 0 * voice(), nothing)
     monkeypatch.setattr(generate, "generate", lambda *_: found)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -258,12 +259,17 @@ def sung(monkeypatch, **controls):
     )
 
 
-NONE = {"hold": 0.0, "breath": 0.0, "phrasing": 0.0}
+NONE = {"effort": 0.0, "hold": 0.0, "breath": 0.0, "phrasing": 0.0}
 
 
 @pytest.mark.parametrize(
     ("option", "face", "head"),
-    [("hold", True, False), ("breath", True, True), ("phrasing", False, True)],
+    [
+        ("effort", True, False),
+        ("hold", True, False),
+        ("breath", True, True),
+        ("phrasing", False, True),
+    ],
 )
 def test_each_control_moves_what_it_says(monkeypatch, option, face, head):
     without, more = sung(monkeypatch, **NONE), sung(monkeypatch, **{**NONE, option: 1.0})
