@@ -59,8 +59,8 @@ def _runs(where: NDArray[np.bool_]) -> Spans:
     return edges.reshape(-1, 2)
 
 
-HOLD = 0.3  # seconds of Gaussian inside a note
-HOLD_FADE = 0.07  # seconds at both ends of a note in which the mouth comes to rest and leaves
+HOLD = 0.5  # seconds of Gaussian inside a note
+HOLD_FADE = 0.05  # seconds at both ends of a note in which the mouth comes to rest and leaves
 
 
 def hold(landmarks: Floats, notes: Spans, fps: Fraction, amount: float) -> Floats:
