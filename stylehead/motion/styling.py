@@ -148,7 +148,7 @@ RAISED = -0.03
 """How much louder, in log-mel, the bands above are from which a voice is raised; 1 is 100 dB."""
 FARTHEST_RAISED = 0.13  # beyond it; screams are not followed farther
 WIDER = 2.6
-"""Logarithm of the opening's range gained per such unit, by regression over filmed people."""
+"""Logarithm of the opening's range gained per such unit; inside the interval of filmed people."""
 EFFORT_SPAN = 2.0  # seconds of Gaussian
 EFFORT_LEVEL = 0.05  # 5 dB softer counts 1/e as much: effort is heard in what is loud
 
