@@ -1,113 +1,277 @@
-"""Does a mouth sing? Held vowels stay open, and the opening follows loudness and pitch.
+"""Does a mouth sing? Held notes, breaths, a head's phrases, and lips that round.
 
-    python benchmarks/singing.py FOLDER [--style NAME_OR_FILE]... [--files 12]
+    python benchmarks/singing.py FOLDER... --table TABLE.tsv... [--style NAME_OR_FILE]...
 
-FOLDER holds recordings of one voice each. For the un-tuned generator and each style: how much of a
-held note (a pitch within a semitone for 0.4 s) the mouth is open at least half as wide as
-usual while singing; how much slower than elsewhere it moves in it; and the correlation of the
-opening with loudness in dB and with the logarithm of the pitch. Means over files.
+FOLDERs hold tracked clips, as `stylehead prepare` makes them; TABLEs say which of them are songs
+(columns `file` and `kind`). Tracked faces stand beside the un-tuned generator and each style, with
+and without what the options add. Prints, as means over the clips in which there is any: how still
+the mouth is in held notes, against the same length outside them, and how its opening follows
+loudness there; the opening and the head's pitch around the beginning of phrases that follow a
+pause; and the width of the mouth.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import tempfile
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import soundfile
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
+from stylehead.evaluation.mouth import OPEN, VOICED_GATE, opening_correlation
 from stylehead.face.face_model import generic_neutral
-from stylehead.face.landmarks import mouth_opening
-from stylehead.media.audio import open_audio
-from stylehead.options import Encoder, Encoding
-from stylehead.pipeline import load_predictor
+from stylehead.face.geometry import angles_from_rotation
+from stylehead.face.landmarks import mouth_opening, mouth_width
+from stylehead.face.performance import recover_performance
+from stylehead.media.audio import Sound, open_audio
+from stylehead.models.pose_generator import FPS as ROWS
+from stylehead.motion.head import PITCH
+from stylehead.motion.singing import LEAD, Spans, held_notes, hold, sung_phrases
+from stylehead.motion.stream import UnstyledMotion
+from stylehead.options import Encoding, MotionControls
+from stylehead.pipeline import Predictor, load_predictor
 from stylehead.style.file import find_style
-from stylehead.style.learn import STYLE_FPS
+from stylehead.training.data.clips import Clip, load_clip
 from stylehead.types import SPEECH_RATE, Floats
+from stylehead.weights.networks import CPU
 
-LONGEST = 20.0  # seconds of each file
-WINDOW = 1024  # samples in which a pitch is looked for
-PITCHES = (80.0, 900.0)  # Hz
-CLEAR = 0.6  # height of the autocorrelation's peak from which there is a pitch
-HELD = 0.4  # seconds
+FPS = Fraction(30)
+TRACKED = "tracked face"
+UNTUNED, UNHELD = "un-tuned", "un-tuned, --hold 0"
+WITHOUT = MotionControls(hold=0, breath=0, phrasing=0)
+AROUND = (-0.6, -0.45, -0.3, -0.15, 0.0)
+"""Seconds from the first sound of a phrase at which openings are printed."""
+PITCHES = (-0.9, -0.5, 0.0, 0.5, 1.0)
+"""The same for the head's pitch."""
 NEUTRAL = generic_neutral()
-COLUMNS = ("open in held notes, %", "speed in them", "r loudness", "r pitch")
+
+
+class Face(NamedTuple):
+    """What is measured on a face, (T,) each at FPS."""
+
+    opening: Floats
+    """Beyond the shut mouth, interocular."""
+    width: Floats
+    """Beyond the neutral mouth's, interocular."""
+    pitch: Floats | None
+    """Degrees, downwards; None where there is no head."""
+
+
+class Song(NamedTuple):
+    """A clip, where its notes and phrases are, and its faces by name."""
+
+    name: str
+    heard: UnstyledMotion
+    notes: Spans
+    phrases: Spans
+    faces: dict[str, Face]
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--table", type=Path, action="append", required=True)
     parser.add_argument("--style", action="append", default=[])
-    parser.add_argument("--files", type=int, default=12, help="so many, spread over the folder")
     asked = parser.parse_args()
-    models = load_predictor(Encoding(encoder=Encoder.WHISPER), torch.device("cpu"))
-    paths = sorted(one for one in asked.folder.rglob("*") if one.is_file())
-    chosen = np.linspace(0, len(paths) - 1, min(asked.files, len(paths))).astype(int)
-    rows: dict[str, list[list[float]]] = {}
-    for path in [paths[number] for number in chosen]:
-        sound = open_audio(path, duration=LONGEST)
-        samples = np.concatenate(list(sound.blocks()))
-        plain = models.unstyled(sound, STYLE_FPS)
-        pitch, level = pitch_and_level(samples, len(plain.landmarks[0]))
-        if held_notes(pitch).sum() < 15:
-            print(f"left out, no held note: {path.name}")
-            continue
-        found = {"un-tuned": plain.landmarks[0]}
-        for name in asked.style:
-            moved = models.predict(sound, find_style(name), fps=STYLE_FPS)
-            found[Path(name).stem] = moved.landmarks
-        for name, landmarks in found.items():
-            values = validate(mouth_opening(landmarks + NEUTRAL), plain.voice, pitch, level)
-            rows.setdefault(name, []).append(values)
-    print("\t".join((f"{len(next(iter(rows.values())))} files", *COLUMNS)))
+    models = load_predictor(Encoding(), CPU)
+    songs: list[Song] = []
+    for path in songs_of(asked.folders, asked.table):
+        songs.append(measured(load_clip(path), models, asked.style))
+        last = songs[-1]
+        held = sum(end - start for start, end in last.notes) / len(last.heard.voice)
+        print(
+            f"{len(last.notes)} notes, {held:.0%} of the time, {len(last.phrases)} phrases",
+            end="\t",
+        )
+        print(last.name, flush=True)
+    held_table(songs)
+    phrase_tables(songs)
+    width_table(songs)
+
+
+def songs_of(folders: list[Path], tables: list[Path]) -> Iterator[Path]:
+    """Yield the tracked clips that a table calls songs."""
+    names: set[str] = set()
+    for table in tables:
+        with table.open(encoding="utf-8") as file:
+            rows = csv.DictReader(file, delimiter="\t")
+            names |= {row["file"] for row in rows if row["kind"] == "song"}
+    for folder in folders:
+        yield from (path for path in sorted(folder.glob("*.npz")) if path.stem in names)
+
+
+def measured(clip: Clip, models: Predictor, styles: list[str]) -> Song:
+    """Return a clip's notes, phrases and faces."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "song.wav"
+        soundfile.write(path, clip.samples, SPEECH_RATE)
+        sound = open_audio(path)
+        heard = models.unstyled(sound, FPS)
+        notes = held_notes(heard.prosody, heard.voice, FPS)
+        phrases = sung_phrases(heard.voice, notes, FPS)
+        plain = heard.landmarks[0]
+        faces = {TRACKED: tracked(clip, len(plain))}
+        faces[UNHELD] = face(plain, NEUTRAL)
+        faces[UNTUNED] = face(hold(plain, notes, FPS, 1.0), NEUTRAL)
+        for name in styles:
+            faces |= styled(sound, models, name)
+    return Song(clip.name, heard, notes, phrases, faces)
+
+
+def styled(sound: Sound, models: Predictor, name: str) -> dict[str, Face]:
+    """Return the faces of a style, without and with what singing adds."""
+    found: dict[str, Face] = {}
+    for suffix, controls in ((", without", WITHOUT), ("", MotionControls())):
+        motion = models.predict(sound, find_style(name), fps=FPS, controls=controls)
+        found[Path(name).stem + suffix] = face(motion.landmarks, motion.neutral, motion.rotation)
+    return found
+
+
+def tracked(clip: Clip, frames: int) -> Face:
+    """Return the clip's own face, at the times of the sound."""
+    motion, seconds = recover_performance(clip.track, name=clip.name).motion(FPS)
+    own = face(motion.landmarks, motion.neutral, motion.rotation)
+    assert own.pitch is not None
+    times = np.arange(frames) / float(FPS)
+    opening, width, pitch = (
+        np.interp(times, seconds, values) for values in (own.opening, own.width, own.pitch)
+    )
+    return Face(opening, width, pitch)
+
+
+def face(landmarks: Floats, neutral: Floats, rotation: Floats | None = None) -> Face:
+    """Return the measures of offsets (T, 68, 3) and rotations (T, 3, 3)."""
+    placed = landmarks + neutral
+    return Face(
+        mouth_opening(placed) - mouth_opening(neutral),
+        mouth_width(placed) - mouth_width(neutral),
+        None if rotation is None else angles_from_rotation(rotation)[:, PITCH],
+    )
+
+
+def print_table(title: str, columns: tuple[str, ...], rows: dict[str, list[list[float]]]) -> None:
+    """Print a table: a row for each face, means over what was measured."""
+    print(f"\n{title}")
+    print("\t".join(("face", *columns)))
     for name, values in rows.items():
-        print("\t".join((name, *(f"{value:.2f}" for value in np.nanmean(values, axis=0)))))
+        means = np.nanmean(np.array(values, float), axis=0)
+        print("\t".join((name, *(f"{value:.3f}" for value in means))))
 
 
-def pitch_and_level(samples: Floats, frames: int) -> tuple[Floats, Floats]:
-    """Return pitch in Hz, NaN where there is none, and level in dB: (T,) at STYLE_FPS."""
-    padded = np.pad(samples, WINDOW)
-    starts = (np.arange(frames) * SPEECH_RATE / float(STYLE_FPS)).astype(int) + WINDOW // 2
-    cut = np.stack([padded[start : start + WINDOW] for start in starts]) * np.hanning(WINDOW)
-    spectrum = np.abs(np.fft.rfft(cut, 2 * WINDOW)) ** 2
-    likeness = np.fft.irfft(spectrum)[:, :WINDOW]
-    likeness /= likeness[:, :1] + 1e-9
-    shortest, longest = (round(SPEECH_RATE / pitch) for pitch in PITCHES[::-1])
-    best = likeness[:, shortest:longest].argmax(1) + shortest
-    clear = likeness[np.arange(frames), best] > CLEAR * (1 - best / WINDOW)
-    level = 10 * np.log10(np.square(cut).mean(1) + 1e-9)
-    return np.where(clear, SPEECH_RATE / best, np.nan), level
+# ---- held notes -----------------------------------------------------------------------------
 
 
-def held_notes(pitch: Floats) -> NDArray[np.bool_]:
-    """Return where a pitch stays within a semitone of its neighbours for HELD: (T,) bool."""
-    count = round(HELD * STYLE_FPS)
-    half_tones = 12 * np.log2(pitch)
-    held = np.zeros(len(pitch), bool)
-    for start in range(len(pitch) - count):
-        span = half_tones[start : start + count]
-        if np.isfinite(span).all() and np.ptp(span) <= 1:
-            held[start : start + count] = True
-    return held
+def held_table(songs: list[Song]) -> None:
+    """Print how still the mouth is in held notes, how open, and how it follows loudness."""
+    rows: dict[str, list[list[float]]] = {}
+    chosen = [song for song in songs if len(song.notes)]
+    for song in chosen:
+        inside = mask(song.notes, len(song.heard.voice))
+        rate = float(FPS) / ROWS
+        middles = (np.arange(len(song.heard.prosody)) + 0.5) * rate
+        level = np.interp(np.arange(len(inside)), middles, song.heard.prosody.mean(1))
+        for name, own in song.faces.items():
+            still, moving = spread(own.opening, song.notes, inside, song.heard.voice)
+            rows.setdefault(name, []).append(
+                [
+                    still,
+                    moving,
+                    100 * float((own.opening[inside] > OPEN).mean()),
+                    opening_correlation(level[inside], own.opening[inside]),
+                ]
+            )
+    columns = ("sd in notes, of range", "sd outside", "open in notes, %", "r with level in notes")
+    print_table(f"held notes of {len(chosen)} of {len(songs)} songs", columns, rows)
 
 
-def validate(opening: Floats, voice: Floats, pitch: Floats, level: Floats) -> list[float]:
-    """Return COLUMNS for one recording."""
-    held, sung = held_notes(pitch), (voice > 0.5) & np.isfinite(pitch)
-    usual = np.median(opening[voice > 0.5])
-    speed = np.abs(np.gradient(opening))
-    elsewhere = speed[(voice > 0.5) & ~held]
-    smooth = gaussian_filter1d(opening, 2)
-    return [
-        100 * float((opening[held] > usual / 2).mean()),
-        float(speed[held].mean() / elsewhere.mean()) if len(elsewhere) else float("nan"),
-        float(np.corrcoef(smooth[sung], level[sung])[0, 1]),
-        float(np.corrcoef(smooth[sung], np.log(pitch[sung]))[0, 1]),
-    ]
+def mask(spans: Spans, frames: int) -> NDArray[np.bool_]:
+    """Return where frames (T,) lie in spans."""
+    inside = np.zeros(frames, bool)
+    for first, last in spans:
+        inside[first:last] = True
+    return inside
+
+
+def spread(
+    opening: Floats, notes: Spans, inside: NDArray[np.bool_], voice: Floats
+) -> tuple[float, float]:
+    """Return the sd of an opening in notes, and in as long stretches of voice outside them.
+
+    Both of its own range, 5th to 95th percentile; means over notes and stretches.
+    """
+    low, high = np.percentile(opening, [5, 95])
+    still, moving = [float("nan")], [float("nan")]
+    for first, last in notes:
+        still.append(float(opening[first:last].std()))
+        count = last - first
+        for start in range(0, len(opening) - count, count):
+            stretch = slice(start, start + count)
+            if voice[stretch].min() > VOICED_GATE and not inside[stretch].any():
+                moving.append(float(opening[stretch].std()))
+    return float(np.nanmean(still) / (high - low)), float(np.nanmean(moving) / (high - low))
+
+
+# ---- phrases --------------------------------------------------------------------------------
+
+
+def phrase_tables(songs: list[Song]) -> None:
+    """Print the opening and the head's pitch around the first sound of sung phrases."""
+    openings: dict[str, list[list[float]]] = {}
+    pitches: dict[str, list[list[float]]] = {}
+    first_open: dict[str, list[list[float]]] = {}
+    count, rate = 0, float(FPS)
+    for song in songs:
+        firsts = song.phrases[:, 0] + round(LEAD * rate)
+        inside = firsts[(firsts > -PITCHES[0] * rate) & (firsts < len(song.heard.voice) - rate - 1)]
+        count += len(inside)
+        for first in inside:
+            for name, own in song.faces.items():
+                widest = np.percentile(own.opening[song.heard.voice > VOICED_GATE], 95)
+                at = [float(own.opening[first + round(moment * rate)]) for moment in AROUND]
+                openings.setdefault(name, []).append([value / float(widest) for value in at])
+                before = own.opening[first - round(0.6 * rate) : first + round(0.6 * rate)]
+                parted = before > OPEN
+                begun = parted.argmax() / rate - 0.6 if parted.any() else float("nan")
+                first_open.setdefault(name, []).append([float(begun)])
+                if own.pitch is not None:
+                    turned = [own.pitch[first + round(moment * rate)] for moment in PITCHES]
+                    pitches.setdefault(name, []).append([float(v - turned[0]) for v in turned])
+    if not count:
+        print("\nno phrase follows a pause")
+        return
+    moments = tuple(f"{moment:+.2f} s" for moment in AROUND)
+    print_table(f"opening around {count} beginnings, of its 95th percentile", moments, openings)
+    print_table("seconds from the sound at which the mouth is open", ("begins",), first_open)
+    moments = tuple(f"{moment:+.1f} s" for moment in PITCHES)
+    print_table("pitch since then, degrees, down is positive", moments, pitches)
+
+
+# ---- width ----------------------------------------------------------------------------------
+
+
+def width_table(songs: list[Song]) -> None:
+    """Print how far lips round: how narrow an open mouth gets, and when."""
+    rows: dict[str, list[list[float]]] = {}
+    for song in songs:
+        voiced = song.heard.voice > VOICED_GATE
+        real = song.faces[TRACKED].width
+        for name, own in song.faces.items():
+            open_ = voiced & (own.opening > OPEN)
+            low, middle = np.percentile(own.width[open_], [5, 50])
+            agreed = opening_correlation(real[voiced], own.width[voiced])
+            rows.setdefault(name, []).append([float(low), float(middle - low), agreed])
+    columns = ("5th percentile of width", "under its median", "r with the tracked width")
+    print_table("width of an open mouth beyond the neutral one's, interocular", columns, rows)
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)
     main()

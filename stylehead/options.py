@@ -164,6 +164,37 @@ class MotionControls:
         low=0,
         high=1,
     )
+    effort: float = option(
+        1.0,
+        "How much wider than usual the mouth opens for a raised voice: 0 not at all, 1 as filmed "
+        "people do.",
+        panel=MOVES,
+        low=0,
+        high=2,
+    )
+    hold: float = option(
+        1.0,
+        "How still the mouth keeps while a singer holds a note: 0 as it comes, 1 still.",
+        panel=MOVES,
+        low=0,
+        high=1,
+    )
+    breath: float = option(
+        0.2,
+        "How far the mouth parts and the head lifts for a breath before a sung phrase: 0 not at "
+        "all, 1 as far as in singing.",
+        panel=MOVES,
+        low=0,
+        high=1,
+    )
+    phrasing: float = option(
+        0.2,
+        "How much the head rises into a sung phrase and settles after it: 0 not at all, 1 as far "
+        "as the style's head moves.",
+        panel=MOVES,
+        low=0,
+        high=1,
+    )
     still: bool = option(False, "Keep the head still; blinks stay.", panel=MOVES)
     blinks_per_minute: float | None = option(
         None,

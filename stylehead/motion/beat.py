@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles, smoothstep
 from stylehead.files import lock
-from stylehead.motion.head import FADE, style_range
+from stylehead.motion.head import ASIDE, DOWN, FADE, PITCH, ROLL, mix_range
 from stylehead.types import ONSET_RATE, Floats, StyleMix
 from stylehead.weights.store import home
 
@@ -108,7 +108,6 @@ def clarity(onsets: Floats, period: float) -> float:
 FASTEST = 135.0  # beats a minute; above it every second one is taken, as people do
 WEAK = 0.7  # of a bar's first beat, on the others
 ARRIVAL = 0.4  # seconds of Gaussian in which swaying comes and goes
-PITCH, YAW, ROLL, ASIDE, DOWN = 0, 1, 2, 0, 1
 SIDEWAYS = 0.5  # of its range, against a nod's part of its own
 
 
@@ -127,10 +126,9 @@ def sway(
     go from one side to the other with each beat. `music` (T,) is 1 where there is any. A head that
     has no beat to follow is returned as it is.
     """
-    moving = [weight for weight in mix.weights if weight.head]
-    if amount == 0 or len(beats) < 2 or not moving:
+    ranges = mix_range(mix)
+    if amount == 0 or len(beats) < 2 or not ranges.any():
         return rotation, translation
-    ranges = np.sum([weight.head * style_range(weight.style)[0] for weight in moving], axis=0)
     step = 1 / float(fps)
     seconds = np.arange(len(rotation)) * step
     followed = _slowed(beats)

@@ -10,14 +10,20 @@ from stylehead.face.face_model import generic_neutral
 from stylehead.face.landmarks import points_of
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.motion.beat import sway
-from stylehead.motion.brows import sample_brows
-from stylehead.motion.expression import UPPER, sample_expression
+from stylehead.motion.expression import UPPER, sample_brows, sample_expression
 from stylehead.motion.eyes import blended_blink_rate, sample_blinks, sample_gaze
 from stylehead.motion.finishing import from_rest, keep_lips_apart, random_streams
 from stylehead.motion.head import blended_head
 from stylehead.motion.models import Networks, tuned_generator
+from stylehead.motion.singing import breathe, held_notes, hold, lift, sung_phrases
 from stylehead.motion.stream import UnstyledMotion, generate
-from stylehead.motion.styling import match_mean, match_opening, match_ranges
+from stylehead.motion.styling import (
+    match_mean,
+    match_opening,
+    match_ranges,
+    raised_voice,
+    widen,
+)
 from stylehead.options import MotionControls
 from stylehead.types import Floats, Motion, Speech, Style, StyleMix
 
@@ -43,7 +49,13 @@ def predict_motion(
         for weight, net, landmarks in zip(mix.weights, nets, articulated, strict=True)
     ]
     neutral = generic_neutral()
-    landmarks = _mixed(plain, faces, mix) * np.float32(controls.expression)
+    notes = held_notes(unstyled.prosody, unstyled.voice, fps)
+    phrases = sung_phrases(unstyled.voice, notes, fps)
+    landmarks = hold(_mixed(plain, faces, mix), notes, fps, controls.hold)
+    raised = raised_voice(unstyled.prosody, fps, len(landmarks))
+    landmarks = widen(landmarks, neutral, unstyled.voice, raised, controls.effort)
+    landmarks = breathe(landmarks, neutral, unstyled.voice, phrases, fps, controls.breath)
+    landmarks = landmarks * np.float32(controls.expression)
     landmarks = from_rest(keep_lips_apart(landmarks, neutral), fps)
 
     blinking, _, eyes = random_streams(controls.seed)
@@ -54,6 +66,10 @@ def predict_motion(
     amount = controls.beat * controls.head_scale
     rotation, translation = sway(
         rotation, translation, unstyled.beats, unstyled.music, mix, fps, amount
+    )
+    breath, phrasing = (part * controls.head_scale for part in (controls.breath, controls.phrasing))
+    rotation, translation = lift(
+        rotation, translation, phrases, mix, fps, breath=breath, phrasing=phrasing
     )
     rate = controls.blinks_per_minute
     rate = blended_blink_rate(mix) if rate is None else rate

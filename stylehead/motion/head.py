@@ -48,6 +48,8 @@ def blended_head(
     return rotation_from_angles(path[:, :3]), path[:, 3:]
 
 
+PITCH, ROLL, ASIDE, DOWN = 0, 2, 0, 1
+"""Places in angles (T, 3), and in translation (T, 3)."""
 LARGEST_RANGE = np.array([20.0, 26.0, 16.0, 0.35, 0.25, 0.4])
 """Degrees and interocular, 5th to 95th percentile; a clip of somebody walking is not followed."""
 NORMAL_RANGE = 3.29  # the same of a normal distribution of unit spread
@@ -131,6 +133,11 @@ def style_range(style: Style) -> tuple[Floats, Floats]:
     path = np.column_stack([angles_from_rotation(motion.rotation), motion.translation])
     low, high = np.percentile(path, [5, 95], axis=0)
     return np.minimum(high - low, LARGEST_RANGE), tempo_of(path, 1 / float(motion.fps))
+
+
+def mix_range(mix: StyleMix) -> Floats:
+    """Return the ranges (6,) of a mix's head: the styles' by their weights."""
+    return np.sum([weight.head * style_range(weight.style)[0] for weight in mix.weights], axis=0)
 
 
 TEMPO = (0.6, 6.0)  # rad/s; slower is drift, faster is trembling

@@ -6,11 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from stylehead.device import to_array
 from stylehead.face.face_model import generic_neutral
 from stylehead.face.landmarks import REGIONS, mouth_opening
 from stylehead.models.motion_generator import MotionGenerator
+from stylehead.models.pose_generator import FPS as ROWS
 from stylehead.motion.expression import LOWER, expression_of
 from stylehead.types import CHUNK, Floats, Motion, Style
 
@@ -122,12 +124,65 @@ def match_opening(
     allowed = HASTE * _speed(wanted, performed.fps)
     fractions = np.linspace(1, 0, 21)
     fraction = next((f for f in fractions if _speed(opening + f * shift, fps) <= allowed), 0.0)
-    about, lower = wanted - wanted.mean(), spoken[:, LOWER]
-    along = np.tensordot(about, lower - lower.mean(0), (0, 0)) / (np.square(about).sum() + 1e-9)
+    along = opening_way(spoken, wanted)
     landmarks[:, LOWER] += (fraction * shift[:, None, None] * along).astype(np.float32)
     return landmarks
+
+
+def opening_way(landmarks: Floats, opening: Floats) -> Floats:
+    """Return how far each point of LOWER goes (N, 3) while a mouth opens by 1, by least squares."""
+    about, lower = opening - opening.mean(), landmarks[:, LOWER]
+    return np.tensordot(about, lower - lower.mean(0), (0, 0)) / (np.square(about).sum() + 1e-9)
 
 
 def _speed(opening: Floats, fps: Fraction) -> float:
     """Return the root mean square speed of an opening (T,), a second's."""
     return float(np.sqrt(np.square(np.diff(opening)).mean())) * float(fps)
+
+
+# ---- vocal effort -------------------------------------------------------------------------------
+
+BELOW, ABOVE = slice(0, 11), slice(11, 36)
+"""Bands of log-mel under 500 Hz and from there to 1500 Hz, where a raised voice gains most."""
+RAISED = -0.03
+"""How much louder, in log-mel, the bands above are from which a voice is raised; 1 is 100 dB."""
+FARTHEST_RAISED = 0.13  # beyond it; screams are not followed farther
+WIDER = 2.6
+"""Logarithm of the opening's range gained per such unit; inside the interval of filmed people."""
+EFFORT_SPAN = 2.0  # seconds of Gaussian
+EFFORT_LEVEL = 0.05  # 5 dB softer counts 1/e as much: effort is heard in what is loud
+
+
+def raised_voice(prosody: Floats, fps: Fraction, frames: int) -> Floats:
+    """Return how far the voice is raised around each frame (T,), from 0, which is usual speech.
+
+    Recordings come at any level, so the spectrum is looked at instead: a raised voice is stronger
+    in its first formant and overtones than in its lowest ones. prosody (P, 80).
+    """
+    balance = prosody[:, ABOVE].mean(1) - prosody[:, BELOW].mean(1)
+    level = prosody.mean(1)
+    weight = np.exp((level - level.max(initial=0.0)) / EFFORT_LEVEL)
+    sigma = EFFORT_SPAN * ROWS
+    effort = gaussian_filter1d(balance * weight, sigma, mode="nearest")
+    effort /= gaussian_filter1d(weight, sigma, mode="nearest") + 1e-12
+    raised = (effort - RAISED).clip(0, FARTHEST_RAISED)
+    middles = (np.arange(len(prosody)) + 0.5) * float(fps / ROWS)
+    return np.interp(np.arange(frames), middles, raised).astype(np.float32)
+
+
+def widen(
+    landmarks: Floats, neutral: Floats, voice: Floats, raised: Floats, amount: float
+) -> Floats:
+    """Return offsets (T, 68, 3) on the face `neutral` that open wider where a voice is raised.
+
+    raised (T,); with 1 as `amount` as much wider as filmed people do, with 0 no wider.
+    """
+    spoken = voice > 0.5
+    if amount == 0 or not raised.any() or not spoken.any():
+        return landmarks
+    landmarks = landmarks.copy()
+    opening = mouth_opening(landmarks + neutral) - mouth_opening(neutral)
+    more = np.expm1(amount * WIDER * raised) * opening.clip(0, None)
+    along = opening_way(landmarks[spoken], opening[spoken])
+    landmarks[:, LOWER] += (more[:, None, None] * along).astype(np.float32)
+    return landmarks

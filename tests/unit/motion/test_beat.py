@@ -11,8 +11,8 @@ import pytest
 
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.motion import beat
-from stylehead.motion.beat import PITCH, ROLL, Beats, find_beats, sway
-from stylehead.motion.head import style_range
+from stylehead.motion.beat import Beats, find_beats, sway
+from stylehead.motion.head import PITCH, ROLL, style_range
 from stylehead.style.mix import as_mix
 from stylehead.types import ONSET_RATE, StyleMix
 from tests.stand_ins.faces import make_style, performed_motion

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylehead.face.landmarks import REGIONS
-from stylehead.motion.brows import sample_brows
+from stylehead.motion.expression import sample_brows
 from tests.stand_ins.faces import make_style, performed_motion
 
 BROWS = list(REGIONS["brows"])

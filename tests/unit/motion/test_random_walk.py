@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stylehead.motion.brows import damped_random_walk
+from stylehead.motion.expression import damped_random_walk
 from stylehead.motion.head import TEMPO, tempo_of
 
 
