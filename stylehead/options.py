@@ -63,6 +63,7 @@ def option(
     panel: str | None = None,
     low: float | None = None,
     high: float | None = None,
+    metavar: str | None = None,
 ) -> Any:
     """Return a dataclass field that is an option.
 
@@ -73,8 +74,16 @@ def option(
         panel: Heading of the help under which the option stands.
         low: Least value allowed on the command line.
         high: Largest value allowed on the command line.
+        metavar: What the help calls a value, where its type does not say enough.
     """
-    metadata = {"help": help, "flag": flag, "panel": panel, "low": low, "high": high}
+    metadata = {
+        "help": help,
+        "flag": flag,
+        "panel": panel,
+        "low": low,
+        "high": high,
+        "metavar": metavar,
+    }
     return field(default=default, metadata=metadata)
 
 
@@ -102,11 +111,32 @@ class Stem:
     )
     vocals_offset: float | None = option(
         None,
-        "Seconds after the recording's beginning at which --vocals begins. Default: both begin "
-        "together and are equally long.",
+        "Seconds after the recording's beginning at which --vocals and the stems of --sing begin. "
+        "Default: all begin together and are equally long.",
         panel=INPUT,
         low=-1e6,
         high=1e6,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Singing:
+    """Who sings in a picture of several faces, and when."""
+
+    sing: list[str] | None = option(
+        None,
+        "A face, counted from the left, the stem that its mouth follows and, after a colon, its "
+        "style; repeat it for each singer (--sing 1=lead.wav --sing 2=low.wav:lively). The "
+        "recording is still what is played. Default: one face follows the recording.",
+        panel=INPUT,
+        metavar="N=STEM[:STYLE]",
+    )
+    cues: Path | None = option(
+        None,
+        "Lyrics with times (.lrc, .srt): mouths open in their own lines alone, and the lines "
+        "become the video's subtitles. A line may begin with who sings it, as in 1: or 1+2:. "
+        "Default: none.",
+        panel=INPUT,
     )
 
 
@@ -261,7 +291,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Picture, MotionOptions):
+class Options(Picture, Singing, MotionOptions):
     """What may be chosen about a video."""
 
 

@@ -7,6 +7,7 @@ import math
 import os
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,7 @@ import torch
 
 from stylehead import files
 from stylehead.device import choose_device
-from stylehead.errors import ConfigError
-from stylehead.media.audio import Sound, open_audio, open_stem
+from stylehead.media.audio import Sound, open_audio
 from stylehead.media.image import fit_video, read_image
 from stylehead.media.video import VIDEO_SUFFIXES, write_video
 from stylehead.motion.finishing import adjust, at_rate
@@ -34,12 +34,14 @@ from stylehead.options import (
 from stylehead.progress import SILENT, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
 from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
-from stylehead.speech.listen import Listener, VoiceReport, listen, load_listener
+from stylehead.singers import Song, Take, check_song, listened_to, open_song, perform
+from stylehead.speech.listen import Listener, listen, load_listener
+from stylehead.speech.separation import Separator
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
 from stylehead.style.references import Retrieval
 from stylehead.tracking.clip import track_video
-from stylehead.tracking.portrait import find_portrait
+from stylehead.tracking.portrait import find_portrait, find_portraits
 from stylehead.types import FaceTrack, Motion, Portrait, Style, StyleMix
 from stylehead.version import __version__
 from stylehead.weights.store import read_manifest
@@ -54,13 +56,17 @@ class Result:
 
     output: Path
     motion: Motion
-    """The motion that was rendered, at the video's frame rate."""
+    """The motion that was rendered, at the video's frame rate; of several, the first singer's."""
     patterns: list[Pattern]
-    """The portrait's four intermediate style patterns."""
+    """That face's four intermediate style patterns."""
     width: int
     """Pixels of the video."""
     height: int
     """Pixels of the video."""
+    takes: list[Take]
+    """How each face moves, from left to right; one, unless several are named."""
+    singers: list[dict[str, object]]
+    """Of each face that sings: its number, what it follows, its style and its voice_fraction."""
     style: str
     """Names of the styles, or "saved motion"."""
     encoder: str
@@ -68,7 +74,8 @@ class Result:
     separator: str
     """What took the voice out of the recording, or "saved motion"."""
     voice_fraction: float | None
-    """Fraction of the time in which there is a voice; None with a saved motion."""
+    """Fraction of the time in which there is a voice, the most of any singer's; None with a saved
+    motion."""
     renderer: str
     device: str
     seed: int
@@ -86,7 +93,7 @@ class Result:
         names = ("width", "height", "style", "encoder", "separator", "renderer", "device")
         facts |= {name: getattr(self, name) for name in (*names, "seed", "stages")}
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
-        return json.dumps(facts | {"voice_fraction": share})
+        return json.dumps(facts | {"voice_fraction": share, "singers": self.singers})
 
 
 def animate(
@@ -103,46 +110,47 @@ def animate(
 
     `style` is a Style, a mix of several, a style file or the name of a known style; `motion` is
     rendered instead of a predicted one. With `options.vocals` that stem is listened to, and
-    `audio` is what the video plays. Cheap refusals come before long work.
+    `audio` is what the video plays; with `options.sing` several faces follow stems of their own.
+    Cheap refusals come before long work.
 
     Returns the video's path and size, the motion and the portrait's style patterns.
     Raises MediaError, FaceError, StyleError, ConfigError, WeightsError or DeviceError, each with a
     remedy.
     """
     clock = Stopwatch()
-    if motion is not None and options.vocals:
-        raise ConfigError(
-            "A saved motion is rendered as it is: --vocals has nothing to move.",
-            remedy="Leave out --vocals, or --motion.",
-        )
+    check_song(options, saved=motion is not None)
     output = files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
-    voice = _listened_to(sound, options)
+    song = open_song(sound, mix, options)
     renderer = load_renderer(options.renderer, device, reporter=reporter)
-    portrait = _find_portrait(Path(image), options, reporter)
+    portraits = _find_portraits(Path(image), song, options, reporter)
     clock.lap("portrait")
 
     if motion is None:
         predictor = load_predictor(options, device, separation=options, reporter=reporter)
-        predicted = predictor.predict_at(voice, mix, options, reporter)
-        moves, report = predicted.motion, predicted.report
-        source = _Source(mix, predictor.encoder, predictor.files, report)
+        listener, networks = predictor.listener, predictor.networks
+        takes = perform(song, portraits, listener, networks, options=options, reporter=reporter)
+        source = _Source(takes, predictor.encoder, predictor.files)
     else:
         moves = adjust(_lasting(at_rate(motion, Fraction(options.fps)), sound.seconds), options)
-        source = _Source(None, SAVED, (), None)
+        takes = [Take(motion=moves, mix=mix)]
+        source = _Source(takes, SAVED, ())
     clock.lap("motion")
 
-    scene = renderer.prepare(portrait, mix.references, crop_size=options.crop_size)
-    reporter.say(scene.estimate(moves))
+    references = [take.mix.references for take in takes]
+    scene = renderer.prepare(portraits, references, crop_size=options.crop_size)
+    motions = [take.motion for take in takes]
+    reporter.say(scene.estimate(motions))
     clock.lap("preparing")
 
-    frames = track(scene.render(moves), "Rendering", len(moves), reporter)
+    frames = track(scene.render(motions), "Rendering", len(motions[0]), reporter)
     metadata = source.metadata(Path(image), renderer, options.seed)
-    write_video(output, frames, fps=moves.fps, sound=sound, metadata=metadata)
+    fps, shown = motions[0].fps, song.subtitles
+    write_video(output, frames, fps=fps, sound=sound, metadata=metadata, shown=shown)
     clock.lap("rendering")
-    return _result(output, moves, scene, source, renderer.name, options.seed, clock)
+    return _result(output, portraits, scene, source, renderer.name, options.seed, clock)
 
 
 def make_motion(
@@ -159,10 +167,14 @@ def make_motion(
     """
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
-    voice = _listened_to(sound, options)
+    voice = listened_to(sound, options)
     device = choose_device(options.device)
     predictor = load_predictor(options, device, separation=options, reporter=reporter)
-    return predictor.predict_at(voice, mix, options, reporter).motion
+    speech = listen(voice, predictor.listener, reporter=reporter)
+    fps = Fraction(options.fps)
+    motion = predict_motion(speech, mix, predictor.networks, fps=fps, controls=options)
+    reporter.say(speech.report.summary(voice))
+    return motion
 
 
 def extract_style(
@@ -189,14 +201,6 @@ def learn_from_clip(
         followed, name or video.stem, source=str(video), source_sha256=files.digest(video)
     )
     return style, retrieval, followed
-
-
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    """A motion, and how the recording was listened to for it."""
-
-    motion: Motion
-    report: VoiceReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,19 +236,6 @@ class Predictor:
         speech = listen(sound, self.listener, reporter=reporter)
         return predict_motion(speech, as_mix(style), self.networks, fps=fps, controls=controls)
 
-    def predict_at(
-        self, sound: Sound, mix: StyleMix, options: MotionOptions, reporter: Reporter
-    ) -> Predicted:
-        """Return the motion of a recording in a mix, at the rate and with the controls given.
-
-        Tells how much of the recording is a voice.
-        """
-        speech = listen(sound, self.listener, reporter=reporter)
-        fps = Fraction(options.fps)
-        motion = predict_motion(speech, mix, self.networks, fps=fps, controls=options)
-        reporter.say(speech.report.summary(sound))
-        return Predicted(motion, speech.report)
-
     def unstyled(self, sound: Sound, fps: Fraction) -> UnstyledMotion:
         """Return what the generator makes of a recording before any style."""
         return generate(listen(sound, self.listener), [self.networks.generator], fps)
@@ -262,26 +253,26 @@ def load_predictor(
     return Predictor(listener, load_networks(listener.name, device))
 
 
-def _listened_to(played: Sound, options: MotionOptions) -> Sound:
-    """Return the recording, or the stem that is listened to in its place."""
-    if options.vocals is None:
-        return played
-    cut = options.duration is not None
-    return open_stem(options.vocals, played, options.vocals_offset, cut=cut)
-
-
-def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrait:
+def _find_portraits(
+    image: Path, song: Song, options: Options, reporter: Reporter
+) -> list[Portrait]:
+    """Return the face to animate, or all faces of the picture when the song numbers them."""
     pixels = read_image(image)
     fitted = fit_video(pixels)
     if fitted is not pixels:
         reporter.say(f"{image.name} is scaled down to {fitted.shape[1]} x {fitted.shape[0]}")
+    if song.faces:
+        portraits, failures = find_portraits(fitted, name=str(image), numbers=song.faces)
+        for failure in failures:
+            reporter.say(f"{failure} It stays still.")
+        return portraits
     portrait = find_portrait(fitted, name=str(image), number=options.face)
     if portrait.count > 1:
         side = "" if options.face else ", the largest"
         reporter.say(
             f"Animating face {portrait.number} of {portrait.count}{side}; --face takes another"
         )
-    return portrait
+    return [portrait]
 
 
 def _lasting(motion: Motion, seconds: float) -> Motion:
@@ -297,21 +288,35 @@ SAVED = "saved motion"
 class _Source:
     """What a video's motion came from."""
 
-    mix: StyleMix | None
+    takes: list[Take]
     encoder: str
     weights: tuple[str, ...]
-    report: VoiceReport | None
+
+    @property
+    def mixes(self) -> list[StyleMix]:
+        return list(dict.fromkeys(take.mix for take in self.takes if take.singer))
 
     @property
     def style(self) -> str:
-        return self.mix.name if self.mix else SAVED
+        return ", ".join(dict.fromkeys(mix.name for mix in self.mixes)) or SAVED
+
+    @property
+    def separators(self) -> list[Separator]:
+        found = {
+            take.report.separator.name: take.report.separator for take in self.takes if take.report
+        }
+        return list(found.values())
+
+    @property
+    def voice_fraction(self) -> float | None:
+        return max((take.voice_fraction for take in self.takes if take.singer), default=None)
 
     def metadata(self, image: Path, renderer: LoadedRenderer, seed: int) -> dict[str, str]:
         """Return what the video says about itself."""
-        source = self.mix.source_sha256 if self.mix else ""
+        source = " ".join(dict.fromkeys(mix.source_sha256 for mix in self.mixes))
         entries = read_manifest()
-        separator = self.report.separator.files if self.report else ()
-        names = FACE_FILES + renderer.weights + self.weights + separator
+        separators = chain.from_iterable(separator.files for separator in self.separators)
+        names = (*FACE_FILES, *renderer.weights, *self.weights, *separators)
         hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
         title = os.fsencode(image.stem).decode(errors="replace")
         return {
@@ -329,23 +334,28 @@ class _Source:
 
 def _result(
     output: Path,
-    motion: Motion,
+    portraits: list[Portrait],
     scene: Scene,
     source: _Source,
     renderer: str,
     seed: int,
     clock: Stopwatch,
 ) -> Result:
+    takes = source.takes
+    singing = [place for place, take in enumerate(takes) if take.singer]
+    first = singing[0] if singing else 0
     return Result(
         output=output,
-        motion=motion,
-        patterns=scene.patterns,
+        motion=takes[first].motion,
+        patterns=scene.patterns[first],
+        takes=takes,
+        singers=[takes[place].facts(portraits[place].number) for place in singing],
         width=scene.width // 2 * 2,
         height=scene.height // 2 * 2,
         style=source.style,
         encoder=source.encoder,
-        separator=source.report.separator.name if source.report else SAVED,
-        voice_fraction=source.report.voice_fraction if source.report else None,
+        separator=", ".join(one.name for one in source.separators) if singing else SAVED,
+        voice_fraction=source.voice_fraction,
         renderer=renderer,
         device=scene.device.type,
         seed=seed,

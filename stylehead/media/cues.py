@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,7 +88,7 @@ def subtitles(cues: Sequence[Cue]) -> list[Subtitle]:
     """Return what is shown: lines that are sung at once stand below each other."""
     times = sorted({time for cue in cues for time in (cue.start, cue.end)})
     shown: list[Subtitle] = []
-    for start, end in zip(times, times[1:], strict=False):
+    for start, end in pairwise(times):
         text = "\n".join(cue.text for cue in cues if cue.start <= start < cue.end and cue.text)
         if text:
             shown.append(Subtitle(start, end, text))
@@ -172,6 +173,10 @@ def _srt(path: Path, lines: list[str]) -> Iterator[_Timed]:
         if not line:
             span = None
         elif span is not None:
+            if SRT_SPAN.fullmatch(line):
+                raise _wrong(
+                    path, number, "an empty line is missing before this one", FORMS[".srt"]
+                )
             named, words = _split(SRT_LOOK.sub("", line))
             singers = named or singers
             yield _Timed(number, *span, singers, words)
@@ -179,9 +184,7 @@ def _srt(path: Path, lines: list[str]) -> Iterator[_Timed]:
             numbers = found.groups()
             start, end = (_seconds(*numbers[first : first + 4]) for first in (0, 4))
             if end <= start:
-                raise _wrong(
-                    path, number, f"{_shown(line)} ends before it begins", FORMS[".srt"]
-                )
+                raise _wrong(path, number, f"{_shown(line)} ends before it begins", FORMS[".srt"])
             span, singers = (start, end), ""
         elif not line.isdecimal():  # the number that stands above the times
             raise _wrong(path, number, f"{_shown(line)} has no time", FORMS[".srt"])
@@ -213,6 +216,9 @@ def _names(path: Path, timed: list[_Timed]) -> dict[str, int]:
             if not sign:
                 continue
             face = _number(path, one.number, number)
+            if name.isdecimal():
+                problem = f"{given} gives a face another number"
+                raise _wrong(path, one.number, problem, "Write a name, as in 1=Anna:.")
             if names.setdefault(name, face) != face:
                 problem = f"{name} is already face {names[name]}"
                 raise _wrong(path, one.number, problem, "Give each singer a name of their own.")

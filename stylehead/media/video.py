@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,7 @@ from stylehead.errors import MediaError
 from stylehead.files import atomic
 from stylehead.media.audio import Sound, resampled
 from stylehead.media.container import cause_of, open_container
+from stylehead.media.cues import Subtitle
 from stylehead.progress import clock
 from stylehead.types import Frame, Pixels
 
@@ -96,6 +97,8 @@ def missing_encoders() -> list[str]:
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 """Endings of files that write_video makes."""
+MOST_WORDS = 65_535  # bytes of one subtitle, whose length has two
+MILLISECONDS = 1000  # of a second: the times of subtitles
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
@@ -106,11 +109,13 @@ def write_video(
     fps: Fraction,
     sound: Sound,
     metadata: dict[str, str],
+    shown: Sequence[Subtitle] = (),
 ) -> int:
     """Encode frames (H, W, 3) RGB as they come, with the recording's own sound; return how many.
 
     H.264 and AAC in MP4, playable before it is fully loaded. Sound keeps its rate and channels
-    where AAC can carry them. An odd side loses its last pixels. The file appears only when
+    where AAC can carry them. What is `shown` as subtitles is a track of its own (mov_text), which
+    players show or hide. An odd side loses its last pixels. The file appears only when
     everything was written; raises MediaError when it cannot be.
     """
     with atomic(path) as part, _encoder(path, part) as container:
@@ -126,6 +131,7 @@ def write_video(
         video.codec_context.color_primaries = 1
         video.codec_context.color_trc = 1
         track = _SoundTrack(container, sound)
+        words = _WordTrack(container, shown) if shown else None
         count = 0
         for pixels in itertools.chain([first], frames):
             picture = av.VideoFrame.from_ndarray(
@@ -136,6 +142,8 @@ def write_video(
             container.mux(video.encode(picture))
             count += 1
             track.write_until(count / fps)
+            if words:
+                words.write_until(count / fps)
         container.mux(video.encode(None))
         track.write_until(None)
     return count
@@ -156,6 +164,27 @@ def _encoder(path: Path, part: Path) -> Generator[OutputContainer]:
             f"{path} cannot be written ({cause_of(error)}).",
             remedy="Choose another --output, or free some space on the disk.",
         ) from error
+
+
+class _WordTrack:
+    """Subtitles, each written when its time has come; the container fills the gaps."""
+
+    def __init__(self, container: OutputContainer, shown: Sequence[Subtitle]) -> None:
+        self._container = container
+        self._stream = container.add_stream("mov_text")
+        self._left = list(shown)
+
+    def write_until(self, seconds: Fraction) -> None:
+        """Write what is shown from before this time on."""
+        while self._left and self._left[0].start < seconds:
+            start, end, text = self._left.pop(0)
+            encoded = text.encode()[:MOST_WORDS].decode(errors="ignore").encode()
+            packet = av.Packet(len(encoded).to_bytes(2, "big") + encoded)
+            packet.stream = self._stream
+            packet.time_base = Fraction(1, MILLISECONDS)
+            packet.pts = packet.dts = round(start * MILLISECONDS)
+            packet.duration = round(end * MILLISECONDS) - packet.pts
+            self._container.mux(packet)
 
 
 class _SoundTrack:

@@ -154,9 +154,14 @@ def listen(sound: Sound, listener: Listener, *, reporter: Reporter = SILENT) -> 
     )
 
 
+def is_silent(sound: Sound) -> bool:
+    """Return whether a recording is too quiet to be listened to."""
+    return sound.loudness < QUIETEST
+
+
 def report_of(sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT) -> VoiceReport:
     """Return a report to be filled in, its separator chosen; MediaError for a silent recording."""
-    if sound.loudness < QUIETEST:
+    if is_silent(sound):
         raise MediaError(
             f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
         )
