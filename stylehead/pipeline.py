@@ -16,7 +16,6 @@ import torch
 from stylehead import files
 from stylehead.device import choose_device
 from stylehead.media.audio import Sound, open_audio
-from stylehead.media.image import fit_video, read_image
 from stylehead.media.video import VIDEO_SUFFIXES, write_video
 from stylehead.motion.finishing import adjust, at_rate
 from stylehead.motion.generate import predict_motion
@@ -34,14 +33,13 @@ from stylehead.options import (
 from stylehead.progress import SILENT, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
 from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
-from stylehead.singers import Song, Take, check_song, listened_to, open_song, perform
+from stylehead.singers import Take, check_song, find_faces, listened_to, open_song, perform
 from stylehead.speech.listen import Listener, listen, load_listener
 from stylehead.speech.separation import Separator
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
 from stylehead.style.references import Retrieval
 from stylehead.tracking.clip import track_video
-from stylehead.tracking.portrait import find_portrait, find_portraits
 from stylehead.types import FaceTrack, Motion, Portrait, Style, StyleMix
 from stylehead.version import __version__
 from stylehead.weights.store import read_manifest
@@ -125,7 +123,7 @@ def animate(
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
     song = open_song(sound, mix, options)
     renderer = load_renderer(options.renderer, device, reporter=reporter)
-    portraits = _find_portraits(Path(image), song, options, reporter)
+    portraits = find_faces(Path(image), song, options, reporter)
     clock.lap("portrait")
 
     if motion is None:
@@ -134,8 +132,7 @@ def animate(
         takes = perform(song, portraits, listener, networks, options=options, reporter=reporter)
         source = _Source(takes, predictor.encoder, predictor.files)
     else:
-        moves = adjust(_lasting(at_rate(motion, Fraction(options.fps)), sound.seconds), options)
-        takes = [Take(motion=moves, mix=mix)]
+        takes = [Take(motion=_fitted(motion, sound.seconds, options), mix=mix)]
         source = _Source(takes, SAVED, ())
     clock.lap("motion")
 
@@ -253,32 +250,11 @@ def load_predictor(
     return Predictor(listener, load_networks(listener.name, device))
 
 
-def _find_portraits(
-    image: Path, song: Song, options: Options, reporter: Reporter
-) -> list[Portrait]:
-    """Return the face to animate, or all faces of the picture when the song numbers them."""
-    pixels = read_image(image)
-    fitted = fit_video(pixels)
-    if fitted is not pixels:
-        reporter.say(f"{image.name} is scaled down to {fitted.shape[1]} x {fitted.shape[0]}")
-    if song.faces:
-        portraits, failures = find_portraits(fitted, name=str(image), numbers=song.faces)
-        for failure in failures:
-            reporter.say(f"{failure} It stays still.")
-        return portraits
-    portrait = find_portrait(fitted, name=str(image), number=options.face)
-    if portrait.count > 1:
-        side = "" if options.face else ", the largest"
-        reporter.say(
-            f"Animating face {portrait.number} of {portrait.count}{side}; --face takes another"
-        )
-    return [portrait]
-
-
-def _lasting(motion: Motion, seconds: float) -> Motion:
-    """Hold a motion's last frame until the sound ends; a longer one is cut there."""
-    frames = math.ceil(round(seconds * motion.fps, 6))
-    return motion[np.arange(frames).clip(max=len(motion) - 1)]
+def _fitted(motion: Motion, seconds: float, options: Options) -> Motion:
+    """Return a saved motion at the video's rate, cut or its last frame held, and adjusted."""
+    moves = at_rate(motion, Fraction(options.fps))
+    frames = math.ceil(round(seconds * moves.fps, 6))
+    return adjust(moves[np.arange(frames).clip(max=len(moves) - 1)], options)
 
 
 SAVED = "saved motion"

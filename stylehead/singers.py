@@ -17,6 +17,7 @@ from stylehead.face.landmarks import OVAL
 from stylehead.files import check_file
 from stylehead.media.audio import Sound, open_stem
 from stylehead.media.cues import Cue, Subtitle, read_cues, subtitles, within
+from stylehead.media.image import fit_video, read_image
 from stylehead.motion.generate import Role, Sung, predict_together, rest_motion
 from stylehead.motion.head import towards_singers, turned
 from stylehead.motion.models import Networks
@@ -24,6 +25,7 @@ from stylehead.options import MotionOptions, Options
 from stylehead.progress import Reporter
 from stylehead.speech.listen import Listener, VoiceReport, is_silent, listen
 from stylehead.style.mix import as_mix
+from stylehead.tracking.portrait import find_portrait, find_portraits
 from stylehead.types import Floats, Motion, Portrait, StyleMix
 
 AROUND = 0.15  # seconds around a line of the lyrics in which its mouth opens and shuts
@@ -187,6 +189,32 @@ def _asked(text: str) -> tuple[int, Path, str | None]:
     stem = Path(rest[:end])
     check_file(stem, "stem")
     return int(number), stem, rest[end + 1 :] or None
+
+
+# ---- faces -----------------------------------------------------------------------------------
+
+
+def find_faces(image: Path, song: Song, options: Options, reporter: Reporter) -> list[Portrait]:
+    """Return the face to animate, or all faces of the picture when the song numbers them.
+
+    Raises MediaError or FaceError for a picture that does not show them well.
+    """
+    pixels = read_image(image)
+    fitted = fit_video(pixels)
+    if fitted is not pixels:
+        reporter.say(f"{image.name} is scaled down to {fitted.shape[1]} x {fitted.shape[0]}")
+    if song.faces:
+        portraits, failures = find_portraits(fitted, name=str(image), numbers=song.faces)
+        for failure in failures:
+            reporter.say(f"{failure} It stays still.")
+        return portraits
+    portrait = find_portrait(fitted, name=str(image), number=options.face)
+    if portrait.count > 1:
+        side = "" if options.face else ", the largest"
+        reporter.say(
+            f"Animating face {portrait.number} of {portrait.count}{side}; --face takes another"
+        )
+    return [portrait]
 
 
 # ---- motion ---------------------------------------------------------------------------------
