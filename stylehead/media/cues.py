@@ -150,7 +150,7 @@ def _lrc(path: Path, lines: list[str]) -> Iterator[_Timed]:
             raise _wrong(path, number, f"{_shown(line)} has no time", FORMS[".lrc"])
         found += [(number, time, LRC_WORD.sub("", words)) for time in times]
     starts = sorted({time for _, time, _ in found})
-    ends = dict(zip(starts, [*starts[1:], math.inf], strict=True))
+    ends = dict(pairwise([*starts, math.inf]))
     for number, start, text in found:
         if text and ends[start] + later > 0:
             yield _Timed(number, max(start + later, 0.0), ends[start] + later, *_split(text))
