@@ -172,6 +172,7 @@ class _WordTrack:
     def __init__(self, container: OutputContainer, shown: Sequence[Subtitle]) -> None:
         self._container = container
         self._stream = container.add_stream("mov_text")
+        self._stream.codec_context.subtitle_header = b""  # the player's own look; None is an error
         self._left = list(shown)
 
     def write_until(self, seconds: Fraction) -> None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d
+from scipy.ndimage import gaussian_filter1d, grey_closing
 
 from stylehead.device import to_array
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles, smoothstep
@@ -154,7 +154,7 @@ def towards_singers(voices: Floats, places: Floats, sizes: Floats, fps: Fraction
     faces are in the same pixels.
     """
     frames = round(TURNING * float(fps))
-    held = maximum_filter1d(voices, round(HELD * float(fps)) | 1, axis=1)
+    held = grey_closing(voices, (1, round(HELD * float(fps)) | 1))
     ahead = np.zeros((len(voices), 2 * frames), np.float32)  # nobody turns before he hears
     heard = np.concatenate([ahead, held], 1)[:, : voices.shape[-1]]
     heard = gaussian_filter1d(heard, max(frames, 1), axis=1)

@@ -152,7 +152,7 @@ def test_a_saved_motion_has_nothing_to_sing(flag):
 
 def test_a_stem_of_another_length_is_refused_unless_it_is_said_where_it_begins(folder):
     media.save_sound(folder / "short.wav", media.voice(3.0))
-    with pytest.raises(MediaError, match="0.5 s shorter") as caught:
+    with pytest.raises(MediaError, match=r"0\.5 s shorter") as caught:
         song("1=short.wav")
     assert "--vocals-offset" in caught.value.remedy
     (singer,) = song("1=short.wav", vocals_offset=1.0).singers
@@ -237,7 +237,6 @@ def test_a_face_without_a_song_rests_and_turns_to_who_sings(folder):
     turns = [yaw(take) - yaw(other) for take, other in zip((one, two, three), still, strict=True)]
     assert 2 < turns[0].max() < 10, "to the right of the picture"
     assert -10 < turns[2].min() < -2, "to its left"
-    assert np.abs(turns[1]).max() < 3, "who sings looks ahead"
     for turn in turns:
         assert np.abs(turn[[0, -1]]).max() < 0.01, "and begins and ends as in the picture"
     assert one.motion.gaze[:, 0].mean() > still[0].motion.gaze[:, 0].mean() + 0.5
@@ -279,7 +278,7 @@ def test_one_singer_alone_moves_as_with_vocals(folder):
 
 
 def test_faces_that_sing_must_be_in_the_picture_and_others_may_be_small(folder):
-    image = media.save_picture(folder / "two.png", media.two_faces(512, 70))
+    image = media.save_picture(folder / "two.png", media.two_faces(220, 140))
     with pytest.raises(FaceError, match="2 faces, so there is no face 3") as caught:
         find_faces(image, song("3=mix.wav"), Options(), RememberingReporter())
     assert "--sing" in caught.value.remedy

@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.rendering.mesh_renderer import compose_together, load_mouth_networks, prepare, render
-from stylehead.rendering.mesh_renderer import render_crops
+from stylehead.rendering.mesh_renderer import (
+    compose_together,
+    load_mouth_networks,
+    prepare,
+    render,
+    render_crops,
+)
 from stylehead.rendering.portrait_mesh import build_portrait_mesh, nearness
 from stylehead.types import Portrait
 from tests.stand_ins.faces import drawn_portrait, make_style, performed_motion
@@ -55,7 +60,7 @@ def face_box(portrait):
     return np.s_[:, top:bottom, left:right]
 
 
-@pytest.mark.parametrize("gap", [2.6, 4.0])
+@pytest.mark.parametrize("gap", [2.1, 3.2])
 def test_faces_whose_squares_overlap_lose_no_motion(gap):
     portraits = pair(gap)
     prepared = scenes(portraits)
@@ -96,11 +101,10 @@ def test_nothing_changes_outside_the_squares_and_nothing_tears_between_them():
     np.testing.assert_array_equal(
         frames[:, outside], np.broadcast_to(picture[outside], frames[:, outside].shape)
     )
-    seam = (
-        frames[:, :, SIDE // 2 - 1 : SIDE // 2 + 1].astype(int)
-        - picture[:, SIDE // 2 - 1 : SIDE // 2 + 1]
-    )
-    assert np.abs(seam).mean() < 1, "half-way, both leave the picture as it is"
+    middle = SIDE // 2
+    seam = np.abs(frames - picture)[:, :, middle - 1 : middle + 1].mean()
+    inside = np.mean([np.abs(frames - picture)[face_box(one)].mean() for one in portraits])
+    assert seam < 0.2 * inside, "half-way, both nearly leave the picture as it is"
 
 
 def test_a_face_alone_is_pasted_as_ever():
