@@ -3,11 +3,11 @@
     python benchmarks/duet.py LEFT RIGHT --stems ONE TWO [--style NAME]... [--seconds 24]
         [--height 480] [--overlap 0] [--cues FILE] [--keep FOLDER]
 
-LEFT and RIGHT are portraits; they are joined to one picture, with --overlap of their width cut away
-on the inner sides. ONE and TWO are recordings of a voice each; their sum is what is played. Prints, for
-each mouth that the tracker sees in the video, the correlation of its opening with its own motion's
-and with the other's, that of the two motions with each other, which is chance, and how far it is
-open while only the other sings; then, whether a second run gives the same frames.
+LEFT and RIGHT are portraits; they are joined to one picture, with --overlap of their width cut
+away on the inner sides. ONE and TWO are recordings of a voice each; their sum is what is played.
+Prints, for each mouth that the tracker sees in the video, the correlation of its opening with its
+own motion's and with the other's, that of the two motions with each other, which is chance, and how
+far it is open while only the other sings; then, whether a second run gives the same frames.
 """
 
 from __future__ import annotations
@@ -120,13 +120,12 @@ def report(result: Result, video: Path, middle: int) -> None:
             np.corrcoef(seen[face][found], asked[number][found])[0, 1]
             for number in (face, 1 - face)
         )
-        chance = np.corrcoef(asked)[0, 1]
-        alone = heard[1 - face] & ~heard[face] & found
-        away = (
-            [np.abs(asked[face] - rest[face])[alone].max(initial=0.0)] if alone.any() else [np.nan]
-        )
-        shut = np.median(seen[face][found & ~heard[face]]) if alone.any() else np.nan
-        away.append(np.percentile(np.abs(seen[face][alone] - shut), 95) if alone.any() else np.nan)
+        chance = np.corrcoef(*asked)[0, 1]
+        alone, away = heard[1 - face] & ~heard[face] & found, (np.nan, np.nan)
+        if alone.any():
+            shut = np.median(seen[face][found & ~heard[face]])
+            stirred = np.percentile(np.abs(seen[face][alone] - shut), 95)
+            away = (np.abs(asked[face] - rest[face])[alone].max(), stirred)
         values = (own, other, chance, found.mean(), *away)
         print("\t".join((str(face + 1), *(f"{value:.3f}" for value in values))))
 

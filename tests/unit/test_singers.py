@@ -45,7 +45,7 @@ def song(*sing: str, lyrics: str | None = None, name: str = "song.lrc", **how: o
     if lyrics is not None:
         cues = Path(name)
         cues.write_text(lyrics, encoding="utf-8")
-    options = Options(sing=list(sing) or None, cues=cues, fps=FPS, **how)  # pyright: ignore
+    options = Options(sing=list(sing) or None, cues=cues, fps=FPS, **how)
     sound = open_audio(Path("mix.wav"), start=options.start, duration=options.duration)
     return open_song(sound, MIX, options)
 
@@ -65,7 +65,7 @@ def people(count: int) -> list[Portrait]:
 
 def performed(song: Song, count: int = 2, **how: object):
     models, reporter = predictor(), RememberingReporter()
-    options = Options(fps=FPS, **how)  # pyright: ignore
+    options = Options(fps=FPS, **how)
     takes = perform(
         song, people(count), models.listener, models.networks, options=options, reporter=reporter
     )
@@ -177,6 +177,7 @@ def test_lines_open_the_mouths_of_those_who_sing_them(folder):
     opened = [song(lyrics=lyrics).opened(face, FRAMES, Fraction(FPS)) for face in (1, 2)]
     times = np.arange(FRAMES) / FPS
     for curve, lines in zip(opened, ([(1, 2), (3, 4)], [(3, 4)]), strict=True):
+        assert curve is not None
         inside = np.any([(times >= a) & (times <= b) for a, b in lines], axis=0)
         near = np.any([(times > a - 0.25) & (times < b + 0.25) for a, b in lines], axis=0)
         assert (curve[inside] == 1).all()
