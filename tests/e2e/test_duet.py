@@ -70,6 +70,7 @@ def test_two_faces_sing_in_turn_and_the_lyrics_are_subtitles(
     assert right[late].max() > 3 * right[early].max()
 
 
+@pytest.mark.slow
 def test_a_single_face_with_a_stem_gives_the_video_of_vocals(
     animate: Command, output: Path, speech: Path, tmp_path: Path
 ) -> None:
