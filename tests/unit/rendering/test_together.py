@@ -14,8 +14,10 @@ from stylehead.rendering.mesh_renderer import (
     render_crops,
 )
 from stylehead.rendering.portrait_mesh import build_portrait_mesh, nearness
+from stylehead.rendering.renderer import LoadedRenderer
 from stylehead.types import Portrait
 from tests.stand_ins.faces import drawn_portrait, make_style, performed_motion
+from tests.stand_ins.networks import Mirror
 from tests.unit.rendering.test_mesh_renderer import still
 
 CPU = torch.device("cpu")
@@ -147,3 +149,34 @@ def test_a_neighbour_pins_only_what_is_around_a_face():
     assert (pinned.rigidity <= alone.rigidity).all()
     np.testing.assert_array_equal(pinned.rigidity[:468], 1)
     assert (pinned.rigidity < alone.rigidity).sum() > 10
+
+
+class Painter(Mirror):
+    """A network that fills each face's whole crop with a colour of its own."""
+
+    def __init__(self, *colours):
+        super().__init__()
+        self.left = list(colours)
+
+    def encode_source(self, picture):
+        return super().encode_source(torch.full_like(picture, self.left.pop(0)))
+
+    def drive(self, source, driving):
+        return torch.full_like(driving, float(source[0].mean()))
+
+
+def test_what_a_network_makes_up_ends_half_way_to_the_neighbour():
+    portraits = pair(2.6)
+    renderer = LoadedRenderer(
+        name="painter", weights=(), mouths=MOUTHS, trial_frames=0, device=CPU,
+        network=Painter(0.0, 1.0),
+    )  # fmt: skip
+    scene = renderer.prepare(portraits, [REFERENCES] * 2, crop_size=None)
+    (frame,) = scene.render([still(1), still(1)])
+    assert [len(patterns) for patterns in scene.patterns] == [4, 4]
+    assert scene.estimate([still(30), still(30)]).startswith(f"30 frames of {SIDE} x {SIDE}")
+    dark, bright = (frame[face_box(portrait)[1:]] for portrait in portraits)
+    assert np.median(dark) == 0
+    assert np.median(bright) == 255
+    assert (dark > 127).mean() < 0.05
+    assert (bright < 127).mean() < 0.05
