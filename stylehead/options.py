@@ -6,64 +6,13 @@ Imported by the command line before anything else, so nothing heavy.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from stylehead.choices import Device, Encoder, Renderer, Separate, StyleEffort
+
 INPUT, LOOKS, MOVES = "Picture and sound", "Output", "Motion"
 """Panels of the help."""
-
-
-class Device(str, Enum):
-    """Where networks and warping run."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-class Encoder(str, Enum):
-    """The speech encoder whose features drive the motion generator."""
-
-    WHISPER = "whisper"
-    """Whisper-tiny's audio encoder; built in."""
-    APC = "apc"
-    """The paper's encoder: autoregressive predictive coding; built in."""
-
-
-class Separate(str, Enum):
-    """What takes the voice out of a recording."""
-
-    AUTO = "auto"
-    """Spleeter where music plays behind the voice, else the voice filter."""
-    OFF = "off"
-    """Nothing: the recording is a voice and nothing else."""
-    SPLEETER = "spleeter"
-    """Spleeter's two U-Nets, whatever sounds."""
-    FILTER = "filter"
-    """The voice filter, whatever sounds: faster, and good against noise."""
-
-
-class StyleEffort(str, Enum):
-    """How much work the style of a clip gets."""
-
-    FAST = "fast"
-    """How far and how fast its person moves."""
-    NORMAL = "normal"
-    """Also how its person shapes sounds, where that measures nearer; half a minute."""
-    FULL = "full"
-    """The same, with three times as many steps."""
-
-
-class Renderer(str, Enum):
-    """What turns a portrait and a motion into frames."""
-
-    EMBEDDED = "embedded"
-    """The portrait's own pixels, moved with a mesh; built in."""
-    LIVEPORTRAIT = "liveportrait"
-    """LivePortrait's warping network at 512 pixels; its weights are downloaded."""
-    VID2VID = "vid2vid"
-    """face-vid2vid, the paper's own warping network, at 256 pixels; its weights are downloaded."""
 
 
 def option(
@@ -74,6 +23,7 @@ def option(
     panel: str | None = None,
     low: float | None = None,
     high: float | None = None,
+    metavar: str | None = None,
 ) -> Any:
     """Return a dataclass field that is an option.
 
@@ -84,8 +34,16 @@ def option(
         panel: Heading of the help under which the option stands.
         low: Least value allowed on the command line.
         high: Largest value allowed on the command line.
+        metavar: What the help calls a value, where its type does not say enough.
     """
-    metadata = {"help": help, "flag": flag, "panel": panel, "low": low, "high": high}
+    metadata = {
+        "help": help,
+        "flag": flag,
+        "panel": panel,
+        "low": low,
+        "high": high,
+        "metavar": metavar,
+    }
     return field(default=default, metadata=metadata)
 
 
@@ -113,11 +71,32 @@ class Stem:
     )
     vocals_offset: float | None = option(
         None,
-        "Seconds after the recording's beginning at which --vocals begins. Default: both begin "
-        "together and are equally long.",
+        "Seconds after the recording's beginning at which --vocals and the stems of --sing begin. "
+        "Default: all begin together and are equally long.",
         panel=INPUT,
         low=-1e6,
         high=1e6,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Singing:
+    """Who sings in a picture of several faces, and when."""
+
+    sing: list[str] | None = option(
+        None,
+        "A face, counted from the left, the stem that its mouth follows and, after a colon, its "
+        "style; repeat it for each singer (--sing 1=lead.wav --sing 2=low.wav:lively). The "
+        "recording is still what is played. Default: one face follows the recording.",
+        panel=INPUT,
+        metavar="N=STEM[:STYLE]",
+    )
+    cues: Path | None = option(
+        None,
+        "Lyrics with times (.lrc, .srt): mouths open in their own lines alone, and the lines "
+        "become the video's subtitles. A line may begin with who sings it, as in 1: or 1+2:. "
+        "Default: none.",
+        panel=INPUT,
     )
 
 
@@ -309,7 +288,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Picture, MotionOptions):
+class Options(Picture, Singing, MotionOptions):
     """What may be chosen about a video."""
 
 

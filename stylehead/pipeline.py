@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,7 @@ import torch
 
 from stylehead import files
 from stylehead.device import choose_device
-from stylehead.errors import ConfigError
-from stylehead.media.audio import Sound, open_audio, open_stem
-from stylehead.media.image import fit_video, read_image
+from stylehead.media.audio import Sound, open_audio
 from stylehead.media.video import VIDEO_SUFFIXES, write_video
 from stylehead.motion.finishing import adjust, at_rate
 from stylehead.motion.generate import predict_motion
@@ -32,13 +31,14 @@ from stylehead.options import (
 )
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
-from stylehead.rendering.renderer import LoadedRenderer, load_renderer
-from stylehead.speech.listen import Listener, VoiceReport, listen, load_listener
+from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
+from stylehead.singers import Take, check_song, find_faces, listened_to, open_song, perform
+from stylehead.speech.listen import Listener, listen, load_listener
+from stylehead.speech.separation import Separator
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
 from stylehead.style.references import Retrieval
 from stylehead.tracking.clip import track_video
-from stylehead.tracking.portrait import find_portrait
 from stylehead.types import FaceTrack, Motion, Portrait, Style, StyleMix
 from stylehead.version import __version__
 from stylehead.weights.store import read_manifest
@@ -53,13 +53,17 @@ class Result:
 
     output: Path
     motion: Motion
-    """The motion that was rendered, at the video's frame rate."""
+    """The motion that was rendered, at the video's frame rate; of several, the first singer's."""
     patterns: list[Pattern]
-    """The portrait's four intermediate style patterns."""
+    """That face's four intermediate style patterns."""
     width: int
     """Pixels of the video."""
     height: int
     """Pixels of the video."""
+    takes: list[Take]
+    """How each face moves, from left to right; one, unless several are named."""
+    singers: list[dict[str, object]]
+    """Of each face that sings: its number, what it follows, its style and its voice_fraction."""
     style: str
     """Names of the styles, or "saved motion"."""
     not_in_clip: tuple[str, ...]
@@ -69,7 +73,8 @@ class Result:
     separator: str
     """What took the voice out of the recording, or "saved motion"."""
     voice_fraction: float | None
-    """Fraction of the time in which there is a voice; None with a saved motion."""
+    """Fraction of the time in which there is a voice, the most of any singer's; None with a saved
+    motion."""
     renderer: str
     device: str
     seed: int
@@ -91,7 +96,7 @@ class Result:
             name: getattr(self, name) for name in (*names, "device", "seed", "notes", "stages")
         }
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
-        return json.dumps(facts | {"voice_fraction": share})
+        return json.dumps(facts | {"voice_fraction": share, "singers": self.singers})
 
 
 def animate(
@@ -108,67 +113,49 @@ def animate(
 
     `style` is a Style, a mix of several, a style file or the name of a known style; `motion` is
     rendered instead of a predicted one. With `options.vocals` that stem is listened to, and
-    `audio` is what the video plays. Cheap refusals come before long work.
+    `audio` is what the video plays; with `options.sing` several faces follow stems of their own.
+    Cheap refusals come before long work.
 
     Returns the video's path and size, the motion and the portrait's style patterns.
     Raises MediaError, FaceError, StyleError, ConfigError, WeightsError or DeviceError, each with a
     remedy.
     """
     clock, reporter = Stopwatch(), Noting.of(reporter)
-    if motion is not None and options.vocals:
-        raise ConfigError(
-            "A saved motion is rendered as it is: --vocals has nothing to move.",
-            remedy="Leave out --vocals, or --motion.",
-        )
+    check_song(options, saved=motion is not None)
+    given = (image, audio, options.vocals, options.cues)
     output = files.check_output(
-        output,
-        overwrite=options.overwrite,
-        suffixes=VIDEO_SUFFIXES,
-        inputs=(image, audio, options.vocals),
+        output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES, inputs=given
     )
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
-    voice = _listened_to(sound, options)
+    song = open_song(sound, mix, options)
     renderer = load_renderer(options.renderer, device, reporter=reporter)
-    portrait = _find_portrait(Path(image), options, reporter)
+    portraits = find_faces(Path(image), song, options, reporter)
     clock.lap("portrait")
 
     if motion is None:
         predictor = load_predictor(options, device, separation=options, reporter=reporter)
-        predicted = predictor.predict_at(voice, mix, options, reporter)
-        moves, report = predicted.motion, predicted.report
-        source = _Source(mix, predictor.encoder, predictor.files, report)
+        listener, networks = predictor.listener, predictor.networks
+        takes = perform(song, portraits, listener, networks, options=options, reporter=reporter)
+        source = _Source(takes, predictor.encoder, predictor.files)
     else:
-        moves = adjust(_lasting(at_rate(motion, Fraction(options.fps)), sound.seconds), options)
-        source = _Source(None, SAVED, (), None)
+        takes = [Take(motion=_fitted(motion, sound.seconds, options), mix=mix)]
+        source = _Source(takes, SAVED, ())
     clock.lap("motion")
 
-    scene = renderer.prepare(portrait, mix.references, crop_size=options.crop_size)
-    reporter.say(scene.estimate(moves))
+    references = [take.mix.references for take in takes]
+    scene = renderer.prepare(portraits, references, crop_size=options.crop_size)
+    motions = [take.motion for take in takes]
+    reporter.say(scene.estimate(motions))
     clock.lap("preparing")
 
-    frames = track(scene.render(moves), "Rendering", len(moves), reporter)
+    frames = track(scene.render(motions), "Rendering", len(motions[0]), reporter)
     metadata = source.metadata(Path(image), renderer, options.seed)
-    write_video(output, frames, fps=moves.fps, sound=sound, metadata=metadata)
+    fps, shown = motions[0].fps, song.subtitles
+    write_video(output, frames, fps=fps, sound=sound, metadata=metadata, shown=shown)
     clock.lap("rendering")
-    return Result(
-        output=output,
-        motion=moves,
-        patterns=scene.patterns,
-        width=scene.width // 2 * 2,
-        height=scene.height // 2 * 2,
-        style=source.style,
-        not_in_clip=tuple(each.title for each in mix.references if not each.in_clip),
-        encoder=source.encoder,
-        separator=source.report.separator.name if source.report else SAVED,
-        voice_fraction=source.report.voice_fraction if source.report else None,
-        renderer=renderer.name,
-        device=scene.device.type,
-        seed=options.seed,
-        notes=tuple(reporter.notes),
-        stages=clock.laps,
-    )
+    return _result(output, portraits, scene, source, renderer.name, options.seed, reporter, clock)
 
 
 def make_motion(
@@ -185,10 +172,14 @@ def make_motion(
     """
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
-    voice = _listened_to(sound, options)
+    voice = listened_to(sound, options)
     device = choose_device(options.device)
     predictor = load_predictor(options, device, separation=options, reporter=reporter)
-    return predictor.predict_at(voice, mix, options, reporter).motion
+    speech = listen(voice, predictor.listener, reporter=reporter)
+    fps = Fraction(options.fps)
+    motion = predict_motion(speech, mix, predictor.networks, fps=fps, controls=options)
+    reporter.say(speech.report.summary(voice))
+    return motion
 
 
 def learn_from_clip(
@@ -203,14 +194,6 @@ def learn_from_clip(
         source_sha256=files.digest(video),
     )
     return style, retrieval, followed
-
-
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    """A motion, and how the recording was listened to for it."""
-
-    motion: Motion
-    report: VoiceReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,19 +229,6 @@ class Predictor:
         speech = listen(sound, self.listener, reporter=reporter)
         return predict_motion(speech, as_mix(style), self.networks, fps=fps, controls=controls)
 
-    def predict_at(
-        self, sound: Sound, mix: StyleMix, options: MotionOptions, reporter: Reporter
-    ) -> Predicted:
-        """Return the motion of a recording in a mix, at the rate and with the controls given.
-
-        Tells how much of the recording is a voice.
-        """
-        speech = listen(sound, self.listener, reporter=reporter)
-        fps = Fraction(options.fps)
-        motion = predict_motion(speech, mix, self.networks, fps=fps, controls=options)
-        reporter.say(speech.report.summary(sound))
-        return Predicted(motion, speech.report)
-
     def unstyled(self, sound: Sound, fps: Fraction) -> UnstyledMotion:
         """Return what the generator makes of a recording before any style."""
         return generate(listen(sound, self.listener), [self.networks.generator], fps)
@@ -276,34 +246,11 @@ def load_predictor(
     return Predictor(listener, load_networks(listener.name, device))
 
 
-def _listened_to(played: Sound, options: MotionOptions) -> Sound:
-    """Return the recording, or the stem that is listened to in its place."""
-    if options.vocals is None:
-        return played
-    cut = options.duration is not None
-    return open_stem(options.vocals, played, options.vocals_offset, cut=cut)
-
-
-def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrait:
-    pixels = read_image(image)
-    fitted = fit_video(pixels)
-    if fitted is not pixels:
-        reporter.say(f"{image.name} is scaled down to {fitted.shape[1]} x {fitted.shape[0]}")
-    portrait = find_portrait(fitted, name=str(image), number=options.face)
-    if portrait.count > 1:
-        side = "" if options.face else ", the largest"
-        reporter.say(
-            f"Animating face {portrait.number} of {portrait.count}{side}; --face takes another"
-        )
-    for note in portrait.notes:
-        reporter.say(f"Note: {note}")
-    return portrait
-
-
-def _lasting(motion: Motion, seconds: float) -> Motion:
-    """Hold a motion's last frame until the sound ends; a longer one is cut there."""
-    frames = math.ceil(round(seconds * motion.fps, 6))
-    return motion[np.arange(frames).clip(max=len(motion) - 1)]
+def _fitted(motion: Motion, seconds: float, options: Options) -> Motion:
+    """Return a saved motion at the video's rate, cut or its last frame held, and adjusted."""
+    moves = at_rate(motion, Fraction(options.fps))
+    frames = math.ceil(round(seconds * moves.fps, 6))
+    return adjust(moves[np.arange(frames).clip(max=len(moves) - 1)], options)
 
 
 SAVED = "saved motion"
@@ -313,21 +260,40 @@ SAVED = "saved motion"
 class _Source:
     """What a video's motion came from."""
 
-    mix: StyleMix | None
+    takes: list[Take]
     encoder: str
     weights: tuple[str, ...]
-    report: VoiceReport | None
+
+    @property
+    def mixes(self) -> list[StyleMix]:
+        return list(dict.fromkeys(take.mix for take in self.takes if take.singer))
 
     @property
     def style(self) -> str:
-        return self.mix.name if self.mix else SAVED
+        return ", ".join(dict.fromkeys(mix.name for mix in self.mixes)) or SAVED
+
+    @property
+    def not_in_clip(self) -> tuple[str, ...]:
+        made = [each.title for mix in self.mixes for each in mix.references if not each.in_clip]
+        return tuple(dict.fromkeys(made))
+
+    @property
+    def separators(self) -> list[Separator]:
+        found = {
+            take.report.separator.name: take.report.separator for take in self.takes if take.report
+        }
+        return list(found.values())
+
+    @property
+    def voice_fraction(self) -> float | None:
+        return max((take.voice_fraction for take in self.takes if take.singer), default=None)
 
     def metadata(self, image: Path, renderer: LoadedRenderer, seed: int) -> dict[str, str]:
         """Return what the video says about itself."""
-        source = self.mix.source_sha256 if self.mix else ""
+        source = " ".join(dict.fromkeys(mix.source_sha256 for mix in self.mixes))
         entries = read_manifest()
-        separator = self.report.separator.files if self.report else ()
-        names = FACE_FILES + renderer.weights + self.weights + separator
+        separators = chain.from_iterable(separator.files for separator in self.separators)
+        names = (*FACE_FILES, *renderer.weights, *self.weights, *separators)
         hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
         return {
             "title": f"{files.as_text(image.stem)} (AI-generated)",
@@ -340,3 +306,37 @@ class _Source:
             "stylehead_renderer": renderer.name,
             "stylehead_seed": str(seed),
         }
+
+
+def _result(
+    output: Path,
+    portraits: list[Portrait],
+    scene: Scene,
+    source: _Source,
+    renderer: str,
+    seed: int,
+    reporter: Noting,
+    clock: Stopwatch,
+) -> Result:
+    takes = source.takes
+    singing = [place for place, take in enumerate(takes) if take.singer]
+    first = singing[0] if singing else 0
+    return Result(
+        output=output,
+        motion=takes[first].motion,
+        patterns=scene.patterns[first],
+        takes=takes,
+        singers=[takes[place].facts(portraits[place].number) for place in singing],
+        width=scene.width // 2 * 2,
+        height=scene.height // 2 * 2,
+        style=source.style,
+        not_in_clip=source.not_in_clip,
+        encoder=source.encoder,
+        separator=", ".join(one.name for one in source.separators) if singing else SAVED,
+        voice_fraction=source.voice_fraction,
+        renderer=renderer,
+        device=scene.device.type,
+        seed=seed,
+        notes=tuple(reporter.notes),
+        stages=clock.laps,
+    )

@@ -85,8 +85,13 @@ def animate(
       stylehead animate --image me.jpg --audio speech.wav --style lively --crop -o face.mp4
 
       stylehead animate --image me.jpg --audio song.mp3 --vocals singer.wav
+
+      stylehead animate --image us.jpg --audio song.mp3 --sing 1=lead.wav --sing 2=low.wav:lively
     """
     _one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
+    singing = options.sing or options.cues
+    _one_of({"--sing or --cues": singing, "--save-motion": save_motion})
+    _one_of({"--sing or --cues": singing, "--save-patterns": save_patterns})
     from stylehead import files, pipeline
     from stylehead.cli import console
     from stylehead.media.video import VIDEO_SUFFIXES

@@ -102,7 +102,13 @@ def _parameter(one: Field[Any], kind: Any) -> Parameter:
     about = one.metadata
     flag = about["flag"] or f"--{one.name.replace('_', '-')}"
     bounds = {} if kind is bool else {"min": about["low"], "max": about["high"]}
-    opt = typer.Option(flag, help=about["help"], rich_help_panel=about["panel"], **bounds)
+    opt = typer.Option(
+        flag,
+        help=about["help"],
+        rich_help_panel=about["panel"],
+        metavar=about["metavar"],
+        **bounds,
+    )
     return _keyword(one.name, Annotated[kind, opt], one.default)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +25,7 @@ from stylehead.media.container import (
     sound_track,
     until_damaged,
 )
+from stylehead.media.cues import Subtitle
 from stylehead.media.sound_stream import SoundFormat, read_sound, sound_format
 from stylehead.progress import clock
 from stylehead.types import Floats, Frame, Pixels
@@ -147,6 +148,8 @@ def missing_encoders() -> list[str]:
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
 """Endings of files that write_video makes."""
+MOST_WORDS = 65_535  # bytes of one subtitle, whose length has two
+MILLISECONDS = 1000  # of a second: the times of subtitles
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
@@ -157,11 +160,13 @@ def write_video(
     fps: Fraction,
     sound: Sound,
     metadata: dict[str, str],
+    shown: Sequence[Subtitle] = (),
 ) -> int:
     """Encode frames (H, W, 3) RGB as they come, with the recording's own sound; return how many.
 
     H.264 and AAC in MP4, playable before it is fully loaded. Sound keeps its rate and channels
-    where AAC can carry them. An odd side loses its last pixels. The file appears only when
+    where AAC can carry them. What is `shown` as subtitles is a track of its own (mov_text), which
+    players show or hide. An odd side loses its last pixels. The file appears only when
     everything was written; raises MediaError when it cannot be.
     """
     with atomic(path) as part, _encoder(path, part) as container:
@@ -177,6 +182,7 @@ def write_video(
         video.codec_context.color_primaries = 1
         video.codec_context.color_trc = 1
         track = _SoundTrack(container, sound)
+        words = _WordTrack(container, shown) if shown else None
         count = 0
         for pixels in itertools.chain([first], frames):
             picture = av.VideoFrame.from_ndarray(
@@ -187,6 +193,8 @@ def write_video(
             container.mux(video.encode(picture))
             count += 1
             track.write_until(count / fps)
+            if words:
+                words.write_until(count / fps)
         container.mux(video.encode(None))
         track.write_until(None)
     return count
@@ -236,6 +244,28 @@ def aac_layout(stored: SoundFormat) -> str:
         places = {{"SL": "BL", "SR": "BR"}.get(place, place) for place in places}
     fitting = (name for name, held in AAC_PLACES.items() if places <= set(held.split()))
     return next(fitting, "stereo")
+
+
+class _WordTrack:
+    """Subtitles, each written when its time has come; the container fills the gaps."""
+
+    def __init__(self, container: OutputContainer, shown: Sequence[Subtitle]) -> None:
+        self._container = container
+        self._stream = container.add_stream("mov_text")
+        self._stream.codec_context.subtitle_header = b""  # the player's own look; None is an error
+        self._left = list(shown)
+
+    def write_until(self, seconds: Fraction) -> None:
+        """Write what is shown from before this time on."""
+        while self._left and self._left[0].start < seconds:
+            start, end, text = self._left.pop(0)
+            encoded = text.encode()[:MOST_WORDS].decode(errors="ignore").encode()
+            packet = av.Packet(len(encoded).to_bytes(2, "big") + encoded)
+            packet.stream = self._stream
+            packet.time_base = Fraction(1, MILLISECONDS)
+            packet.pts = packet.dts = round(start * MILLISECONDS)
+            packet.duration = round(end * MILLISECONDS) - packet.pts
+            self._container.mux(packet)
 
 
 class _SoundTrack:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
+from typing import NamedTuple
 
 import numpy as np
 
 from stylehead.face.face_model import generic_neutral
 from stylehead.face.landmarks import points_of
 from stylehead.models.motion_generator import MotionGenerator
+from stylehead.models.pose_generator import FPS as POSES
 from stylehead.motion.beat import sway
 from stylehead.motion.expression import UPPER, sample_brows, sample_expression
 from stylehead.motion.eyes import blended_blink_rate, sample_blinks, sample_gaze
@@ -28,6 +34,24 @@ from stylehead.options import MotionControls
 from stylehead.types import Floats, Motion, Speech, Style, StyleMix
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Role:
+    """What a face makes of a voice."""
+
+    mix: StyleMix
+    controls: MotionControls = MotionControls()  # noqa: RUF009 (frozen)
+    opened: Floats | None = None
+    """(T,) how far the mouth may open at each frame, 0 to 1; None: it always may."""
+
+
+class Sung(NamedTuple):
+    """A motion, and when its face has a voice."""
+
+    motion: Motion
+    voice: Floats
+    """(T,) 1 where it sings, 0 where it is silent."""
+
+
 def predict_motion(
     speech: Speech,
     mix: StyleMix,
@@ -41,8 +65,41 @@ def predict_motion(
     Memory grows by 1.5 MB a minute for the motion itself, and by as much for each style of a mix.
     Raises MediaError for a silent recording, StyleError for a style tuned for other weights.
     """
-    nets = [_generator(weight.style, networks.generator) for weight in mix.weights]
-    unstyled = generate(speech, [networks.generator, *nets], fps)
+    role = Role(mix=mix, controls=controls)
+    return predict_together(speech, [role], networks, fps=fps)[0].motion
+
+
+def predict_together(
+    speech: Speech, roles: Sequence[Role], networks: Networks, *, fps: Fraction
+) -> list[Sung]:
+    """Return what several faces make of one voice, which is listened to once.
+
+    As `predict_motion` does for one.
+    """
+    nets = [
+        [_generator(weight.style, networks.generator) for weight in role.mix.weights]
+        for role in roles
+    ]
+    unstyled = generate(speech, [networks.generator, *chain.from_iterable(nets)], fps)
+    plain, *articulated = unstyled.landmarks
+    each = iter(articulated)
+    sung: list[Sung] = []
+    for role, own in zip(roles, nets, strict=True):
+        heard = unstyled._replace(landmarks=[plain, *islice(each, len(own))])
+        if role.opened is not None:
+            heard = heard.within(role.opened)
+        sung.append(Sung(_played(heard, role, own, networks, fps), heard.voice))
+    return sung
+
+
+def _played(
+    unstyled: UnstyledMotion,
+    role: Role,
+    nets: list[MotionGenerator],
+    networks: Networks,
+    fps: Fraction,
+) -> Motion:
+    mix, controls = role.mix, role.controls
     plain, *articulated = unstyled.landmarks
     faces = [
         _styled(unstyled, landmarks, net, weight.style, fps, controls.seed)
@@ -76,6 +133,26 @@ def predict_motion(
     blink = sample_blinks(frames, voice, fps, rate, blinking)
     gaze = sample_gaze(rotation, blink, fps, eyes)
     return Motion(landmarks, rotation, translation, blink, fps, neutral, gaze)
+
+
+RESTING = 0.4  # of a style's head motion, for a face that only listens
+
+
+def rest_motion(
+    frames: int, mix: StyleMix, networks: Networks, *, fps: Fraction, controls: MotionControls
+) -> Motion:
+    """Return the motion of a face that has nothing to sing: a quiet head, blinks and glances."""
+    blinking, _, eyes = random_streams(controls.seed)
+    silence = np.zeros((math.ceil(frames / fps * POSES), networks.pose.config.heard), np.float32)
+    rotation, translation = blended_head(
+        networks.pose, silence, frames, mix, fps, RESTING * controls.head_scale, controls.seed
+    )
+    rate = controls.blinks_per_minute
+    rate = blended_blink_rate(mix) if rate is None else rate
+    blink = sample_blinks(frames, np.zeros(frames, np.float32), fps, rate, blinking)
+    gaze = sample_gaze(rotation, blink, fps, eyes)
+    landmarks = np.zeros((frames, 68, 3), np.float32)
+    return Motion(landmarks, rotation, translation, blink, fps, generic_neutral(), gaze)
 
 
 def _generator(style: Style, usual: MotionGenerator) -> MotionGenerator:

@@ -8,13 +8,14 @@ from fractions import Fraction
 import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, grey_closing
 
 from stylehead.device import to_array
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles, smoothstep
 from stylehead.models.pose_generator import AXES, PoseGenerator
 from stylehead.models.pose_generator import FPS as POSES
-from stylehead.types import Floats, Style, StyleMix
+from stylehead.motion.eyes import FARTHEST
+from stylehead.types import Floats, Motion, Style, StyleMix
 
 
 def blended_head(
@@ -147,3 +148,42 @@ def tempo_of(path: Floats, step: float) -> Floats:
     """Return the tempo in rad/s of each column of (T, K): its speed's spread over its own."""
     speed = np.gradient(path, step, axis=0).std(0)
     return (speed / (path.std(0) + 1e-6)).clip(*TEMPO)
+
+
+HELD = 1.5  # seconds of silence within a song that do not end it for those who listen
+TURNING = 0.35  # seconds of Gaussian, after as long a delay, in which a head turns to who sings
+TURN = np.array([7.0, 4.0])  # most degrees of yaw and pitch
+GLANCE = np.array([6.0, 3.0])  # most degrees that the eyes go ahead, sideways and upright
+FAR = 2.0  # face sizes from which on a neighbour is looked at with most of that
+
+
+def towards_singers(voices: Floats, places: Floats, sizes: Floats, fps: Fraction) -> Floats:
+    """Return where each face looks (F, T, 2), -1 to 1: to image right and down; 0 is ahead.
+
+    voices (F, T) are 1 where a face sings. Those who are silent look to those who sing, in their
+    middle, sooner or later as people do; who sings looks ahead. places (F, 2) and sizes (F,) of the
+    faces are in the same pixels.
+    """
+    frames = round(TURNING * float(fps))
+    held = grey_closing(voices, (1, round(HELD * float(fps)) | 1))
+    ahead = np.zeros((len(voices), 2 * frames), np.float32)  # nobody turns before he hears
+    heard = np.concatenate([ahead, held], 1)[:, : voices.shape[-1]]
+    heard = gaussian_filter1d(heard, max(frames, 1), axis=1)
+    ways = places[None] - places[:, None]
+    ways = np.tanh(ways / (FAR * (sizes[None] + sizes[:, None])[..., None] / 2))
+    aims = np.einsum("ijk,jt->itk", ways, heard) / np.maximum(heard.sum(0), 1)[:, None]
+    return (aims * (1 - heard)[..., None]).astype(np.float32)
+
+
+def turned(motion: Motion, towards: Floats, gain: float) -> Motion:
+    """Return a motion whose head and eyes turn as far as (T, 2) of `towards_singers` says.
+
+    It begins and ends as it did.
+    """
+    steps = np.minimum(np.arange(len(motion)), np.arange(len(motion))[::-1]) / float(motion.fps)
+    towards = gain * towards * smoothstep((steps / FADE).clip(0, 1))[:, None]
+    angles = angles_from_rotation(motion.rotation)
+    angles[:, 1] += TURN[0] * towards[:, 0]
+    angles[:, 0] += TURN[1] * towards[:, 1]
+    gaze = (motion.gaze + GLANCE * towards).clip(-FARTHEST, FARTHEST).astype(np.float32)
+    return motion.with_(rotation=rotation_from_angles(angles), gaze=gaze)

@@ -44,6 +44,14 @@ class UnstyledMotion(NamedTuple):
     beats: Beats
     """Of that music."""
 
+    def within(self, opened: Floats) -> UnstyledMotion:
+        """Return what is left where the mouth may open only as far as (T,) says, 0 to 1."""
+        return self._replace(
+            landmarks=[offsets * opened[:, None, None] for offsets in self.landmarks],
+            voice=self.voice * opened,
+            stress=self.stress * opened,
+        )
+
 
 def generate(
     speech: Speech, generators: Sequence[MotionGenerator], fps: Fraction

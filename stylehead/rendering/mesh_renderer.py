@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -10,15 +10,17 @@ import numpy as np
 import torch
 
 from stylehead.face.face_model import FaceModel
+from stylehead.face.geometry import smoothstep
 from stylehead.models.mouth_generator import MouthGenerator
 from stylehead.rendering.mouth_crop import MouthCrop
 from stylehead.rendering.mouth_generator import MouthCompleter
 from stylehead.rendering.patterns import Pattern, frame_crop, is_colourless, map_styles
-from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh
+from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh, nearness
 from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.warp import (
     FEATHER,
     Sampler,
+    add_crop,
     crop_of,
     make_sampler,
     paste_crop,
@@ -30,6 +32,7 @@ from stylehead.weights.store import resolve
 
 CELLS = 512  # cells of the displacement map per 512 pixels: finer shows no difference
 CHUNK = 64  # frames whose meshes are computed at once
+SEAM = 0.1  # of the way between two faces, over which one's crop gives way to the other's
 BATCH = {"cpu": 4, "cuda": 16}
 """Frames completed at once."""
 
@@ -76,13 +79,15 @@ def prepare(
     *,
     crop_size: int | None,
     device: torch.device,
+    neighbours: Sequence[Floats] = (),
 ) -> MeshScene:
     """Build a portrait's mesh and its intermediate style patterns, once.
 
     With `crop_size` frames are the face crop at that many pixels; without, they are the whole
-    picture at its own resolution.
+    picture at its own resolution. `neighbours` are meshes (478, 3) of the picture's other faces,
+    which are left to themselves.
     """
-    mesh = build_portrait_mesh(portrait, size=crop_size)
+    mesh = build_portrait_mesh(portrait, size=crop_size, neighbours=neighbours)
     crop = crop_of(portrait.pixels, mesh)
     sampler = make_sampler(crop, device)
     grey = is_colourless(crop)
@@ -99,8 +104,19 @@ def prepare(
         patterns=patterns,
         completer=completer,
         device=device,
-        paste=_feather(mesh.size) if crop_size is None else None,
+        paste=_paste_weight(mesh, portrait, neighbours) if crop_size is None else None,
     )
+
+
+def _paste_weight(mesh: PortraitMesh, portrait: Portrait, neighbours: Sequence[Floats]) -> Floats:
+    """Return the weight (S, S, 1) of a crop: it ends at its edge, and half-way to another face."""
+    weight = _feather(mesh.size)
+    if not neighbours:
+        return weight
+    pixels = np.indices((mesh.size, mesh.size), np.float32)[::-1].transpose(1, 2, 0)
+    face, *others = (mesh.in_crop(one) for one in (portrait.face.mesh, *neighbours))
+    near = nearness(pixels, face, others)[..., None]
+    return weight * smoothstep(((near - 0.5) / SEAM + 0.5).clip(0, 1))
 
 
 def _feather(size: int) -> Floats:
@@ -112,13 +128,17 @@ def _feather(size: int) -> Floats:
 
 def render(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
     """Yield one (H, W, 3) RGB frame per frame of motion; memory does not grow with its length."""
+    return (compose(scene, crop) for crop in render_crops(scene, motion))
+
+
+def render_crops(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
+    """Yield the moved crop (S, S, 3) alone for each frame of motion."""
     frames = _posed(scene.mesh, motion)
     while batch := list(islice(frames, BATCH[scene.device.type])):
         vertices, mouths = zip(*batch, strict=True)
         crops = [move(scene, posed) for posed in vertices]
         scene.completer.complete(crops, vertices, mouths)
-        for crop in crops:
-            yield compose(scene, crop)
+        yield from crops
 
 
 def _posed(mesh: PortraitMesh, motion: Motion) -> Iterator[tuple[Floats, MouthCrop]]:
@@ -155,3 +175,14 @@ def compose(scene: MeshScene, moved: Pixels) -> Pixels:
     if scene.paste is None:
         return moved
     return paste_crop(scene.picture, moved, scene.mesh, scene.paste)
+
+
+def compose_together(scenes: Sequence[MeshScene], moved: Sequence[Pixels]) -> Pixels:
+    """Return the frame of several faces of one picture, each with its moved crop (S, S, 3)."""
+    picture = scenes[0].picture
+    frame = picture.copy()
+    for scene, crop in zip(scenes, moved, strict=True):
+        if scene.paste is None:
+            raise ValueError("several faces need the whole picture")
+        add_crop(frame, picture, crop, scene.mesh, scene.paste)
+    return frame

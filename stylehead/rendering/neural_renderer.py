@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -23,7 +23,7 @@ from stylehead.models.vid2vid.style_mapper import StyleMapper
 from stylehead.progress import SILENT, Reporter
 from stylehead.rendering import mesh_renderer
 from stylehead.rendering.mesh_renderer import MeshScene, MouthNetworks, compose
-from stylehead.types import Motion, Pixels, Portrait, StyleReference
+from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
 from stylehead.weights.networks import load_published
 from stylehead.weights.store import load_state
 
@@ -67,14 +67,17 @@ def prepare_neural(
     *,
     crop_size: int | None,
     device: torch.device,
+    neighbours: Sequence[Floats] = (),
 ) -> NeuralScene:
-    """Encode the portrait's face crop once; `crop_size` as in mesh_renderer.prepare.
+    """Encode the portrait's face crop once; arguments as in mesh_renderer.prepare.
 
     The portrait is prepared at the size of its frames and at the network's, where its mouths are
     completed: patterns are made of each size's own pixels.
     """
     still, driver = (
-        mesh_renderer.prepare(portrait, references, mouths, crop_size=size, device=device)
+        mesh_renderer.prepare(
+            portrait, references, mouths, crop_size=size, device=device, neighbours=neighbours
+        )
         for size in (crop_size, DRIVING_SIZE)
     )
     with torch.inference_mode():
@@ -84,10 +87,15 @@ def prepare_neural(
 
 def render_neural(scene: NeuralScene, motion: Motion) -> Iterator[Pixels]:
     """Yield one (H, W, 3) RGB frame per frame of motion; memory does not grow with its length."""
+    return (compose(scene.still, crop) for crop in neural_crops(scene, motion))
+
+
+def neural_crops(scene: NeuralScene, motion: Motion) -> Iterator[Pixels]:
+    """Yield the moved crop (S, S, 3) alone for each frame of motion."""
     drivers = mesh_renderer.render(scene.driver, motion)
     while batch := list(islice(drivers, BATCH[scene.device.type])):
         for crop in _drive(scene, batch):
-            yield compose(scene.still, _fitted(crop, scene.still.mesh.size))
+            yield _fitted(crop, scene.still.mesh.size)
 
 
 @torch.inference_mode()

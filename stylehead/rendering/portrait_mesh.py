@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
 from stylehead.face.face_model import FaceModel
-from stylehead.face.geometry import Similarity
+from stylehead.face.geometry import Similarity, smoothstep
 from stylehead.face.landmarks import (
     EYES,
     FACE,
@@ -34,6 +35,7 @@ SKULL_DEPTH = 0.95  # depth of the head's axis behind the rigid points, head-spa
 DEPTH_REACHED = 0.65  # of the oval's size beyond it, where the surface has curved back to the axis;
 # steeper, a head that looks up would hide its forehead behind its hair
 CHEST = 0.12  # how rigidly what is below the chin follows the head
+FREE_FROM = 0.1  # beyond half-way to another face, from where on what is around a face moves freely
 SHOULDERS = 0.5  # of the head's shift that shoulders follow
 EYEBALL = 0.13  # radius of the eyeball, head-space unit: 12 mm
 IRIS_FOLLOW = np.array([0.5, 0.9, 1.0, 1.0, 1.0, 0.9, 0.5], np.float32)
@@ -134,10 +136,14 @@ class PortraitMesh:
         return self.source + self.rigidity[:, None] * (placed - self.source)
 
 
-def build_portrait_mesh(portrait: Portrait, *, size: int | None) -> PortraitMesh:
+def build_portrait_mesh(
+    portrait: Portrait, *, size: int | None, neighbours: Sequence[Floats] = ()
+) -> PortraitMesh:
     """Build the extended mesh of a portrait.
 
     `size` is the side of the working crop in pixels; None keeps the picture's own resolution.
+    What is nearer to one of the `neighbours`, meshes (478, 3) of other faces of the picture, does
+    not move.
     """
     mesh = portrait.face.mesh
     oval = mesh[OVAL, :2]
@@ -164,6 +170,10 @@ def build_portrait_mesh(portrait: Portrait, *, size: int | None) -> PortraitMesh
     pose = pose._replace(scale=pose.scale * unit)
     neutral = neutral / unit
     rings, rigidity, shoulder_follow = _rings(face, pose, size)
+    others = [_in_crop(other, corner, scale) for other in neighbours]
+    near = nearness(rings[:, :2], face, others)
+    free = smoothstep(((near - 0.5) / FREE_FROM).clip(0, 1))
+    rigidity, shoulder_follow = rigidity * free, shoulder_follow * free
     border = _border(size, face[OVAL, 2].mean())
     source = np.concatenate([face[:FACE], rings, border]).astype(np.float32)
     fixed = np.zeros(len(border))
@@ -183,6 +193,24 @@ def build_portrait_mesh(portrait: Portrait, *, size: int | None) -> PortraitMesh
         scale=scale,
         shut=shut,
     )
+
+
+def nearness(points: Floats, face: Floats, others: Sequence[Floats]) -> Floats:
+    """Return how much nearer points (..., 2) are to a face than to others: 1 in it, 0 in them.
+
+    It is 0.5 half-way. Distances are in sizes of each face's oval; faces are meshes (478, 3), all
+    in the same pixels. Without others it is 1 everywhere.
+    """
+    if not others:
+        return np.ones(points.shape[:-1], np.float32)
+    own, *theirs = (_distance(points, mesh) for mesh in (face, *others))
+    nearest = np.minimum.reduce(theirs)
+    return (nearest / (own + nearest + 1e-6)).astype(np.float32)
+
+
+def _distance(points: Floats, face: Floats) -> Floats:
+    low, high = face[OVAL, :2].min(0), face[OVAL, :2].max(0)
+    return np.linalg.norm(points - (low + high) / 2, axis=-1) / (high - low).max()
 
 
 def _in_crop(mesh: Floats, corner: Floats, scale: float) -> Floats:

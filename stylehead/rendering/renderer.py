@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,18 +14,24 @@ import torch
 from stylehead.options import Renderer
 from stylehead.progress import SILENT, Reporter, clock
 from stylehead.rendering import mesh_renderer
-from stylehead.rendering.mesh_renderer import MeshScene, MouthNetworks, load_mouth_networks
+from stylehead.rendering.mesh_renderer import (
+    MeshScene,
+    MouthNetworks,
+    compose_together,
+    load_mouth_networks,
+)
 from stylehead.rendering.neural_renderer import (
     LIVEPORTRAIT,
     VID2VID,
     Animator,
     load_portrait_animator,
     load_style_mapper,
+    neural_crops,
     prepare_neural,
     render_neural,
 )
 from stylehead.rendering.patterns import Pattern
-from stylehead.types import Motion, Pixels, Portrait, StyleReference
+from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
 
 ENCODING = 1.2e-8  # seconds a pixel of a frame, measured for x264 veryfast on 2 cores
 TRIAL_SHARE = 0.05
@@ -33,30 +40,31 @@ TRIAL_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Scene:
-    """A portrait ready to be rendered in any motion."""
+    """A picture ready to be rendered: one face of it in any motion, or several together."""
 
     width: int
     """Pixels; the video's is the even number below."""
     height: int
-    render: Callable[[Motion], Iterator[Pixels]]
-    """Motion -> one (H, W, 3) RGB frame per frame, streamed."""
-    patterns: list[Pattern]
-    """The portrait's intermediate style patterns."""
+    render: Callable[[Sequence[Motion]], Iterator[Pixels]]
+    """A motion for each face -> one (H, W, 3) RGB frame per frame, streamed."""
+    patterns: list[list[Pattern]]
+    """Each face's intermediate style patterns."""
     trial_frames: int
     """Frames rendered to estimate the whole, after a first one."""
     device: torch.device
 
-    def estimate(self, motion: Motion) -> str:
+    def estimate(self, motions: Sequence[Motion]) -> str:
         """Return a sentence: frames, size and estimated time, from a few frames rendered now.
 
         The first frame is timed apart, for it starts the compiler; without trial frames its time
         has to do. A trial is never more than a small share of the whole.
         """
+        motion = motions[0]
         count = min(self.trial_frames, int(TRIAL_SHARE * len(motion)))
         rows = np.linspace(0, len(motion) - 1, count + 1).astype(int)
-        frame = self._timed(motion[rows[:1]])
+        frame = self._timed([one[rows[:1]] for one in motions])
         if count:
-            frame = self._timed(motion[rows[1:]]) / count
+            frame = self._timed([one[rows[1:]] for one in motions]) / count
         seconds = (frame + ENCODING * self.width * self.height) * len(motion)
         slow = f" ({frame:.1f} s a frame)" if frame > 1 else ""
         return (
@@ -64,11 +72,21 @@ class Scene:
             f"about {max(1, round(seconds))} s on {self.device.type}{slow}"
         )
 
-    def _timed(self, motion: Motion) -> float:
+    def _timed(self, motions: Sequence[Motion]) -> float:
         began = time.perf_counter()
-        for _ in self.render(motion):
+        for _ in self.render(motions):
             pass
         return time.perf_counter() - began
+
+
+class _Prepared(NamedTuple):
+    """One face of a picture, ready."""
+
+    still: MeshScene
+    render: Callable[[Motion], Iterator[Pixels]]
+    """Motion -> frames of the whole picture, or of the crop."""
+    crops: Callable[[Motion], Iterator[Pixels]]
+    """Motion -> moved crops."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -87,35 +105,56 @@ class LoadedRenderer:
 
     def prepare(
         self,
-        portrait: Portrait,
-        references: tuple[StyleReference, ...],
+        portraits: Sequence[Portrait],
+        references: Sequence[tuple[StyleReference, ...]],
         *,
         crop_size: int | None,
     ) -> Scene:
-        """Prepare a portrait in a style, once.
+        """Prepare faces of one picture, each in a style, once.
 
-        With `crop_size` frames are the face crop at that many pixels; without, they are the whole
-        picture at its own resolution.
+        With `crop_size` frames are the face crop of a single portrait at that many pixels; without,
+        they are the whole picture at its own resolution. Several faces do not move each other.
         """
-        still, render = self._prepared(portrait, references, crop_size)
-        height, width = still.picture.shape[:2]
+        faces = [
+            self._prepared(
+                portrait,
+                style,
+                crop_size,
+                [other.face.mesh for other in portraits if other is not portrait],
+            )
+            for portrait, style in zip(portraits, references, strict=True)
+        ]
+        height, width = faces[0].still.picture.shape[:2]
         return Scene(
             width=width,
             height=height,
-            render=render,
-            patterns=still.patterns,
+            render=partial(_render, faces),
+            patterns=[face.still.patterns for face in faces],
             trial_frames=self.trial_frames,
             device=self.device,
         )
 
     def _prepared(
-        self, portrait: Portrait, references: tuple[StyleReference, ...], crop_size: int | None
-    ) -> tuple[MeshScene, Callable[[Motion], Iterator[Pixels]]]:
+        self,
+        portrait: Portrait,
+        references: tuple[StyleReference, ...],
+        crop_size: int | None,
+        neighbours: Sequence[Floats],
+    ) -> _Prepared:
         if self.network is None:
             scene = mesh_renderer.prepare(
-                portrait, references, self.mouths, crop_size=crop_size, device=self.device
+                portrait,
+                references,
+                self.mouths,
+                crop_size=crop_size,
+                device=self.device,
+                neighbours=neighbours,
             )
-            return scene, partial(mesh_renderer.render, scene)
+            return _Prepared(
+                scene,
+                partial(mesh_renderer.render, scene),
+                partial(mesh_renderer.render_crops, scene),
+            )
         neural = prepare_neural(
             portrait,
             references,
@@ -123,8 +162,22 @@ class LoadedRenderer:
             self.mouths,
             crop_size=crop_size,
             device=self.device,
+            neighbours=neighbours,
         )
-        return neural.still, partial(render_neural, neural)
+        return _Prepared(
+            neural.still, partial(render_neural, neural), partial(neural_crops, neural)
+        )
+
+
+def _render(faces: Sequence[_Prepared], motions: Sequence[Motion]) -> Iterator[Pixels]:
+    """Yield frames of one face or of several, each in a motion of its own."""
+    if len(faces) == 1:
+        yield from faces[0].render(motions[0])
+        return
+    stills = [face.still for face in faces]
+    moved = (face.crops(motion) for face, motion in zip(faces, motions, strict=True))
+    for crops in zip(*moved, strict=True):
+        yield compose_together(stills, crops)
 
 
 def load_renderer(

@@ -91,6 +91,23 @@ def paste_crop(picture: Pixels, moved: Pixels, mesh: PortraitMesh, weight: Float
     return frame
 
 
+def add_crop(
+    frame: Pixels, picture: Pixels, moved: Pixels, mesh: PortraitMesh, weight: Floats
+) -> None:
+    """Add to a frame (H, W, 3) what a moved crop (S, S, 3) changes in the still picture.
+
+    weight (S, S, 1) of the crop. Crops that overlap add up: what has not moved changes nothing.
+    Changes `frame` in place.
+    """
+    height, width = picture.shape[:2]
+    x, y = mesh.corner.astype(int)
+    left, top = max(0, -x), max(0, -y)
+    inside = np.s_[top : min(mesh.size, height - y), left : min(mesh.size, width - x)]
+    target = np.s_[y + top : y + inside[0].stop, x + left : x + inside[1].stop]
+    change = weight[inside] * (moved[inside].astype(np.float32) - picture[target])
+    frame[target] = (frame[target] + change + 0.5).clip(0, 255).astype(np.uint8)
+
+
 def _frame_strips(shape: tuple[int, int], edge: int) -> list[tuple[slice, slice]]:
     height, width = shape
     return [

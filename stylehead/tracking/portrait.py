@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -33,6 +35,34 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
     `number` counts faces from left to right, from 1; None takes the largest. `name` is the
     picture's name for messages. Raises FaceError for no face, a profile or a face too small.
     """
+    faces = _faces_of(pixels, name)
+    if number is None:
+        number = 1 + int(np.argmax([height_of(face) for face in faces]))
+    return _chosen(pixels, faces, number, name)
+
+
+def find_portraits(
+    pixels: Pixels, *, name: str, numbers: Sequence[int]
+) -> tuple[list[Portrait], list[FaceError]]:
+    """Find all faces of a picture (H, W, 3) that can be animated, from left to right.
+
+    Also returns why others cannot. Raises FaceError when one of these is asked for in `numbers`.
+    """
+    faces = _faces_of(pixels, name)
+    portraits: list[Portrait] = []
+    failures: list[FaceError] = []
+    for number in sorted({*numbers, *range(1, len(faces) + 1)}):
+        try:
+            portraits.append(_chosen(pixels, faces, number, name))
+        except FaceError as failure:
+            if number in numbers:
+                raise
+            failures.append(failure)
+    return portraits, failures
+
+
+def _faces_of(pixels: Pixels, name: str) -> list[Face]:
+    """Return the faces of a picture from left to right, one at least."""
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_EYES:  # the tracker's native code fails on a few pixels
         raise FaceError(
@@ -42,16 +72,19 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
         faces = search(task, pixels)
         if not faces:
             raise _no_face(task, pixels, name)
-    faces.sort(key=lambda face: float(face.mesh[:, 0].mean()))
-    if number is None:
-        number = 1 + int(np.argmax([height_of(face) for face in faces]))
+    return sorted(faces, key=lambda face: float(face.mesh[:, 0].mean()))
+
+
+def _chosen(pixels: Pixels, faces: list[Face], number: int, name: str) -> Portrait:
+    """Return the portrait of one face, counted from 1."""
     if not 1 <= number <= len(faces):
         raise FaceError(
             f"{name} shows {len(faces)} face{'s' if len(faces) > 1 else ''}, so there is no face "
             f"{number}.",
-            remedy=f"Pass --face 1 to --face {len(faces)}, or leave it out."
+            remedy=f"Pass --face 1 to --face {len(faces)}, or leave it out; --sing and --cues "
+            "count alike."
             if len(faces) > 1
-            else "Leave out --face.",
+            else "Leave out --face; --sing and --cues count alike.",
         )
     face = faces[number - 1]
     with landmarker(video=False) as task:

@@ -15,6 +15,7 @@ FLOORS = [
     "media weights",
     "face demo",
     "tracking style speech motion rendering",
+    "singers",
     "pipeline",
     "training evaluation",
     "finetuning",

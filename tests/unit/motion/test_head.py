@@ -8,7 +8,7 @@ import torch
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.models.pose_generator import FPS as POSES
 from stylehead.models.pose_generator import PoseConfig, PoseGenerator
-from stylehead.motion.head import sample_head
+from stylehead.motion.head import sample_head, towards_singers, turned
 from stylehead.style.learn import span
 from stylehead.weights.networks import load_network
 from stylehead.weights.store import resolve
@@ -196,3 +196,59 @@ def test_every_frame_has_a_rotation_and_a_place():
     assert rotation.shape == (50, 3, 3)
     assert translation.shape == (50, 3)
     assert rotation.dtype == translation.dtype == np.float32
+
+
+# ---- looking at those who sing --------------------------------------------------------------
+
+PLACES = np.array([[100, 100], [300, 100], [300, 300]], np.float32)
+SIZES = np.full(3, 100, np.float32)
+
+
+def looks(*voices, fps=20):
+    """Return where three faces look (3, T, 2) whose voices are strings, 1 where they sing."""
+    curves = np.array([[float(one) for one in voice] for voice in voices], np.float32)
+    return towards_singers(curves.repeat(10, 1), PLACES, SIZES, Fraction(fps))
+
+
+def test_who_is_silent_looks_to_who_sings():
+    ways = looks("0" * 12, "1" * 12, "0" * 12)[:, 100]
+    assert ways[0, 0] > 0.5
+    assert abs(ways[0, 1]) < 1e-6, "they are on one height"
+    assert ways[2, 1] < -0.5
+    np.testing.assert_allclose(ways[1], 0, atol=1e-6)
+
+
+def test_between_two_who_sing_one_looks_into_their_middle():
+    ways = looks("1" * 12, "0" * 12, "1" * 12)[:, 100]
+    assert ways[1, 0] < -0.2
+    assert ways[1, 1] > 0.2
+    np.testing.assert_allclose(ways[[0, 2]], 0, atol=1e-3)
+
+
+def test_nobody_looks_anywhere_when_nobody_sings_or_all_do():
+    assert not looks("0" * 9, "0" * 9, "0" * 9).any()
+    assert np.abs(looks("1" * 12, "1" * 12, "1" * 12)[:, 60:]).max() < 1e-3
+
+
+def test_heads_turn_a_little_after_the_voice_and_do_not_follow_each_pause():
+    look = looks("0" * 24, "000001101101110000000000", "0" * 24)[0, :, 0]
+    assert look[:40].max() < 0.02, "not before"
+    singing = look[85:130]
+    assert np.ptp(singing) < 0.1 * singing.max(), "half a second is no end of a song"
+    assert look[-1] < 0.02
+    assert np.abs(np.diff(look)).max() < 0.1
+
+
+def test_a_head_turns_as_far_as_it_is_told_and_ends_where_it_began():
+    motion = performed_motion(4.0)
+    aim = np.ones((len(motion), 2), np.float32)
+    moved = turned(motion, aim, 1.0)
+    turn = angles_from_rotation(moved.rotation) - angles_from_rotation(motion.rotation)
+    middle = len(motion) // 2
+    assert 3 < turn[middle, 1] < 10, "to the right of the picture"
+    assert 1 < turn[middle, 0] < 6, "and down"
+    np.testing.assert_allclose(turn[[0, -1]], 0, atol=1e-4)
+    assert (moved.gaze[middle] > motion.gaze[middle] + 0.5).all(), "the eyes go further"
+    assert np.abs(moved.gaze).max() <= 9
+    np.testing.assert_array_equal(moved.landmarks, motion.landmarks)
+    np.testing.assert_allclose(turned(motion, aim, 0.0).rotation, motion.rotation, atol=1e-6)

@@ -1,0 +1,57 @@
+"""What a user may choose among; the values are the words of the command line."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Device(str, Enum):
+    """Where networks and warping run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Encoder(str, Enum):
+    """The speech encoder whose features drive the motion generator."""
+
+    WHISPER = "whisper"
+    """Whisper-tiny's audio encoder; built in."""
+    APC = "apc"
+    """The paper's encoder: autoregressive predictive coding; built in."""
+
+
+class Separate(str, Enum):
+    """What takes the voice out of a recording."""
+
+    AUTO = "auto"
+    """Spleeter where music plays behind the voice, else the voice filter."""
+    OFF = "off"
+    """Nothing: the recording is a voice and nothing else."""
+    SPLEETER = "spleeter"
+    """Spleeter's two U-Nets, whatever sounds."""
+    FILTER = "filter"
+    """The voice filter, whatever sounds: faster, and good against noise."""
+
+
+class StyleEffort(str, Enum):
+    """How much work the style of a clip gets."""
+
+    FAST = "fast"
+    """How far and how fast its person moves."""
+    NORMAL = "normal"
+    """Also how its person shapes sounds, where that measures nearer; half a minute."""
+    FULL = "full"
+    """The same, with three times as many steps."""
+
+
+class Renderer(str, Enum):
+    """What turns a portrait and a motion into frames."""
+
+    EMBEDDED = "embedded"
+    """The portrait's own pixels, moved with a mesh; built in."""
+    LIVEPORTRAIT = "liveportrait"
+    """LivePortrait's warping network at 512 pixels; its weights are downloaded."""
+    VID2VID = "vid2vid"
+    """face-vid2vid, the paper's own warping network, at 256 pixels; its weights are downloaded."""

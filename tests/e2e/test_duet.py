@@ -1,0 +1,123 @@
+"""A picture of two people, their stems and their lyrics: from the command line to the video."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.conftest import Command, Outcome
+from tests.stand_ins import media
+
+LYRICS = "[00:00.00]1: la la\n[00:01.00]2: lo \u266a\n[00:02.00]\n"
+PIECE = ("--fps", 10, "--duration", 2)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Path:
+    """Two faces, the right one greener."""
+    return media.save_picture(tmp_path / "two.png", media.two_faces(240, 240))
+
+
+@pytest.fixture
+def animate(call: Command, output: Path, speech: Path) -> Command:
+    def go(*words: object, image: Path) -> Outcome:
+        return call("animate", "--image", image, "--audio", speech, "-o", output, *words)
+
+    return go
+
+
+def shown(video: Path) -> list[tuple[float, float, str]]:
+    """Return the subtitles of a video: start, end and words."""
+    with av.open(str(video)) as container:
+        (stream,) = container.streams.subtitles
+        assert stream.codec_context.name == "mov_text"
+        packets = [packet for packet in container.demux(stream) if packet.size > 2]
+    return [
+        (
+            float(packet.pts * packet.time_base),
+            float((packet.pts + packet.duration) * packet.time_base),
+            bytes(packet)[2:].decode(),
+        )
+        for packet in packets
+    ]
+
+
+def test_two_faces_sing_in_turn_and_the_lyrics_are_subtitles(
+    animate: Command, tmp_path: Path, output: Path, speech: Path, two: Path
+) -> None:
+    cues = tmp_path / "song.lrc"
+    cues.write_text(LYRICS, encoding="utf-8")
+    words = ("--sing", f"2={speech}:lively", "--cues", cues, *PIECE, "--still", "--blink", 0)
+    outcome = animate(*words, "--json", image=two)
+    assert outcome.code == 0, outcome
+    facts = json.loads(outcome.stdout)
+    assert [(one["face"], one["sound"], one["style"]) for one in facts["singers"]] == [
+        (1, str(speech), "plain"),
+        (2, str(speech), "lively"),
+    ]
+    assert all(one["voice_fraction"] > 0.5 for one in facts["singers"])
+    assert shown(output) == [(0.0, 1.0, "la la"), (1.0, 2.0, "lo \u266a")]
+    frames = media.read_video(output)[0].astype(int)
+    assert frames.shape == (20, 240, 480, 3)
+    change = np.abs(frames - frames[0]).mean(-1)
+    left, right = change[:, 60:140, 60:180], change[:, 60:140, 300:420]
+    early, late = slice(3, 9), slice(13, 18)
+    assert left[early].max() > 3 * left[late].max()
+    assert right[late].max() > 3 * right[early].max()
+
+
+@pytest.mark.slow
+def test_a_single_face_with_a_stem_gives_the_video_of_vocals(
+    animate: Command, output: Path, speech: Path, tmp_path: Path
+) -> None:
+    picture = media.save_picture(tmp_path / "one.png", media.resized(media.portrait(), (256, 256)))
+    words = ("--fps", 10, "--duration", 1, "--overwrite")
+    assert animate("--sing", f"1={speech}", *words, image=picture).code == 0
+    singing = output.read_bytes()
+    assert animate("--vocals", speech, *words, image=picture).code == 0
+    assert output.read_bytes() == singing
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--sing", "3={speech}"), "2 faces, so there is no face 3"),
+        (("--sing", "1=none.wav:lively"), "none.wav does not exist"),
+        (("--sing", "1={speech}:nobody"), "nobody"),
+        (("--sing", "{speech}"), "does not give a face a stem"),
+        (("--cues", "none.lrc"), "none.lrc does not exist"),
+        (("--cues", "{lyrics}"), "line 2: 'lo' has no time"),
+        (("--sing", "1={speech}", "--crop"), "--crop shows one face"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(
+    animate: Command,
+    tmp_path: Path,
+    output: Path,
+    speech: Path,
+    two: Path,
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    lyrics = tmp_path / "song.lrc"
+    lyrics.write_text("[00:01]1: la\nlo\n")
+    asked = [word.format(speech=speech, lyrics=lyrics) for word in words]
+    outcome = animate(*asked, *PIECE, image=two)
+    assert (outcome.code, outcome.stdout) == (1, "")
+    line = outcome.stderr.strip().splitlines()[-1]
+    assert said in line
+    assert not output.exists()
+
+
+def test_the_motion_of_several_faces_is_not_saved_as_one(
+    animate: Command, tmp_path: Path, output: Path, speech: Path, portrait: Path
+) -> None:
+    for flag, path in (("--save-motion", "m.npz"), ("--save-patterns", "folder")):
+        outcome = animate("--sing", f"1={speech}", flag, tmp_path / path, image=portrait)
+        assert outcome.code == 2
+        assert flag in outcome.stderr
+        assert not output.exists()
