@@ -26,7 +26,7 @@ from stylehead.demo import demo_files
 from stylehead.media.audio import open_audio
 from stylehead.media.image import read_image
 from stylehead.options import DEFAULT_STYLE, Encoder, Encoding, Options
-from stylehead.pipeline import load_predictor
+from stylehead.pipeline.run import load_predictor
 from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare, render
 from stylehead.style.file import find_style
 from stylehead.tracking.portrait import find_portrait

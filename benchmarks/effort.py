@@ -25,7 +25,7 @@ from stylehead.face.landmarks import mouth_opening
 from stylehead.media.audio import Sound, open_audio
 from stylehead.motion.styling import raised_voice
 from stylehead.options import Encoding, MotionControls
-from stylehead.pipeline import Predictor, load_predictor
+from stylehead.pipeline.run import Predictor, load_predictor
 from stylehead.style.file import find_style
 from stylehead.types import SPEECH_RATE, Floats, Style
 from stylehead.weights.networks import CPU

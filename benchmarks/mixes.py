@@ -25,7 +25,7 @@ from stylehead.face.face_model import generic_neutral
 from stylehead.face.landmarks import mouth_opening
 from stylehead.media.audio import Sound, open_audio
 from stylehead.options import Encoding, Separate, Separation
-from stylehead.pipeline import Predictor, load_predictor
+from stylehead.pipeline.run import Predictor, load_predictor
 from stylehead.training.data.audio import SUFFIXES
 from stylehead.types import Floats
 from stylehead.weights.networks import CPU

@@ -34,7 +34,7 @@ from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.media.audio import Sound, open_audio
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.options import DEFAULT_STYLE, Encoder, Encoding
-from stylehead.pipeline import Predictor, load_predictor
+from stylehead.pipeline.run import Predictor, load_predictor
 from stylehead.speech.av_offset import measure_offset
 from stylehead.speech.encoders import LogMelEncoder
 from stylehead.style.file import find_style

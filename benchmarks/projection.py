@@ -32,7 +32,7 @@ from stylehead.finetuning.speech import (
 )
 from stylehead.finetuning.target_clip import learn_target_clip
 from stylehead.options import Encoder, Encoding
-from stylehead.pipeline import Predictor, load_predictor
+from stylehead.pipeline.run import Predictor, load_predictor
 from stylehead.training.av_sync import LARGEST_LAG, has_clear_sync, measure_sync
 from stylehead.training.data.clips import PEOPLE, Clip, load_clips
 from stylehead.training.data.speakers import AlignedFeatures, Speaker, load_speakers

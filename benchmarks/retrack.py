@@ -23,7 +23,7 @@ from stylehead.media.image import read_image
 from stylehead.motion.file import load_motion
 from stylehead.motion.finishing import at_rate
 from stylehead.options import DEFAULT_STYLE, Encoder, Encoding
-from stylehead.pipeline import load_predictor
+from stylehead.pipeline.run import load_predictor
 from stylehead.rendering.mesh_renderer import MeshScene, load_mouth_networks, prepare, render
 from stylehead.style.file import find_style
 from stylehead.tracking.detector import faces_in, landmarker

@@ -36,7 +36,7 @@ from stylehead.motion.head import PITCH
 from stylehead.motion.singing import LEAD, Spans, held_notes, hold, sung_phrases
 from stylehead.motion.stream import UnstyledMotion
 from stylehead.options import Encoding, MotionControls
-from stylehead.pipeline import Predictor, load_predictor
+from stylehead.pipeline.run import Predictor, load_predictor
 from stylehead.style.file import find_style
 from stylehead.training.data.clips import Clip, load_clip
 from stylehead.types import SPEECH_RATE, Floats

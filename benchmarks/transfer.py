@@ -32,7 +32,7 @@ from stylehead.media.audio import open_audio
 from stylehead.models.adapter import Adapter
 from stylehead.motion.models import generator_digest, tuning_of
 from stylehead.options import Encoding
-from stylehead.pipeline import Predictor, load_predictor
+from stylehead.pipeline.run import Predictor, load_predictor
 from stylehead.training.data.clips import PEOPLE, Clip, load_clips
 from stylehead.types import SPEECH_RATE, Style
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stylehead.errors import DeviceError
-from stylehead.options import Device
+from stylehead.choices import Device
 
 _user: list[int] = []
 """The process that first computed something."""

@@ -131,9 +131,9 @@ def _disk() -> str:
 
 
 def _trial() -> str:
-    from stylehead import pipeline
     from stylehead.demo import demo_files
     from stylehead.options import Options
+    from stylehead.pipeline import run as pipeline
 
     with tempfile.TemporaryDirectory() as folder:
         image, audio = demo_files()

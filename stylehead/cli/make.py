@@ -92,11 +92,12 @@ def animate(
     singing = options.sing or options.cues
     _one_of({"--sing or --cues": singing, "--save-motion": save_motion})
     _one_of({"--sing or --cues": singing, "--save-patterns": save_patterns})
-    from stylehead import files, pipeline
+    from stylehead import files
     from stylehead.cli import console
     from stylehead.media.video import VIDEO_SUFFIXES
     from stylehead.motion.file import load_motion
     from stylehead.motion.file import save_motion as write_motion
+    from stylehead.pipeline import run as pipeline
     from stylehead.progress import Noting
     from stylehead.rendering.patterns import check_patterns
     from stylehead.rendering.patterns import save_patterns as write_patterns
@@ -144,9 +145,10 @@ def motion(
 ) -> None:
     """Predict the motion alone, to keep, edit and render with `animate --motion`."""
     _one_of({"--style-video": style_video, "--style": style or None})
-    from stylehead import files, pipeline
+    from stylehead import files
     from stylehead.cli import console
     from stylehead.motion.file import save_motion
+    from stylehead.pipeline import run as pipeline
 
     given = [path for path in (audio, options.vocals, style_video) if path]
     files.check_output(output, overwrite=options.overwrite, suffixes=(".npz",), inputs=given)
@@ -186,9 +188,9 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Video to write.")] = DEMO_OUTPUT,
 ) -> None:
     """Make a demo video from a built-in portrait and voice."""
-    from stylehead import pipeline
     from stylehead.cli import console
     from stylehead.demo import demo_files
+    from stylehead.pipeline import run as pipeline
 
     overwrite = choice.overwrite or output == DEMO_OUTPUT  # its own former result
     image, audio = demo_files()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stylehead import files, pipeline
+from stylehead import files
 from stylehead.errors import FaceError, MediaError
 from stylehead.evaluation.baselines import NEUTRAL_FACE, Baselines
 from stylehead.evaluation.compare import compare
@@ -36,7 +36,8 @@ from stylehead.media.image import write_image
 from stylehead.media.video import read_frames
 from stylehead.motion.finishing import at_rate
 from stylehead.options import AudioRange, Options
-from stylehead.pipeline import Predictor, learn_from_clip
+from stylehead.pipeline import run as pipeline
+from stylehead.pipeline.run import Predictor, learn_from_clip
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.types import Floats, Motion, Style
 

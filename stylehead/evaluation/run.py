@@ -23,7 +23,7 @@ from stylehead.evaluation.ravdess import (
 )
 from stylehead.evaluation.report import write_report
 from stylehead.options import DEFAULT_STYLE, Device, Encoder, Encoding, Options
-from stylehead.pipeline import load_predictor
+from stylehead.pipeline.run import load_predictor
 from stylehead.progress import SILENT, Reporter
 from stylehead.style.file import find_style
 

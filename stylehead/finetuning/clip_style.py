@@ -22,7 +22,7 @@ from stylehead.finetuning.speech import encode_speech, replayed_speech, unheard_
 from stylehead.finetuning.target_clip import TargetClip, learn_target_clip
 from stylehead.media.audio import Sound, open_audio
 from stylehead.options import AudioRange, Encoder, Encoding, StyleEffort
-from stylehead.pipeline import Predictor, learn_from_clip, load_predictor
+from stylehead.pipeline.run import Predictor, learn_from_clip, load_predictor
 from stylehead.progress import SILENT, Reporter
 from stylehead.style.file import SUFFIX, load_style, save_style
 from stylehead.style.references import Retrieval

@@ -44,7 +44,7 @@ from stylehead.models.adapter import Adapter
 from stylehead.models.manifold import Manifold
 from stylehead.motion.models import generator_digest, tuning_of
 from stylehead.options import Encoding, TuningOptions
-from stylehead.pipeline import Predictor, load_predictor
+from stylehead.pipeline.run import Predictor, load_predictor
 from stylehead.progress import SILENT, Reporter
 from stylehead.style.file import SUFFIX, find_style, save_style
 from stylehead.tracking.clip import crowd_share, track_video

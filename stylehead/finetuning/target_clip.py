@@ -12,7 +12,7 @@ from stylehead.errors import FaceError, StyleError
 from stylehead.face.performance import recover_performance
 from stylehead.media.audio import Sound, open_audio
 from stylehead.motion.expression import expression_of
-from stylehead.pipeline import Predictor
+from stylehead.pipeline.run import Predictor
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.listen import speech_features
 from stylehead.speech.separation import music_level

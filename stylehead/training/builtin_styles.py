@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stylehead.options import AudioRange
-from stylehead.pipeline import learn_from_clip
+from stylehead.pipeline.run import learn_from_clip
 from stylehead.progress import SILENT, Reporter
 from stylehead.style.file import SUFFIX, save_style, style_folders
 from stylehead.training.loop import checkout_manifest

@@ -10,12 +10,11 @@ import stylehead
 
 PACKAGE = Path(stylehead.__file__).parent
 FLOORS = [
-    "types errors options progress version",
-    "files device models",
+    "types errors choices progress version",
+    "options files device models",
     "media weights",
     "face demo",
     "tracking style speech motion rendering",
-    "singers",
     "pipeline",
     "training evaluation",
     "finetuning",

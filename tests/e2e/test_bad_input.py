@@ -24,13 +24,13 @@ import soundfile
 from av.stream import Disposition
 from PIL import Image
 
-from stylehead import pipeline
 from stylehead.errors import StyleheadError
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.motion.file import load_motion
 from stylehead.options import AudioRange, Options
-from stylehead.pipeline import learn_from_clip
+from stylehead.pipeline import run as pipeline
+from stylehead.pipeline.run import learn_from_clip
 from stylehead.style.file import load_style
 from stylehead.tracking.portrait import find_portrait
 from stylehead.weights import store

@@ -17,7 +17,7 @@ from stylehead.media.audio import loudness, piece_energies
 from stylehead.models.motion_generator import MotionConfig
 from stylehead.models.pose_generator import PoseConfig, PoseGenerator
 from stylehead.motion.models import Networks
-from stylehead.pipeline import Predictor
+from stylehead.pipeline.run import Predictor
 from stylehead.progress import SILENT
 from stylehead.speech.encoders import LogMelEncoder
 from stylehead.speech.listen import Listener

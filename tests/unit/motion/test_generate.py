@@ -18,7 +18,7 @@ from stylehead.motion.models import Networks, generator_digest, tuning_of
 from stylehead.motion.stream import voice_gate
 from stylehead.motion.styling import match_ranges, opening_range
 from stylehead.options import Encoder, Encoding, MotionControls, Separate, Separation
-from stylehead.pipeline import load_predictor
+from stylehead.pipeline.run import load_predictor
 from stylehead.speech import encoders
 from stylehead.speech.encoders import LogMelEncoder
 from stylehead.style.file import save_style

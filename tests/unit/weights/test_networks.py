@@ -12,7 +12,7 @@ from stylehead.models.mouth_generator import MouthGenerator
 from stylehead.models.pose_generator import PoseGenerator
 from stylehead.models.voice_filter import VoiceFilter
 from stylehead.options import Encoder, Encoding
-from stylehead.pipeline import load_predictor
+from stylehead.pipeline.run import load_predictor
 from stylehead.speech.encoders import ApcEncoder, ProjectedEncoder, WhisperSpeechEncoder
 from stylehead.weights.networks import load_manifold, load_mouth_generator, load_network
 from stylehead.weights.store import asset

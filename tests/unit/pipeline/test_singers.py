@@ -15,7 +15,7 @@ from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import mouth_opening
 from stylehead.media.audio import open_audio
 from stylehead.options import Options
-from stylehead.singers import Song, check_song, find_faces, open_song, perform
+from stylehead.pipeline.singers import Song, check_song, find_faces, open_song, perform
 from stylehead.style.mix import as_mix
 from stylehead.types import Portrait
 from tests.stand_ins import media

@@ -29,10 +29,10 @@ from stylehead.options import (
     Options,
     Separation,
 )
+from stylehead.pipeline.singers import Take, check_song, find_faces, listened_to, open_song, perform
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
 from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
-from stylehead.singers import Take, check_song, find_faces, listened_to, open_song, perform
 from stylehead.speech.listen import Listener, listen, load_listener
 from stylehead.speech.separation import Separator
 from stylehead.style.learn import learn_style
