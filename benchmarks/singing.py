@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from stylehead.face.face_model import generic_neutral
 from stylehead.face.landmarks import mouth_opening
+from stylehead.finetuning.singing import NOTE, WINDOW, held_notes, pitch_track
 from stylehead.media.audio import open_audio
 from stylehead.options import Encoder, Encoding
 from stylehead.pipeline import load_predictor
@@ -28,10 +28,7 @@ from stylehead.style.learn import STYLE_FPS
 from stylehead.types import SPEECH_RATE, Floats
 
 LONGEST = 20.0  # seconds of each file
-WINDOW = 1024  # samples in which a pitch is looked for
-PITCHES = (80.0, 900.0)  # Hz
-CLEAR = 0.6  # height of the autocorrelation's peak from which there is a pitch
-HELD = 0.4  # seconds
+HELD = round(NOTE * STYLE_FPS)  # frames
 NEUTRAL = generic_neutral()
 COLUMNS = ("open in held notes, %", "speed in them", "r loudness", "r pitch")
 
@@ -52,7 +49,7 @@ def main() -> None:
         samples = np.concatenate(list(sound.blocks()))
         plain = models.unstyled(sound, STYLE_FPS)
         pitch, level = pitch_and_level(samples, len(plain.landmarks[0]))
-        if held_notes(pitch).sum() < 15:
+        if held_notes(pitch, HELD).sum() < 15:
             print(f"left out, no held note: {path.name}")
             continue
         found = {"un-tuned": plain.landmarks[0]}
@@ -72,31 +69,13 @@ def pitch_and_level(samples: Floats, frames: int) -> tuple[Floats, Floats]:
     padded = np.pad(samples, WINDOW)
     starts = (np.arange(frames) * SPEECH_RATE / float(STYLE_FPS)).astype(int) + WINDOW // 2
     cut = np.stack([padded[start : start + WINDOW] for start in starts]) * np.hanning(WINDOW)
-    spectrum = np.abs(np.fft.rfft(cut, 2 * WINDOW)) ** 2
-    likeness = np.fft.irfft(spectrum)[:, :WINDOW]
-    likeness /= likeness[:, :1] + 1e-9
-    shortest, longest = (round(SPEECH_RATE / pitch) for pitch in PITCHES[::-1])
-    best = likeness[:, shortest:longest].argmax(1) + shortest
-    clear = likeness[np.arange(frames), best] > CLEAR * (1 - best / WINDOW)
     level = 10 * np.log10(np.square(cut).mean(1) + 1e-9)
-    return np.where(clear, SPEECH_RATE / best, np.nan), level
-
-
-def held_notes(pitch: Floats) -> NDArray[np.bool_]:
-    """Return where a pitch stays within a semitone of its neighbours for HELD: (T,) bool."""
-    count = round(HELD * STYLE_FPS)
-    half_tones = 12 * np.log2(pitch)
-    held = np.zeros(len(pitch), bool)
-    for start in range(len(pitch) - count):
-        span = half_tones[start : start + count]
-        if np.isfinite(span).all() and np.ptp(span) <= 1:
-            held[start : start + count] = True
-    return held
+    return pitch_track(samples, frames, float(STYLE_FPS)), level
 
 
 def validate(opening: Floats, voice: Floats, pitch: Floats, level: Floats) -> list[float]:
     """Return COLUMNS for one recording."""
-    held, sung = held_notes(pitch), (voice > 0.5) & np.isfinite(pitch)
+    held, sung = held_notes(pitch, HELD), (voice > 0.5) & np.isfinite(pitch)
     usual = np.median(opening[voice > 0.5])
     speed = np.abs(np.gradient(opening))
     elsewhere = speed[(voice > 0.5) & ~held]

@@ -108,7 +108,7 @@ class Bench:
         """Return the target's style, tuned."""
         test = HoldoutTest(
             networks=self.predictor.networks,
-            neutral_speech=self.validation_speech,
+            speech=self.validation_speech,
             held_out=[target.held_out],
         )
         aligned = [] if target.aligned is None else [target.aligned]
@@ -116,10 +116,10 @@ class Bench:
 
     def holdout(self, target: TargetClip) -> HoldoutTest:
         """Return the hold-out test of the tables."""
-        own = target.held_out_sound
+        own = target.held_out_sound if target.aligned else None
         return HoldoutTest(
             networks=self.predictor.networks,
-            neutral_speech=self.speech,
+            speech=self.speech,
             held_out=[target.held_out],
             own_speech=encode_speech(own, self.predictor.listener) if own else None,
         )

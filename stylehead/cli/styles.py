@@ -136,7 +136,8 @@ def finetune_style(
         finetuned = finetune(
             videos or [], output, options=options, stopping=_stoppable(), reporter=reporter
         )
-    console.table(*finetuned.table())
+    if table := finetuned.table():
+        console.table(*table)
     console.result(str(output))
 
 

@@ -31,6 +31,7 @@ UNTUNED = HoldoutScores(
     sync=1.0,
     opening=1.0,
     style_opening=1.0,
+    opening_range=1.0,
     jerk=1.0,
     lmd=1.5,
 )
@@ -97,7 +98,7 @@ def tuned(small):
 def test_three_ways_of_moving_are_scored(small, spoken, tuned):
     held_out = [tuned.motion]
     test = HoldoutTest(
-        networks=small.networks, neutral_speech=spoken, held_out=held_out, own_speech=spoken
+        networks=small.networks, speech=spoken, held_out=held_out, own_speech=spoken
     )
     result = test.compare(tuned)
     assert list(result.scores) == list(result.motions) == ["un-tuned", "statistics", "tuned"]
@@ -109,7 +110,7 @@ def test_three_ways_of_moving_are_scored(small, spoken, tuned):
 
 def test_the_motions_scored_are_those_of_the_predictor(small, recording, spoken, tuned):
     """Speech that was encoded once gives to the bit what listening anew gives."""
-    test = HoldoutTest(networks=small.networks, neutral_speech=spoken, held_out=[tuned.motion])
+    test = HoldoutTest(networks=small.networks, speech=spoken, held_out=[tuned.motion])
     motions = test.compare(tuned).motions
     unstyled = small.unstyled(recording, STYLE_FPS).landmarks[0]
     np.testing.assert_array_equal(motions["un-tuned"].landmarks, unstyled)
@@ -129,7 +130,7 @@ def test_a_recording_is_encoded_once_for_all_motions(small, recording, tuned):
 
     listener = replace(small.listener, encoder=Counting())
     speech = encode_speech(recording, listener)
-    test = HoldoutTest(networks=small.networks, neutral_speech=speech, held_out=[tuned.motion])
+    test = HoldoutTest(networks=small.networks, speech=speech, held_out=[tuned.motion])
     test.compare(tuned)
     lip_crossing_rates(tuned, small.networks, speech.features)
     assert Counting.calls == 1
@@ -142,7 +143,7 @@ def test_a_tuning_that_changes_nothing_crosses_lips_as_often(small, spoken, tune
 
 def test_without_style_lips_move_alone(small, spoken):
     motion = HoldoutTest(
-        networks=small.networks, neutral_speech=spoken, held_out=[performed_motion(6.0)]
+        networks=small.networks, speech=spoken, held_out=[performed_motion(6.0)]
     ).predict(None, spoken)
     assert motion.rotation.std(0).max() == 0
     assert motion.landmarks.std() > 1e-3

@@ -9,6 +9,7 @@ import torch
 
 from stylehead.errors import ConfigError, StyleError
 from stylehead.finetuning import run as run_module
+from stylehead.finetuning import target as target_module
 from stylehead.finetuning.config import TransferConfig
 from stylehead.finetuning.holdout import HoldoutTest
 from stylehead.finetuning.run import finetune_style, tune
@@ -27,7 +28,7 @@ def tuning(small, spoken, tmp_path):
     """Tune a style in the folder."""
 
     def run(style, aligned=(), own_voice=None):
-        test = HoldoutTest(networks=small.networks, neutral_speech=spoken, held_out=[style.motion])
+        test = HoldoutTest(networks=small.networks, speech=spoken, held_out=[style.motion])
         replay = [spoken.features]
         return tune(style, list(aligned), replay, test, CONFIG, own_voice=own_voice, run=tmp_path)
 
@@ -96,7 +97,7 @@ def work(small, recording, monkeypatch, tmp_path):
     save_style(make_style(performed_motion(9.0), name="sung"), tmp_path / "sung.style")
     monkeypatch.setattr(run_module, "load_predictor", lambda *_, **__: small)
     for speech in ("replayed_speech", "unheard_speech"):
-        monkeypatch.setattr(run_module, speech, lambda: recording)
+        monkeypatch.setattr(target_module, speech, lambda: recording)
 
     def run(reasons=(), stopping=None, **choices):
         monkeypatch.setattr(run_module, "rejection_reasons", lambda result: list(reasons))
