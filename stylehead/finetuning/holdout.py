@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import cast
@@ -56,6 +57,17 @@ class HoldoutScores:
     """Root mean square third difference of the mouth over the held-out part's own."""
     lmd: float
     """On the held-out part's own sound, pixels of a face 128 wide; NaN without one."""
+    own_sync: float
+    """Correlation of the mouth's opening with the held-out part's on that sound."""
+
+    def lip_sync_margin(self, untuned: HoldoutScores) -> float:
+        """Return by how much lips follow the sound better than they have to.
+
+        They have to as the un-tuned generator's do, or as the person's own as well as those.
+        """
+        margin = self.sync - LEAST_LIP_SYNC
+        own = self.own_sync - untuned.own_sync
+        return margin if math.isnan(own) else max(margin, own)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -65,8 +77,22 @@ class HoldoutResult:
     scores: dict[str, HoldoutScores]
     motions: dict[str, Motion]
     """Predicted for the judging sound, at STYLE_FPS."""
+    learned_range: float = 1.0
+    """Opening range of the part that was learned over the held-out part's: how alike the person's
+    own parts are."""
     own_kind: bool = True
     """Whether style and judging sound are of one kind: both sung, or the clip's own sound."""
+
+    @property
+    def opening_limits(self) -> tuple[float, float]:
+        """Least and most opening range of a style, over the held-out part's.
+
+        Near to the person's, who may open the mouth further in one part of a clip than in another.
+        """
+        if not self.own_kind:
+            return OTHER_RANGE
+        ends = (1.0, self.learned_range)
+        return (1 - RANGE_WITHIN) * min(ends), (1 + RANGE_WITHIN) * max(ends)
 
     @property
     def distance_ratio(self) -> float:
@@ -107,7 +133,12 @@ class HoldoutTest:
             for name, style in styles.items()
         }
         own_kind = self.sung or self.own_speech is not None
-        return HoldoutResult(scores=scores, motions=motions, own_kind=own_kind)
+        return HoldoutResult(
+            scores=scores,
+            motions=motions,
+            learned_range=opening_way(tuned.motion) / opening_way(*self._compared),
+            own_kind=own_kind,
+        )
 
     def score(self, motion: Motion, untuned: Motion, style: Style | None) -> HoldoutScores:
         """Score a motion of the judging sound; `untuned` is the un-tuned generator's.
@@ -129,11 +160,16 @@ class HoldoutTest:
             sync=_correlation(opening, untuned_opening),
             opening=float(opening.std() / untuned_opening.std()),
             style_opening=float(opening.std() / own_opening.std()),
-            opening_range=opening_way(own or motion)
-            / opening_way(*self.held_out[: 1 if own else None]),
+            opening_range=opening_way(own or motion) / opening_way(*self._compared),
             jerk=_jerk(motion) / own_jerk,
             lmd=_lmd(self.held_out[0], own) if own else float("nan"),
+            own_sync=_own_sync(self.held_out[0], own) if own else float("nan"),
         )
+
+    @property
+    def _compared(self) -> list[Motion]:
+        """The held-out motion of the sound on which openings are compared."""
+        return self.held_out[:1] if self.own_speech else self.held_out
 
     def _own(self, motion: Motion, style: Style | None) -> Motion | None:
         """Return a motion of the first held-out motion's own sound, as long as both last."""
@@ -189,6 +225,10 @@ def _lmd(reference: Motion, predicted: Motion) -> float:
     return lmd(*(points * scale for points in frames))
 
 
+def _own_sync(reference: Motion, predicted: Motion) -> float:
+    return _correlation(_opening(reference[: len(predicted)]), _opening(predicted))
+
+
 def _correlation(a: Floats, b: Floats) -> float:
     matrix = cast("Floats", np.corrcoef(a, b))
     return float(matrix[0, 1])
@@ -233,25 +273,27 @@ def rejection_reasons(result: HoldoutResult) -> list[str]:
     """Return why a tuned style should not be kept; nothing when it should."""
     untuned, tuned = result.scores["un-tuned"], result.scores["tuned"]
     reasons: list[str] = []
-    if not result.distance_ratio < 1:
+    if not (result.distance_ratio < 1 or tuned.lmd < untuned.lmd):
         reasons.append(
             "its motion is no closer to the held-out part of the clip than without tuning "
             f"(distance {result.distance_ratio:.2f} times as large)"
         )
-    if tuned.sync < LEAST_LIP_SYNC:
+    if tuned.lip_sync_margin(untuned) < 0:
+        own = f"{tuned.own_sync:.2f} instead of {untuned.own_sync:.2f}"
+        own = "" if math.isnan(tuned.own_sync) else f"; with the person's own {own}"
         reasons.append(
             f"its lips follow the sound too little (sync {tuned.sync:.2f}, at least "
-            f"{LEAST_LIP_SYNC} is needed)"
+            f"{LEAST_LIP_SYNC} is needed{own})"
         )
     if tuned.lmd > untuned.lmd:
         reasons.append(
             "its lips are further from the clip's own on the clip's sound (LMD "
             f"{tuned.lmd:.2f} instead of {untuned.lmd:.2f})"
         )
-    least, most = (1 - RANGE_WITHIN, 1 + RANGE_WITHIN) if result.own_kind else OTHER_RANGE
+    least, most = result.opening_limits
     if not least <= tuned.opening_range <= most:
         reasons.append(
             f"its mouth opens {tuned.opening_range:.2f} times as far as in the held-out part of "
-            f"the clip ({least:g} to {most:g} is needed)"
+            f"the clip ({least:.2f} to {most:.2f} times is needed)"
         )
     return reasons

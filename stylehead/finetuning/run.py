@@ -17,7 +17,6 @@ from stylehead.errors import StyleError
 from stylehead.finetuning.config import TransferConfig
 from stylehead.finetuning.data import transfer_data
 from stylehead.finetuning.holdout import (
-    LEAST_LIP_SYNC,
     HoldoutTest,
     distance_ratio,
     lip_crossing_rates,
@@ -47,6 +46,8 @@ from stylehead.style.file import SUFFIX, save_style
 from stylehead.training.data.speakers import AlignedFeatures
 from stylehead.types import Style
 from stylehead.version import __version__
+
+SYNC_TO_SPARE = 0.02  # of the lips' sync, that a result has to have while it is chosen
 
 Stopping = AbstractContextManager[Callable[[], bool]]
 """Entered while tuning runs; what it gives says whether to stop and keep the best so far."""
@@ -187,7 +188,7 @@ def tune(
         replay = [own_voice.project(features) for features in replay]
     networks = test.networks
     digest = generator_digest(networks.encoder)
-    validation_test = replace(test, held_out=[style.motion], own_speech=None)
+    validation_test = replace(test, held_out=[style.motion])
     untuned = validation_test.predict(None, test.speech)
     before = validation_test.score(untuned, untuned, None)
 
@@ -199,9 +200,10 @@ def tune(
         motion = validation_test.predict(with_tuning(adapter), test.speech)
         scores = validation_test.score(motion, untuned, None)
         ratio = distance_ratio(before, scores)
-        sync_lost = max(0.0, LEAST_LIP_SYNC + 0.02 - scores.sync)
+        sync_lost = max(0.0, SYNC_TO_SPARE - scores.lip_sync_margin(before))
+        own = scores.lmd / before.lmd if test.own_speech else 1.0
         return Validation(
-            ratio + 10 * sync_lost,
+            (ratio + own) / 2 + 10 * sync_lost,
             {
                 "distance to the clip": ratio,  # 1 is the un-tuned generator's
                 "lip sync": scores.sync,

@@ -50,6 +50,8 @@ class Target:
     replay: list[Tensor]
     held_out_speech: EncodedSpeech | None
     """Of the first held-out motion, where they are in sync."""
+    learned_in_sync: bool
+    """Whether the learned singing begins with the style's motion and is in sync with it."""
     singing: Halves | None
     """Of a song; None of speech."""
     tracks: dict[str, FaceTrack]
@@ -80,7 +82,8 @@ def tests_of(target: Target, predictor: Predictor) -> tuple[HoldoutTest, Holdout
         own_speech=target.held_out_speech,
         sung=singing is not None,
     )
-    return replace(judging, speech=learned, own_speech=None), judging
+    own = learned if target.learned_in_sync else None
+    return replace(judging, speech=learned, own_speech=own), judging
 
 
 def learn_target(
@@ -109,6 +112,7 @@ def learn_target(
             aligned=[],
             replay=[*replay, *heard],
             held_out_speech=None,
+            learned_in_sync=False,
             singing=singing,
             tracks={},
             notes=notes,
@@ -141,6 +145,7 @@ def learn_target(
         aligned=[clip.aligned for clip in clips if clip.aligned is not None],
         replay=[*replay, halves.learned.features] if halves else replay,
         held_out_speech=end if first.aligned else None,
+        learned_in_sync=bool(halves and first.aligned and first is clips[0]),
         singing=halves,
         tracks=tracks,
         notes=notes,

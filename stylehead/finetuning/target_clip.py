@@ -28,7 +28,7 @@ LEAST_SECONDS = 4.0  # with a face, that a clip needs
 FEW_SECONDS = 10.0  # below which rhythm and rare mouth shapes are guesses
 LEAST_FACE, SMALL_FACE = 64.0, 120.0  # pixels of a face's height
 LONGER_CLIP = f"Give a clip with {LEAST_SECONDS:.0f} s of one face, or several clips."
-LOUD_MUSIC = 0.0  # dB over the voice from which lips are not learned from that sound
+LOUD_MUSIC = 6.0  # dB over the voice from which lips are not learned from that sound
 CLEAN_VOICE = -40.0  # dB over the voice below which nothing else can be heard
 
 
@@ -85,7 +85,7 @@ def learn_target_clip(
         style=style,
         aligned=alignment.aligned,
         held_out=late.with_(landmarks=offsets.astype(np.float32)),
-        learned_sound=part_of(sound, begin, split),
+        learned_sound=part_of(sound, begin - alignment.lag / MOTION_FPS, split),
         held_out_sound=part_of(sound, split),
         sung=alignment.sung,
         lag=alignment.lag,
@@ -178,16 +178,23 @@ def _untrusted(note: str, singing: Singing | None = None) -> _Alignment:
 
 
 def part_of(sound: Sound | None, begin: float, end: float | None = None) -> Sound | None:
-    """Return the part of a sound between two times in seconds, None when it is silent or short."""
+    """Return the part of a sound between two times in seconds, None when it is silent or short.
+
+    Before the sound's beginning there is silence.
+    """
     if sound is None:
         return None
-    begin = max(0.0, begin)
+    lead, begin = max(0.0, -begin), max(0.0, begin)
     duration = None if end is None else end - begin
     try:
         part = open_audio(sound.path, start=sound.start + begin, duration=duration)
     except MediaError:  # a recording that ends before the picture does
         return None
-    return part if part.loudness >= QUIETEST else None
+    return replace(part, lead=lead, seconds=part.seconds + lead) if _audible(part) else None
+
+
+def _audible(sound: Sound) -> bool:
+    return sound.loudness >= QUIETEST
 
 
 # ---- several clips, style files -------------------------------------------------------------

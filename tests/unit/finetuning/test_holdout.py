@@ -34,6 +34,7 @@ UNTUNED = HoldoutScores(
     opening_range=1.0,
     jerk=1.0,
     lmd=1.5,
+    own_sync=0.6,
 )
 
 
@@ -97,9 +98,7 @@ def tuned(small):
 
 def test_three_ways_of_moving_are_scored(small, spoken, tuned):
     held_out = [tuned.motion]
-    test = HoldoutTest(
-        networks=small.networks, speech=spoken, held_out=held_out, own_speech=spoken
-    )
+    test = HoldoutTest(networks=small.networks, speech=spoken, held_out=held_out, own_speech=spoken)
     result = test.compare(tuned)
     assert list(result.scores) == list(result.motions) == ["un-tuned", "statistics", "tuned"]
     assert result.scores["un-tuned"].sync == pytest.approx(1)
