@@ -63,16 +63,69 @@ def test_the_distance_ratio_is_the_mean_of_three():
     ("change", "words"),
     [
         ({"sld": 1.0}, None),
-        ({"sld": 1.0, "lmd": float("nan")}, None),
+        ({"sld": 1.0, "lmd": float("nan"), "own_sync": float("nan")}, None),
         ({}, "no closer"),
-        ({"sld": 1.0, "sync": 0.89}, "sync 0.89"),
-        ({"sld": 1.0, "lmd": 1.66}, "1.66 instead of 1.50"),
+        ({"lmd": 1.4}, None),
+        ({"sld": 1.0, "sync": 0.89, "own_sync": 0.5}, "own 0.50 instead of 0.60"),
+        ({"sld": 1.0, "sync": 0.89, "own_sync": float("nan")}, "sync 0.89, at least 0.9"),
+        ({"sld": 1.0, "sync": 0.8, "own_sync": 0.61}, None),
+        ({"sld": 1.0, "lmd": 1.51}, "1.51 instead of 1.50"),
+        ({"sld": 1.0, "opening_range": 0.74}, "opens 0.74 times"),
+        ({"sld": 1.0, "opening_range": 1.26}, "opens 1.26 times"),
     ],
 )
 def test_a_style_that_is_no_nearer_or_lost_its_lips_is_rejected(change, words):
     scores = {"un-tuned": UNTUNED, "tuned": replace(UNTUNED, **change)}
     reasons = rejection_reasons(HoldoutResult(scores=scores, motions={}))
     assert (not reasons) if words is None else (len(reasons) == 1 and words in reasons[0])
+
+
+def test_the_opening_may_be_that_of_either_part_of_the_clip():
+    rows = {"un-tuned": UNTUNED, "tuned": replace(UNTUNED, sld=1.0, opening_range=1.9)}
+    result = HoldoutResult(scores=rows, motions={}, learned_range=2.0)
+    assert not rejection_reasons(result)
+    assert "opens 1.9" in rejection_reasons(replace(result, learned_range=1.2))[0]
+
+
+def test_without_sound_of_its_kind_a_style_may_open_half_to_twice_as_far():
+    rows = {"un-tuned": UNTUNED, "tuned": replace(UNTUNED, sld=1.0, opening_range=0.6)}
+    result = HoldoutResult(scores=rows, motions={}, own_kind=False)
+    assert not rejection_reasons(result)
+    rows["tuned"] = replace(UNTUNED, sld=1.0, opening_range=0.49)
+    assert "opens 0.49" in rejection_reasons(result)[0]
+
+
+class Given(HoldoutTest):
+    """Moves as the clip does, but so many times as far; without a style, less and flatter."""
+
+    wide = 1.0
+
+    def predict(self, style, speech):
+        reference = self.held_out[0]
+        if style is None:
+            still = performed_motion(reference.seconds, shift=0.0)
+            return still.with_(landmarks=0.2 * reference.landmarks + 0.02)
+        return reference.with_(landmarks=self.wide * reference.landmarks)
+
+
+@pytest.mark.parametrize(("wide", "passes"), [(1.0, True), (0.85, True), (0.5, False)])
+def test_a_mouth_that_opens_half_as_wide_as_the_singer_does_not_pass(
+    small, spoken, tuned, monkeypatch, wide, passes
+):
+    """However near the windows' measures and the sync find it."""
+    monkeypatch.setattr(Given, "wide", wide)
+    test = Given(
+        networks=small.networks,
+        speech=spoken,
+        held_out=[tuned.motion],
+        own_speech=spoken,
+        sung=True,
+    )
+    result = test.compare(tuned)
+    assert result.distance_ratio < 1
+    assert result.scores["tuned"].opening_range == pytest.approx(wide, rel=0.02)
+    reasons = rejection_reasons(result)
+    assert (not reasons) if passes else (len(reasons) == 1 and "mouth opens 0.49" in reasons[0])
 
 
 def test_lips_that_would_cross_are_counted(small, spoken):
