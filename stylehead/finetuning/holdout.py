@@ -20,6 +20,7 @@ from stylehead.models.motion_generator import MotionGenerator
 from stylehead.motion.generate import predict_motion
 from stylehead.motion.models import Networks, tuned_generator
 from stylehead.motion.stream import generate
+from stylehead.motion.styling import range_of
 from stylehead.style.learn import STYLE_FPS
 from stylehead.style.mix import as_mix
 from stylehead.training.data.speakers import AlignedFeatures
@@ -29,6 +30,7 @@ from stylehead.types import Floats, Motion, Style, StyleMix
 WINDOWS = tuple((length, stride) for length in range(10, 101, 10) for stride in (1, 7, 13))
 """Thirty of the 1,729 window lengths and strides of the authors' script, spread over them."""
 LEAST_LIP_SYNC = 0.9  # correlation of the mouth's opening with the un-tuned generator's
+OWN_SYNC_NOISE = 0.1  # of a correlation over the few seconds that are held out
 RANGE_WITHIN = 0.25  # most the mouth's opening range may differ from the clip's, on its own kind
 OTHER_RANGE = (0.5, 2.0)  # the same on speech, of a clip that has no sound of its own
 CROSSED = -0.01  # interocular; gap of the inner lips below which they cross visibly
@@ -63,10 +65,11 @@ class HoldoutScores:
     def lip_sync_margin(self, untuned: HoldoutScores) -> float:
         """Return by how much lips follow the sound better than they have to.
 
-        They have to as the un-tuned generator's do, or as the person's own as well as those.
+        They have to as the un-tuned generator's do, or as the person's own as well as those, but
+        for noise.
         """
         margin = self.sync - LEAST_LIP_SYNC
-        own = self.own_sync - untuned.own_sync
+        own = self.own_sync - untuned.own_sync + OWN_SYNC_NOISE
         return margin if math.isnan(own) else max(margin, own)
 
 
@@ -212,8 +215,7 @@ def _opening(motion: Motion) -> Floats:
 
 def opening_way(*motions: Motion) -> float:
     """Return the way of the mouth's opening from its 5th to its 95th percentile, interocular."""
-    low, high = np.percentile(np.concatenate([_opening(motion) for motion in motions]), [5, 95])
-    return float(high - low)
+    return range_of(np.concatenate([_opening(motion) for motion in motions]))
 
 
 def _lmd(reference: Motion, predicted: Motion) -> float:
@@ -282,7 +284,7 @@ def rejection_reasons(result: HoldoutResult) -> list[str]:
         own = f"{tuned.own_sync:.2f} instead of {untuned.own_sync:.2f}"
         own = "" if math.isnan(tuned.own_sync) else f"; with the person's own {own}"
         reasons.append(
-            f"its lips follow the sound too little (sync {tuned.sync:.2f}, at least "
+            f"its lips follow the sound too little (sync {tuned.sync:.3f}, at least "
             f"{LEAST_LIP_SYNC} is needed{own})"
         )
     if tuned.lmd > untuned.lmd:
