@@ -100,7 +100,7 @@ def match_mean(landmarks: Floats, voice: Floats, brows: Floats, style: Style) ->
 
 LEVELS = np.linspace(2, 98, 33)  # percentiles at which openings are compared
 LEAST_SECONDS = 1.0  # of voice, below which a recording's percentiles mean nothing
-REACH = 0.9  # of the style's range of openings, to which they are enlarged
+REACH = 0.9  # of the style's range of openings (or that range of the mouth's) is near enough
 HASTE = 1.1  # most the lips' speed may be of the style's own
 
 
@@ -127,10 +127,11 @@ def match_opening(
     have, want = (np.percentile(values, LEVELS) for values in (opening[voiced], wanted))
     shift = np.interp(opening, have, want - have) * voice
     allowed = HASTE * _speed(wanted, performed.fps)
-    fractions, enough = np.linspace(0, 1, 21), REACH * range_of(wanted)
-    needed = next((f for f in fractions if range_of(opening + f * shift) >= enough), 1.0)
+    fractions, style_range = np.linspace(0, 1, 21), range_of(wanted)
+    ranges = (range_of(opening + f * shift) / style_range for f in fractions)
+    near = (f for f, way in zip(fractions, ranges, strict=True) if REACH <= way <= 1 / REACH)
     slow = (f for f in fractions[::-1] if _speed(opening + f * shift, fps) <= allowed)
-    fraction = min(needed, next(slow, 0.0))
+    fraction = min(next(near, 1.0), next(slow, 0.0))
     about, lower = wanted - wanted.mean(), spoken[:, LOWER]
     along = np.tensordot(about, lower - lower.mean(0), (0, 0)) / (np.square(about).sum() + 1e-9)
     landmarks[:, LOWER] += (fraction * shift[:, None, None] * along).astype(np.float32)
