@@ -14,13 +14,14 @@ RATE = 30.0
 def voice(pitch):
     """Return a buzz whose pitch in Hz is given at each sample."""
     phase = 2 * np.pi * np.cumsum(pitch) / SPEECH_RATE
-    return (0.05 * sum(np.sin(k * phase) / k for k in range(1, 9))).astype(np.float32)
+    harmonics = np.arange(1, 9)[:, None]
+    return (0.05 * np.sin(harmonics * phase) / harmonics).sum(0).astype(np.float32)
 
 
 def babble(seconds):
     """Return noise whose colour changes four times a second: a voice without any note."""
     rng = np.random.default_rng(3)
-    white = rng.normal(0, 0.05, round(seconds * SPEECH_RATE)).astype(np.float32)
+    white = 0.05 * rng.standard_normal(round(seconds * SPEECH_RATE), np.float32)
     dark = uniform_filter1d(white, 24) * 4
     bright = 0.5 - 0.5 * np.cos(2 * np.pi * 4 * np.arange(len(white)) / SPEECH_RATE)
     return (bright * white + (1 - bright) * dark).astype(np.float32)
