@@ -13,9 +13,10 @@ from stylehead.version import __version__
 if TYPE_CHECKING:
     from stylehead.demo import demo_files
     from stylehead.errors import StyleheadError
+    from stylehead.finetuning.clip_style import extract_style
     from stylehead.motion.file import load_motion, save_motion
-    from stylehead.options import AudioRange, MotionOptions, Options
-    from stylehead.pipeline import Result, animate, extract_style, make_motion
+    from stylehead.options import AudioRange, MotionOptions, Options, StyleEffort
+    from stylehead.pipeline import Result, animate, make_motion
     from stylehead.style.file import find_style, load_style, save_style
     from stylehead.style.mix import mix_styles
     from stylehead.types import Motion, Style, StyleMix
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 _ROOMS = {
     "demo": "demo_files",
     "errors": "StyleheadError",
+    "finetuning.clip_style": "extract_style",
     "motion.file": "load_motion save_motion",
-    "options": "AudioRange MotionOptions Options",
-    "pipeline": "Result animate extract_style make_motion",
+    "options": "AudioRange MotionOptions Options StyleEffort",
+    "pipeline": "Result animate make_motion",
     "style.file": "find_style load_style save_style",
     "style.mix": "mix_styles",
     "types": "Motion Style StyleMix",
@@ -39,6 +41,7 @@ __all__ = [
     "Options",
     "Result",
     "Style",
+    "StyleEffort",
     "StyleMix",
     "StyleheadError",
     "__version__",

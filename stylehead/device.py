@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,12 +12,30 @@ from torch import Tensor
 from stylehead.errors import DeviceError
 from stylehead.options import Device
 
+_user: list[int] = []
+"""The process that first computed something."""
+
+
+def check_process() -> None:
+    """Raise DeviceError in a fork of a process that has computed: its threads are not there.
+
+    Networks and the face tracker would wait for those threads for ever.
+    """
+    if not _user:
+        _user.append(os.getpid())
+    elif _user[0] != os.getpid():
+        raise DeviceError(
+            "This process was forked from one that has used stylehead already.",
+            remedy='Start it with multiprocessing.get_context("spawn").',
+        )
+
 
 def choose_device(device: Device) -> torch.device:
     """Return the torch device; AUTO takes a CUDA GPU when one is usable.
 
-    Raises DeviceError when CUDA is asked for and not there.
+    Raises DeviceError when CUDA is asked for and not there, or in a fork that could only hang.
     """
+    check_process()
     if device is Device.CPU:
         return torch.device("cpu")
     if torch.cuda.is_available():

@@ -6,14 +6,31 @@ import contextlib
 import glob
 import hashlib
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
+import platform
+import re
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from stylehead.errors import MediaError
+from stylehead.errors import MediaError, StyleheadError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+STDIN = "-"
+"""What stands for standard input where a recording is named."""
+ABANDONED = 86_400  # seconds without a change after which another machine's partial file is swept
 
 
 def lock(path: Path) -> Any:
@@ -34,33 +51,76 @@ def digest(path: Path) -> str:
     return hasher.hexdigest()
 
 
+def as_text(name: str) -> str:
+    """Return a file's name as text that can be stored: names need not be text."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+def _machine() -> str:
+    """Return a short name for this machine: containers that share a folder have different ones."""
+    return f"{zlib.crc32(os.fsencode(platform.node())):08x}"
+
+
 def _sweep(path: Path) -> None:
-    """Remove partial files of runs that were killed while they wrote this output."""
-    for left in path.parent.glob(
-        f".{glob.escape(_short(path.stem))}.*.part{glob.escape(path.suffix)}"
-    ):
-        number = left.name.removesuffix(f".part{path.suffix}").rsplit(".", 1)[-1]
-        if number.isdigit() and not Path(f"/proc/{number}").exists() and Path("/proc").exists():
-            left.unlink(missing_ok=True)
+    """Remove partial files of runs that were killed while they wrote this output.
+
+    A run holds a lock on its partial file as long as it lives. Locks need not be seen from other
+    machines: their files are taken only when nothing has been written to them for a day.
+    """
+    if fcntl is None:
+        return
+    shape = re.compile(rf"\.([0-9a-f]{{8}})-[0-9a-f]{{8}}\.part{re.escape(path.suffix)}$")
+    for left in path.parent.glob(f".{glob.escape(_short(path.stem))}.*.part*"):
+        named = shape.search(left.name)
+        if named is None:
+            continue
+        with contextlib.suppress(OSError), left.open("r+b") as file:
+            if named[1] != _machine() and time.time() - left.stat().st_mtime < ABANDONED:
+                continue
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while its run lives
+            left.unlink()
 
 
 def _short(stem: str) -> str:
     """Cut a name so that a partial file's longer one is still allowed: disks take 255 bytes."""
-    return stem.encode(errors="surrogateescape")[:200].decode(errors="ignore")
+    whole = os.fsencode(stem)
+    if len(whole) <= 200:
+        return stem
+    return os.fsdecode(whole[:200].decode(errors="ignore").encode())  # no half letter at its end
+
+
+@contextmanager
+def _part_of(path: Path) -> Generator[Path]:
+    """Yield a new empty file beside `path` that no other run uses, locked while the block runs."""
+    while True:
+        # The suffix stays, since containers go by it.
+        name = f".{_short(path.stem)}.{_machine()}-{secrets.token_hex(4)}.part{path.suffix}"
+        part = path.with_name(name)
+        with part.open("xb") as file:
+            if fcntl is None:  # an open file could not be renamed there
+                break
+            with contextlib.suppress(OSError):  # a file system without locks has no sweeping either
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if part.exists():  # or a sweep came in between
+                yield part
+                return
+    yield part
 
 
 @contextmanager
 def atomic(path: Path) -> Generator[Path]:
     """Yield a partial file that becomes `path` only if the block succeeds.
 
-    Raises MediaError when the folder cannot be written or the disk is full.
+    A symbolic link stays one, and the file it points to is written. Raises MediaError when the
+    folder cannot be written or the disk is full.
     """
-    # The process number keeps two runs apart; the suffix stays, since containers go by it.
-    part = path.with_name(f".{_short(path.stem)}.{os.getpid()}.part{path.suffix}")
+    part = None
     try:
-        _sweep(path)
-        yield part
-        part.replace(path)
+        target = _target_of(path)
+        _sweep(target)
+        with _part_of(target) as part:
+            yield part
+            part.replace(target)
     except OSError as error:
         raise MediaError(
             f"{path} cannot be written ({error.strerror or error}).",
@@ -68,14 +128,25 @@ def atomic(path: Path) -> Generator[Path]:
         ) from error
     finally:
         with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+            if part is not None:
+                part.unlink(missing_ok=True)
 
 
-def check_output(path: Path | str, *, overwrite: bool, suffixes: tuple[str, ...] = ()) -> Path:
+def _target_of(path: Path) -> Path:
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def check_output(
+    path: Path | str,
+    *,
+    overwrite: bool,
+    suffixes: tuple[str, ...] = (),
+    inputs: Iterable[Path | str | None] = (),
+) -> Path:
     """Return the path of a file that can be written; nothing is left behind.
 
-    `suffixes` are the endings that fit what is written; none given, any ending does. Raises
-    MediaError when it could not be written.
+    `suffixes` are the endings that fit what is written; none given, any ending does. `inputs` are
+    files that it must not replace, under any name. Raises MediaError when it could not be written.
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
@@ -85,23 +156,35 @@ def check_output(path: Path | str, *, overwrite: bool, suffixes: tuple[str, ...]
     _check_name(path)
     if path.is_dir():
         raise MediaError(f"{path} is a folder.", remedy="Give the name of a file in it.")
+    if any(given is not None and _same_file(path, Path(given)) for given in inputs):
+        raise MediaError(
+            f"{path} is one of the inputs, which the result would replace.",
+            remedy="Choose another name.",
+        )
     if path.exists() and not overwrite:
         raise MediaError(
             f"{path} exists already.", remedy="Pass --overwrite, or choose another name."
         )
-    folder = path.parent
+    folder = _target_of(path).parent
     if not folder.is_dir():
         raise MediaError(f"The folder {folder} does not exist.", remedy="Create it first.")
-    probe = folder / f".{_short(path.stem)}.{os.getpid()}.probe"
     try:
-        probe.touch()
-        probe.unlink()
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".stylehead-"):
+            pass
     except OSError as error:
         raise MediaError(
             f"{path} cannot be written ({error.strerror}).",
             remedy="Choose a folder you can write to.",
         ) from error
     return path
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Return whether two names are one file, also through links; False for what is not there."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _check_name(path: Path) -> None:
@@ -137,5 +220,61 @@ def check_file(path: Path, kind: str) -> None:
         raise MediaError(
             f"You have no permission to read {path}.", remedy="Change the file's permissions."
         )
+    if not path.is_file():
+        raise MediaError(
+            f"{path} is not a file but a pipe or a device.",
+            remedy=f"Save the {kind} to a file first.",
+        )
     if path.stat().st_size == 0:
         raise MediaError(f"{path} is empty (0 bytes).", remedy=f"Give another copy of the {kind}.")
+
+
+@contextmanager
+def seekable(paths: Iterable[Path]) -> Generator[list[Path]]:
+    """Yield files that can be read again and again: copies of pipes and of standard input (`-`).
+
+    Other paths stay as they are. Messages of the block name what was given.
+    """
+    with ExitStack() as stack:
+        files: list[Path] = []
+        copies: dict[str, str] = {}
+        for path in paths:
+            if not _is_pipe(path):
+                files.append(path)
+                continue
+            name = "standard input" if str(path) == STDIN else str(path)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stylehead-")))
+            copy = folder / name.replace(" ", "-").rsplit("/", 1)[-1]
+            _save_pipe(path, copy, name)
+            files.append(copy)
+            copies[str(copy)] = name
+        try:
+            yield files
+        except StyleheadError as failure:
+            problem = str(failure)
+            for copy, name in copies.items():
+                problem = problem.replace(copy, name)
+            raise type(failure)(problem, remedy=failure.remedy) from failure
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        return str(path) == STDIN or path.is_fifo()
+    except OSError:  # what is wrong with the name is said where the file is checked
+        return False
+
+
+def _save_pipe(path: Path, copy: Path, name: str) -> None:
+    if str(path) == STDIN and (sys.stdin is None or sys.stdin.isatty()):
+        raise MediaError("Nothing is piped to standard input.", remedy="Pipe a recording to it.")
+    try:
+        with ExitStack() as stack:
+            source = (
+                sys.stdin.buffer if str(path) == STDIN else stack.enter_context(path.open("rb"))
+            )
+            shutil.copyfileobj(source, stack.enter_context(copy.open("wb")))
+    except OSError as error:
+        raise MediaError(
+            f"{name} cannot be read ({error.strerror or error}).",
+            remedy="Save the recording to a file first, or free some space on the disk.",
+        ) from error

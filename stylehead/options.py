@@ -44,6 +44,17 @@ class Separate(str, Enum):
     """The voice filter, whatever sounds: faster, and good against noise."""
 
 
+class StyleEffort(str, Enum):
+    """How much work the style of a clip gets."""
+
+    FAST = "fast"
+    """How far and how fast its person moves."""
+    NORMAL = "normal"
+    """Also how its person shapes sounds, where that measures nearer; half a minute."""
+    FULL = "full"
+    """The same, with three times as many steps."""
+
+
 class Renderer(str, Enum):
     """What turns a portrait and a motion into frames."""
 
@@ -183,14 +194,20 @@ class FrameRate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoding:
-    """The speech encoder."""
+class Hearing:
+    """Whose features drive the motion generator."""
 
     encoder: Encoder = option(
         Encoder.WHISPER,
         "Speech encoder: Whisper's, or the paper's own (apc); both are built in.",
         panel=MOVES,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding(Hearing):
+    """The speech encoder, and what is done to its features."""
+
     projection: float = option(
         0.0,
         "How far speech features are brought to those of many known voices: 0 not at all, 1 "
@@ -305,6 +322,19 @@ class TuningOptions(Overwrite, Encoding, Separation):
     force: bool = option(
         False,
         "Write the style even when it fails the test; at once, if it was refused and kept before.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How much work the style of a clip gets."""
+
+    style_effort: StyleEffort = option(
+        StyleEffort.NORMAL,
+        "How much work a clip's style gets: `fast` learns how far its person moves, `normal` also "
+        "how they shape sounds, in half a minute, `full` takes longer for it. What measures no "
+        "nearer to the clip is left out.",
+        panel=INPUT,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,9 +30,9 @@ from stylehead.options import (
     Options,
     Separation,
 )
-from stylehead.progress import SILENT, Reporter, Stopwatch, track
+from stylehead.progress import SILENT, Noting, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
-from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
+from stylehead.rendering.renderer import LoadedRenderer, load_renderer
 from stylehead.speech.listen import Listener, VoiceReport, listen, load_listener
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
@@ -63,6 +62,8 @@ class Result:
     """Pixels of the video."""
     style: str
     """Names of the styles, or "saved motion"."""
+    not_in_clip: tuple[str, ...]
+    """Templates that the clip of the mouth's style does not show."""
     encoder: str
     """The speech encoder, or "saved motion"."""
     separator: str
@@ -72,6 +73,8 @@ class Result:
     renderer: str
     device: str
     seed: int
+    notes: tuple[str, ...]
+    """What changed the result or makes it doubtful, as it was said."""
     stages: dict[str, float]
     """Wall seconds of each stage."""
 
@@ -83,8 +86,10 @@ class Result:
             "frames": len(self.motion),
             "fps": float(self.motion.fps),
         }
-        names = ("width", "height", "style", "encoder", "separator", "renderer", "device")
-        facts |= {name: getattr(self, name) for name in (*names, "seed", "stages")}
+        names = ("width", "height", "style", "not_in_clip", "encoder", "separator", "renderer")
+        facts |= {
+            name: getattr(self, name) for name in (*names, "device", "seed", "notes", "stages")
+        }
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
         return json.dumps(facts | {"voice_fraction": share})
 
@@ -109,13 +114,18 @@ def animate(
     Raises MediaError, FaceError, StyleError, ConfigError, WeightsError or DeviceError, each with a
     remedy.
     """
-    clock = Stopwatch()
+    clock, reporter = Stopwatch(), Noting.of(reporter)
     if motion is not None and options.vocals:
         raise ConfigError(
             "A saved motion is rendered as it is: --vocals has nothing to move.",
             remedy="Leave out --vocals, or --motion.",
         )
-    output = files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
+    output = files.check_output(
+        output,
+        overwrite=options.overwrite,
+        suffixes=VIDEO_SUFFIXES,
+        inputs=(image, audio, options.vocals),
+    )
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
@@ -142,7 +152,23 @@ def animate(
     metadata = source.metadata(Path(image), renderer, options.seed)
     write_video(output, frames, fps=moves.fps, sound=sound, metadata=metadata)
     clock.lap("rendering")
-    return _result(output, moves, scene, source, renderer.name, options.seed, clock)
+    return Result(
+        output=output,
+        motion=moves,
+        patterns=scene.patterns,
+        width=scene.width // 2 * 2,
+        height=scene.height // 2 * 2,
+        style=source.style,
+        not_in_clip=tuple(each.title for each in mix.references if not each.in_clip),
+        encoder=source.encoder,
+        separator=source.report.separator.name if source.report else SAVED,
+        voice_fraction=source.report.voice_fraction if source.report else None,
+        renderer=renderer.name,
+        device=scene.device.type,
+        seed=options.seed,
+        notes=tuple(reporter.notes),
+        stages=clock.laps,
+    )
 
 
 def make_motion(
@@ -165,28 +191,16 @@ def make_motion(
     return predictor.predict_at(voice, mix, options, reporter).motion
 
 
-def extract_style(
-    video: Path | str,
-    name: str | None = None,
-    *,
-    clip: AudioRange = AudioRange(),  # noqa: B008 (frozen)
-    reporter: Reporter = SILENT,
-) -> Style:
-    """Learn how the person of a clip moves.
-
-    `clip` chooses a part of it; the style's name is the file's unless given.
-    Raises MediaError or FaceError for a clip that cannot be used.
-    """
-    return learn_from_clip(Path(video), name, clip=clip, reporter=reporter)[0]
-
-
 def learn_from_clip(
     video: Path, name: str | None = None, *, clip: AudioRange, reporter: Reporter = SILENT
 ) -> tuple[Style, Retrieval, FaceTrack]:
     """Learn a style from a clip; return how its references were found, and the track, as well."""
     followed = track_video(video, start=clip.start, duration=clip.duration, reporter=reporter)
     style, retrieval = learn_style(
-        followed, name or video.stem, source=str(video), source_sha256=files.digest(video)
+        followed,
+        files.as_text(name or video.stem),
+        source=files.as_text(str(video)),
+        source_sha256=files.digest(video),
     )
     return style, retrieval, followed
 
@@ -281,6 +295,8 @@ def _find_portrait(image: Path, options: Options, reporter: Reporter) -> Portrai
         reporter.say(
             f"Animating face {portrait.number} of {portrait.count}{side}; --face takes another"
         )
+    for note in portrait.notes:
+        reporter.say(f"Note: {note}")
     return portrait
 
 
@@ -313,9 +329,8 @@ class _Source:
         separator = self.report.separator.files if self.report else ()
         names = FACE_FILES + renderer.weights + self.weights + separator
         hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
-        title = os.fsencode(image.stem).decode(errors="replace")
         return {
-            "title": f"{title} (AI-generated)",
+            "title": f"{files.as_text(image.stem)} (AI-generated)",
             "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
             "what it shows was never filmed.",
             "software": f"stylehead {__version__}",
@@ -325,29 +340,3 @@ class _Source:
             "stylehead_renderer": renderer.name,
             "stylehead_seed": str(seed),
         }
-
-
-def _result(
-    output: Path,
-    motion: Motion,
-    scene: Scene,
-    source: _Source,
-    renderer: str,
-    seed: int,
-    clock: Stopwatch,
-) -> Result:
-    return Result(
-        output=output,
-        motion=motion,
-        patterns=scene.patterns,
-        width=scene.width // 2 * 2,
-        height=scene.height // 2 * 2,
-        style=source.style,
-        encoder=source.encoder,
-        separator=source.report.separator.name if source.report else SAVED,
-        voice_fraction=source.report.voice_fraction if source.report else None,
-        renderer=renderer,
-        device=scene.device.type,
-        seed=seed,
-        stages=clock.laps,
-    )

@@ -39,6 +39,34 @@ class _Silent:
 SILENT: Reporter = _Silent()
 
 
+class Noting:
+    """Passes everything on, and keeps what was said as a note or a warning."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self.notes: list[str] = []
+        """Facts that changed the result or make it doubtful, each once."""
+
+    @staticmethod
+    def of(reporter: Reporter) -> Noting:
+        """Return the reporter itself when it takes notes, else one around it."""
+        return reporter if isinstance(reporter, Noting) else Noting(reporter)
+
+    def start(self, stage: str, total: int | None) -> None:
+        """Begin a stage of `total` steps."""
+        self._reporter.start(stage, total)
+
+    def advance(self) -> None:
+        """Count one step of the current stage."""
+        self._reporter.advance()
+
+    def say(self, message: str) -> None:
+        """Tell the user one fact, now."""
+        if message.startswith(("Note: ", "Warning: ")) and message not in self.notes:
+            self.notes.append(message)
+        self._reporter.say(message)
+
+
 def track(
     items: Iterable[T], stage: str, total: int | None, reporter: Reporter = SILENT
 ) -> Iterator[T]:

@@ -103,6 +103,8 @@ class Portrait(_ShowsShapes):
     """The face's place from left to right, from 1."""
     count: int
     """How many faces the picture shows."""
+    notes: tuple[str, ...] = ()
+    """What will look odd about its animation, one sentence each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -114,7 +116,7 @@ class FaceTrack(_ShowsShapes):
     expression: Floats
     """(T, 52) blendshape scores; NaN where no face was found."""
     sharpness: Floats
-    """(T,) variance of the Laplacian of the face crop at 256 pixels."""
+    """(T,) variance of the Laplacian of eyes and nose at one size, whatever the mouth does."""
     seconds: NDArray[np.float64]
     """(T,) presentation times, rising."""
     cuts: NDArray[np.bool_]
@@ -215,20 +217,27 @@ class Motion(_ShowsShapes):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StyleReference(_ShowsShapes):
-    """The clip's frame nearest to one key motion template."""
+    """One key motion template as the person of a clip shows it."""
 
     template: str
     """none, M, R or O."""
     seconds: float
-    """Time in the source clip."""
+    """Time in the source clip of the frame nearest to it."""
     score: float
-    """Distance from the template in robust z-scores; lower is nearer."""
+    """That frame's distance from the template; lower is nearer."""
     landmarks: Floats
     """(68, 3) head space, the person's own shape included."""
     rotation: Floats
-    """(3, 3) head rotation."""
+    """(3, 3) head rotation of that frame."""
     expression: Floats
-    """(52,) blendshape scores."""
+    """(52,) blendshape scores of that frame."""
+    in_clip: bool = True
+    """False: no frame shows the template, and the landmarks were made from the clip's motion."""
+
+    @property
+    def title(self) -> str:
+        """The template's name in a sentence: None, M, R or O."""
+        return self.template.capitalize()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -324,10 +333,9 @@ class StyleMix:
 
 
 class SpeechChunk(NamedTuple):
-    """What a stretch of a recording gives the motion; the parts need not cover the same stretch.
+    """What a stretch of a recording gives the motion; rows join up over a recording's chunks.
 
-    Rows join up over the chunks of a recording: encoders look ahead, so that features come later
-    than what is measured on the voice itself.
+    Encoders look ahead: features come later than what is measured on the voice itself.
     """
 
     features: Tensor

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -16,21 +19,31 @@ from stylehead.cli.options import (
     StyleVideoOpt,
     takes,
 )
-from stylehead.options import LOOKS, MotionOptions, Options, Overwrite, VoiceOptions
+from stylehead.options import (
+    LOOKS,
+    Effort,
+    Hearing,
+    MotionOptions,
+    Options,
+    Overwrite,
+    VoiceOptions,
+)
 
 if TYPE_CHECKING:
     from stylehead.progress import Reporter
     from stylehead.types import StyleMix
 
+MotionT = TypeVar("MotionT", bound=MotionOptions)
 SAVED = "Reuse"
 DEMO_OUTPUT = Path("stylehead-demo.mp4")
 
 
-@takes(options=Options)
+@takes(options=Options, effort=Effort)
 def animate(
     image: ImageOpt,
     audio: AudioOpt,
     options: Options,
+    effort: Effort,
     style_video: StyleVideoOpt = None,
     style: StylesOpt = None,
     style_region: StyleRegionOpt = None,
@@ -79,25 +92,27 @@ def animate(
     from stylehead.media.video import VIDEO_SUFFIXES
     from stylehead.motion.file import load_motion
     from stylehead.motion.file import save_motion as write_motion
+    from stylehead.progress import Noting
     from stylehead.rendering.patterns import check_patterns
     from stylehead.rendering.patterns import save_patterns as write_patterns
 
     # What can be refused without any work comes before a style is learned from a clip.
-    files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES)
+    named = [Path(name.rsplit(":", 1)[0]) for name in style or ()]
+    given = [path for path in (image, audio, options.vocals, style_video, motion) if path] + named
+    over = options.overwrite
+    files.check_output(output, overwrite=over, suffixes=VIDEO_SUFFIXES, inputs=given)
     files.check_file(image, "picture")
-    files.check_file(audio, "recording")
-    if options.vocals:
-        files.check_file(options.vocals, "stem")
     if save_motion:
-        files.check_output(save_motion, overwrite=options.overwrite, suffixes=(".npz",))
+        files.check_output(save_motion, overwrite=over, suffixes=(".npz",), inputs=given)
     if save_patterns:
-        check_patterns(save_patterns, overwrite=options.overwrite)
-    with console.progress() as reporter:
+        check_patterns(save_patterns, overwrite=over, inputs=given)
+    with _sounds(audio, options) as (sound, options), console.progress() as shown:
+        reporter = Noting(shown)  # the notes on a style's clip belong to the result, too
         result = pipeline.animate(
             image,
-            audio,
+            sound,
             output,
-            style=_mix(style, style_video, style_region, reporter),
+            style=_mix(style, style_video, style_region, effort, options, reporter),
             motion=load_motion(motion) if motion else None,
             options=options,
             reporter=reporter,
@@ -109,10 +124,11 @@ def animate(
     console.result(result.as_json() if json else str(output))
 
 
-@takes(options=MotionOptions)
+@takes(options=MotionOptions, effort=Effort)
 def motion(
     audio: AudioOpt,
     options: MotionOptions,
+    effort: Effort,
     output: Annotated[
         Path,
         typer.Option("--output", "-o", help="Motion file to write (npz).", rich_help_panel=LOOKS),
@@ -127,10 +143,11 @@ def motion(
     from stylehead.cli import console
     from stylehead.motion.file import save_motion
 
-    files.check_output(output, overwrite=options.overwrite, suffixes=(".npz",))
-    with console.progress() as reporter:
-        mix = _mix(style, style_video, style_region, reporter)
-        made = pipeline.make_motion(audio, style=mix, options=options, reporter=reporter)
+    given = [path for path in (audio, options.vocals, style_video) if path]
+    files.check_output(output, overwrite=options.overwrite, suffixes=(".npz",), inputs=given)
+    with _sounds(audio, options) as (sound, options), console.progress() as reporter:
+        mix = _mix(style, style_video, style_region, effort, options, reporter)
+        made = pipeline.make_motion(sound, style=mix, options=options, reporter=reporter)
         save_motion(made, output)
     console.result(str(output))
 
@@ -149,11 +166,12 @@ def voice(
 
       stylehead voice song.mp3 -o heard.wav
     """
+    from stylehead import files
     from stylehead.cli import console
     from stylehead.speech.voice_file import write_voice
 
-    with console.progress() as reporter:
-        write_voice(audio, output, options, reporter)
+    with files.seekable([audio]) as (sound,), console.progress() as reporter:
+        write_voice(sound, output, options, reporter)
     console.result(str(output))
 
 
@@ -181,14 +199,34 @@ def demo(
     console.result(str(output))
 
 
+@contextmanager
+def _sounds(audio: Path, options: MotionT) -> Generator[tuple[Path, MotionT]]:
+    """Yield recording and options with pipes saved to files, each checked."""
+    from stylehead import files
+
+    with files.seekable([audio] if options.vocals is None else [audio, options.vocals]) as sounds:
+        for path, kind in zip(sounds, ("recording", "stem"), strict=False):
+            files.check_file(path, kind)
+        yield sounds[0], replace(options, vocals=sounds[1]) if options.vocals else options
+
+
 def _mix(
-    names: list[str] | None, video: Path | None, regions: str | None, reporter: Reporter
+    names: list[str] | None,
+    video: Path | None,
+    regions: str | None,
+    effort: Effort,
+    hearing: Hearing,
+    reporter: Reporter,
 ) -> StyleMix:
-    from stylehead import pipeline
+    from stylehead.finetuning.clip_style import extract_style
     from stylehead.style.mix import choose_mix
 
-    style = pipeline.extract_style(video, reporter=reporter) if video else names
-    return choose_mix(style, regions)
+    if not video:
+        return choose_mix(names, regions)
+    work, encoder = effort.style_effort, hearing.encoder
+    return choose_mix(
+        extract_style(video, effort=work, encoder=encoder, reporter=reporter), regions
+    )
 
 
 def _one_of(given: dict[str, object]) -> None:

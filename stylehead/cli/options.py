@@ -19,7 +19,11 @@ ImageOpt = Annotated[
 ]
 AudioOpt = Annotated[
     Path,
-    typer.Option("--audio", help="Recording, or a video's sound track.", rich_help_panel=INPUT),
+    typer.Option(
+        "--audio",
+        help="Recording, or a video's sound track; - reads standard input.",
+        rich_help_panel=INPUT,
+    ),
 ]
 StyleVideoOpt = Annotated[
     Path | None,

@@ -12,7 +12,7 @@ import typer
 
 from stylehead.cli.options import takes
 from stylehead.errors import StyleError
-from stylehead.options import AudioRange, Overwrite, TuningOptions
+from stylehead.options import AudioRange, Effort, Hearing, Overwrite, TuningOptions
 from stylehead.progress import clock
 
 if TYPE_CHECKING:
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from stylehead.types import Style
 
 
-@takes(clip=AudioRange, choice=Overwrite)
+@takes(clip=AudioRange, effort=Effort, hearing=Hearing, choice=Overwrite)
 def extract_style(
     video: Annotated[
         Path, typer.Argument(metavar="CLIP", help="Clip of one person who speaks or sings.")
     ],
     clip: AudioRange,
+    effort: Effort,
+    hearing: Hearing,
     choice: Overwrite,
     output: Annotated[
         Path | None,
@@ -51,37 +53,50 @@ def extract_style(
     """
     from stylehead import files
     from stylehead.cli import console
-    from stylehead.pipeline import learn_from_clip
+    from stylehead.finetuning.clip_style import clip_style
     from stylehead.style.file import SUFFIX, save_style, style_folders
     from stylehead.style.sheet import draw_sheet
 
     if output is None:
         output = style_folders()[1] / f"{video.stem}{SUFFIX}"
         files.make_folder(output.parent)
-    files.check_output(output, overwrite=choice.overwrite, suffixes=(SUFFIX,))
+    files.check_output(output, overwrite=choice.overwrite, suffixes=(SUFFIX,), inputs=(video,))
     if sheet:
-        files.check_output(sheet, overwrite=choice.overwrite, suffixes=(".png",))
+        files.check_output(sheet, overwrite=choice.overwrite, suffixes=(".png",), inputs=(video,))
     with console.progress() as reporter:
-        style, retrieval, track = learn_from_clip(video, output.stem, clip=clip, reporter=reporter)
+        learned = clip_style(
+            video,
+            output.stem,
+            clip=clip,
+            effort=effort.style_effort,
+            encoder=hearing.encoder,
+            anew=True,
+            reporter=reporter,
+        )
+        style, retrieval, track = learned.style, learned.retrieval, learned.track
+        assert retrieval and track  # a style learned anew has them
         if sheet:
             draw_sheet(sheet, video, style, retrieval, track)
         save_style(style, output)
     for title, columns, rows in _tables(style, retrieval):
         console.table(title, columns, rows)
-    for warning in retrieval.warnings:
-        console.say(f"Note: {warning}")
     console.result(str(output))
 
 
 def _tables(
     style: Style, retrieval: Retrieval
 ) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-    """Return (title, columns, rows) of what was found and what was rejected."""
+    """Return (title, columns, rows) of what was found and what counted against frames."""
     references = [
-        (reference.template, clock(reference.seconds), f"{reference.score:.1f}")
+        (
+            reference.title,
+            clock(reference.seconds),
+            f"{reference.score:.1f}",
+            "yes" if reference.in_clip else "no: made from its motion",
+        )
         for reference in style.references
     ]
-    counts = {**retrieval.rejected, "usable": retrieval.usable}
+    counts = {**retrieval.unfit, "usable": retrieval.usable}
     frames = [
         (reason, f"{count}", f"{count / retrieval.frames:.0%}") for reason, count in counts.items()
     ]
@@ -91,8 +106,16 @@ def _tables(
         if not name.startswith("spread_") and "_speed_" not in name
     ]
     return [
-        ("Style references", ("template", "time", "distance (lower is closer)"), references),
-        ("Frames left out, by reason (a frame may have several)", ("", "frames", ""), frames),
+        (
+            "Style references",
+            ("template", "nearest frame", "distance (lower is closer)", "in the clip"),
+            references,
+        ),
+        (
+            "Frames that count less, by reason (a frame may have several)",
+            ("", "frames", ""),
+            frames,
+        ),
         (
             "Motion (lengths in distances between the outer eye corners)",
             ("measure", "value"),
@@ -169,10 +192,12 @@ def list_known_styles() -> None:
     rows: list[tuple[str, ...]] = []
     for name, path, built_in in list_styles():
         try:
-            numbers = load_style(path).statistics
+            style = load_style(path)
         except StyleError as failure:
             console.say(f"Left out: {failure}")
             continue
+        numbers = style.statistics
+        missing = [each.title for each in style.references if not each.in_clip]
         rows.append(
             (
                 name,
@@ -182,6 +207,7 @@ def list_known_styles() -> None:
                 f"{numbers['roll_range_degrees']:.0f}",
                 f"{numbers['blinks_per_minute']:.0f}",
                 f"{numbers['seconds']:.0f}",
+                ", ".join(missing) or "-",
             )
         )
         console.result(name)
@@ -194,6 +220,7 @@ def list_known_styles() -> None:
             "head up-down / left-right / tilt, degrees",
             "blinks per minute",
             "learned from, s",
+            "not in the clip",
         ),
         rows,
     )

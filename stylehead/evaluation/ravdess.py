@@ -35,8 +35,8 @@ from stylehead.media.audio import open_audio
 from stylehead.media.image import write_image
 from stylehead.media.video import read_frames
 from stylehead.motion.finishing import at_rate
-from stylehead.options import Options
-from stylehead.pipeline import Predictor, extract_style
+from stylehead.options import AudioRange, Options
+from stylehead.pipeline import Predictor, learn_from_clip
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.types import Floats, Motion, Style
 
@@ -259,7 +259,7 @@ def evaluate_video(path: Path, options: Options, *, reporter: Reporter = SILENT)
 
     The style reference is the clip of the same name, as in the authors' scripts.
     """
-    style = extract_style(path)
+    style, _, _ = learn_from_clip(path, path.stem, clip=AudioRange())
     with tempfile.TemporaryDirectory() as folder:
         portrait, result = Path(folder) / "portrait.png", Path(folder) / path.name
         write_image(portrait, next(read_frames(path)).pixels)

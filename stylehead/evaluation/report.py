@@ -74,7 +74,7 @@ def write_report(path: Path, comparison: Comparison, result: Path, reference: Pa
         ],
     )
     with files.atomic(path) as part:
-        part.write_text(page, encoding="utf-8")
+        part.write_text(page, encoding="utf-8", errors="replace")  # names need not be text
 
 
 def _curve(title: str, result: Floats, reference: Floats, level: Floats | None = None) -> Curve:

@@ -45,7 +45,8 @@ def evaluate(
     """
     for path, suffix in ((page, ".html"), (table, ".csv")):
         if path:
-            files.check_output(path, overwrite=overwrite, suffixes=(suffix,))
+            given = (result, reference, style_video)
+            files.check_output(path, overwrite=overwrite, suffixes=(suffix,), inputs=given)
     if result.is_dir():
         if reference is None or not reference.is_dir() or page:
             raise MediaError(

@@ -18,6 +18,8 @@ MESH_OF_68 = np.array((*_CONTOUR, *_BROWS, *_NOSE, *_EYES, *_OUTER_LIPS, *_INNER
 
 RIGID = (27, 28, 29, 30, 36, 39, 42, 45)
 """Points that expression hardly moves: nose bridge and eye corners; their mean is the origin."""
+SHUT = 0.12
+"""Lid gap over eye width under which an eye is shut: lashes keep the lids' outlines apart."""
 MOUTH_PAIRS = ((61, 67), (62, 66), (63, 65))
 """Upper and lower inner lip, facing each other."""
 
@@ -61,11 +63,23 @@ def mouth_width(points: Floats) -> Floats:
     return _distance(points, 48, 54)
 
 
-def eye_aspect(points: Floats) -> Floats:
-    """Return lid gap over eye width, mean of both eyes: (..., 68, D) in, (...) out."""
+def eye_aspects(points: Floats) -> tuple[Floats, Floats]:
+    """Return lid gap over eye width, of the right and of the left eye: (..., 68, D), (...) out."""
     right = (_distance(points, 37, 41) + _distance(points, 38, 40)) / _distance(points, 36, 39)
     left = (_distance(points, 43, 47) + _distance(points, 44, 46)) / _distance(points, 42, 45)
-    return (right + left) / 4
+    return right / 2, left / 2
+
+
+def eye_aspect(points: Floats) -> Floats:
+    """Return lid gap over eye width, mean of both eyes: (..., 68, D) in, (...) out."""
+    right, left = eye_aspects(points)
+    return (right + left) / 2
+
+
+def shut_eyes(points: Floats) -> tuple[bool, bool]:
+    """Return whether the right and the left eye of landmarks (68, D) are shut."""
+    right, left = eye_aspects(points)
+    return bool(right < SHUT), bool(left < SHUT)
 
 
 def brow_height(points: Floats) -> Floats:

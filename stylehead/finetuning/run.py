@@ -71,7 +71,8 @@ def finetune_style(
     get closer or lips got worse, unless forced.
     """
     began = time.monotonic()
-    files.check_output(output, overwrite=options.overwrite, suffixes=(SUFFIX,))
+    inputs = (*videos, options.style, options.audio)
+    files.check_output(output, overwrite=options.overwrite, suffixes=(SUFFIX,), inputs=inputs)
     config = TransferConfig.from_options(options)
     for path, kind in [*((video, "video") for video in videos), (options.audio, "recording")]:
         if path is not None:
@@ -85,7 +86,7 @@ def finetune_style(
         reporter.say(f"{refused.name} is now {output.name}; nothing was learned anew.")
         return FinetunedStyle(path=output, result=None, notes=[], seconds=_since(began))
     for path in (report, plot, refused):
-        files.check_output(path, overwrite=options.overwrite)
+        files.check_output(path, overwrite=options.overwrite, inputs=inputs)
     usual = Encoding(encoder=options.encoder)  # projection is on the person's own voice here
     cpu = torch.device("cpu")
     predictor = load_predictor(usual, cpu, separation=options, reporter=reporter)

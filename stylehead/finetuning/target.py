@@ -101,7 +101,6 @@ def learn_target(
     MediaError or FaceError for clips that cannot be used, StyleError for a style that cannot.
     """
     listener = predictor.listener
-    replay = [encode_speech(replayed_speech(), listener).features]
     if not videos:
         assert options.style is not None  # the command line asks for one of them
         learned, held_out = split_style(find_style(options.style))
@@ -110,7 +109,7 @@ def learn_target(
             style=replace(learned, name=name),
             held_out=[held_out],
             aligned=[],
-            replay=[*replay, *heard],
+            replay=[encode_speech(replayed_speech(), listener).features, *heard],
             held_out_speech=None,
             learned_in_sync=False,
             singing=singing,
@@ -126,6 +125,18 @@ def learn_target(
                 tracks[digest], sound, predictor, str(video), digest, reporter=reporter
             )
         )
+    return target_of(clips, tracks, name, listener, reporter)
+
+
+def target_of(
+    clips: list[TargetClip],
+    tracks: dict[str, FaceTrack],
+    name: str,
+    listener: Listener,
+    reporter: Reporter,
+) -> Target:
+    """Return what the clips of a person give together, and tell their notes."""
+    replay = [encode_speech(replayed_speech(), listener).features]
     notes = [note for clip in clips for note in clip.notes]
     for note in notes:
         reporter.say(note)

@@ -15,12 +15,11 @@ from stylehead.media.audio import Sound, open_audio
 from stylehead.motion.expression import expression_of
 from stylehead.pipeline import Predictor
 from stylehead.progress import SILENT, Reporter
-from stylehead.speech.listen import QUIETEST
 from stylehead.style.learn import STYLE_FPS, style_statistics
 from stylehead.style.references import retrieve
 from stylehead.training.av_sync import LARGEST_LAG, SYNC_LEAST, measure_sync
 from stylehead.training.data.speakers import AlignedFeatures
-from stylehead.types import MOTION_FPS, FaceTrack, Motion, Style
+from stylehead.types import MOTION_FPS, FaceTrack, Motion, Style, StyleReference
 from stylehead.weights.networks import CPU
 
 HELD_OUT = 0.3  # fraction at the end of each clip that is not learned from
@@ -135,7 +134,7 @@ def _align(
     """
     if sound is None:
         return _untrusted("The clip has no sound: the un-tuned generator keeps the lips' timing.")
-    if sound.loudness < QUIETEST:
+    if sound.silent:
         return _untrusted("The clip is silent: the un-tuned generator keeps the lips' timing.")
     speech, singing, music = hear(sound, predictor.listener, reporter=reporter)
     if music > LOUD_MUSIC:
@@ -156,7 +155,8 @@ def _align(
             "--audio.",
             singing,
         )
-    clear = "clean" if music < CLEAN_VOICE else f"{-music:.0f} dB louder than everything else"
+    side = "quieter" if music > 0 else "louder"
+    clear = "clean" if music < CLEAN_VOICE else f"{abs(music):.0f} dB {side} than everything else"
     notes = [
         f"The voice is {clear}, and mouth and sound are in sync (correlation {correlation:.2f})."
     ]
@@ -190,11 +190,7 @@ def part_of(sound: Sound | None, begin: float, end: float | None = None) -> Soun
         part = open_audio(sound.path, start=sound.start + begin, duration=duration)
     except MediaError:  # a recording that ends before the picture does
         return None
-    return replace(part, lead=lead, seconds=part.seconds + lead) if _audible(part) else None
-
-
-def _audible(sound: Sound) -> bool:
-    return sound.loudness >= QUIETEST
+    return replace(part, lead=lead, seconds=part.seconds + lead) if not part.silent else None
 
 
 # ---- several clips, style files -------------------------------------------------------------
@@ -203,14 +199,14 @@ def _audible(sound: Sound) -> bool:
 def joined_style(targets: list[TargetClip], name: str) -> Style:
     """Return the style of several clips of one person: motions one after the other.
 
-    Each template's reference is the nearest of all clips.
+    Each template's reference is the nearest of those clips that show it, or of all.
     """
     styles = [target.style for target in targets]
     if len(styles) == 1:
         return replace(styles[0], name=name)
     motion = Motion.joined([style.motion for style in styles])
     nearest = [
-        min(styles, key=lambda style: style.references[template].score)
+        min(styles, key=lambda style: _nearness(style.references[template]))
         for template in range(len(styles[0].references))
     ]
     references = tuple(
@@ -226,6 +222,10 @@ def joined_style(targets: list[TargetClip], name: str) -> Style:
     }
     times = np.concatenate([style.times for style in styles])
     return Style(name, references, motion, times, style_statistics(motion), provenance)
+
+
+def _nearness(reference: StyleReference) -> tuple[bool, float]:
+    return not reference.in_clip, reference.score
 
 
 def split_style(style: Style) -> tuple[Style, Motion]:

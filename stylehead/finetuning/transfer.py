@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stylehead.errors import StyleError
+from stylehead.finetuning.calibration import calibrate
 from stylehead.finetuning.config import TransferConfig
 from stylehead.finetuning.data import TransferData
 from stylehead.finetuning.objective import TransferObjective, pooled_spread
@@ -68,6 +69,7 @@ def transfer(
 ) -> Adapter:
     """Return the change of the generator with the lowest validation score.
 
+    It starts from what fits the person's own sounds in closed form.
     The style network f trains alone during the warm-up, then together with the change. With
     `run`, log to CSV, keep checkpoints there and resume from them: an interrupted run ends where
     an uninterrupted one does, and a finished one goes on when more steps are asked for; `identity`
@@ -79,6 +81,9 @@ def transfer(
     rng = torch.Generator().manual_seed(config.seed)
     generator = generator.eval()
     adapter, best = Adapter(generator), Adapter(generator)
+    if data.own:
+        adapter.start_from(*calibrate(generator, data.own))
+        best.load_state_dict(adapter.state_dict())
     network = StyleNetwork(data.neutral, pooled_spread(data.articulation + data.expression))
     state = _TransferState(adapter, best, network)
     optimiser, schedule = _optimiser(adapter, network, config)

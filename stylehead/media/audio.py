@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
 from av.audio.resampler import AudioResampler
-from av.container import InputContainer
-from av.error import FFmpegError
 
 from stylehead.errors import MediaError
-from stylehead.media.container import open_container
+from stylehead.media.sound_stream import read_sound, sound_format
 from stylehead.progress import clock
 from stylehead.types import SPEECH_RATE, Floats
 
 PIECE = 800  # samples at SPEECH_RATE, 50 ms: the grain of loudness
 SAME_LENGTH = 0.5  # seconds by which a stem and its recording may differ
 LONGEST_SOUND = 3 * 3600  # seconds; beyond it the file is more likely a mistake
+QUIETEST = 10 ** (-60 / 20)  # loudest piece below which a recording counts as silent
+CANCELLED = 4.0  # times the energy of the mean that other signs give when channels cancel out
+FLOOR = 1e-3  # energy of a piece, of a loud one's, below which it is a pause: 30 dB
+CLICK = 2  # pieces that a click reaches: the loudest that is none comes after them
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,18 @@ class Sound:
     lead: float = 0.0
     """Seconds of silence that come before the used part and count in `seconds`."""
 
+    signs: Floats | None = None
+    """(C,) sign of each channel in the mono mix, where their plain mean would cancel out."""
+
     @property
     def loudness(self) -> float:
-        """RMS of the louder half of the pieces: voice without its pauses."""
+        """RMS of the loud pieces: voice without its pauses."""
         return loudness(self.energies)
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing in it is louder than -60 dB."""
+        return not len(self.energies) or float(self.energies.max()) < QUIETEST**2
 
     def blocks(self, rate: int = SPEECH_RATE, channels: int = 1) -> Iterator[Floats]:
         """Yield `seconds` of float32 samples, some frames at a time.
@@ -55,7 +66,11 @@ class Sound:
         ahead = min(round(self.lead * rate), missing)
         yield from _nothing(ahead, rate, shape)
         missing -= ahead
-        for block in _decoded(self.path, self.start, self.seconds, rate, channels):
+        for samples in _decoded(self.path, self.start, self.seconds, rate):
+            block = samples
+            if channels == 1 or samples.shape[1] != channels:
+                block = mono(samples, self.signs)
+                block = block if channels == 1 else np.repeat(block[:, None], channels, 1)
             if missing > 0:
                 yield block[:missing]
             missing -= len(block)
@@ -67,25 +82,12 @@ def open_audio(path: Path, *, start: float = 0.0, duration: float | None = None)
 
     Decodes it once, streaming. Raises MediaError for files without usable sound.
     """
-    with open_container(path, "recording") as container:
-        if not container.streams.audio:
-            raise MediaError(f"{path} has no sound.", remedy="Give a recording of a voice.")
-        context = container.streams.audio[0].codec_context
-        rate, channels = context.sample_rate, context.channels
-    samples, energies = 0, list[Floats]()
-    remaining = np.zeros(0, np.float32)
-    for block in _decoded(path, start, duration, SPEECH_RATE, 1):
-        samples += len(block)
-        remaining = np.concatenate([remaining, block])
-        whole = len(remaining) // PIECE * PIECE
-        energies.append(piece_energies(remaining[:whole]))
-        remaining = remaining[whole:]
-        if samples > LONGEST_SOUND * SPEECH_RATE:
-            raise MediaError(
-                f"{path} is longer than {LONGEST_SOUND // 3600} hours.",
-                remedy="Use --start and --duration to choose a part.",
-            )
-    seconds = samples / SPEECH_RATE
+    stored = sound_format(path)
+    measured = _measure(path, start, duration, None)
+    signs = _signs(measured.covariance)
+    if signs is not None:
+        measured = _measure(path, start, duration, signs)
+    seconds = measured.samples / SPEECH_RATE
     if seconds < 0.1:
         after = "" if start == 0 else f" after {clock(start)}"
         raise MediaError(
@@ -96,10 +98,38 @@ def open_audio(path: Path, *, start: float = 0.0, duration: float | None = None)
         path=path,
         start=start,
         seconds=seconds,
-        sample_rate=rate,
-        channels=channels,
-        energies=np.concatenate(energies),
+        sample_rate=stored.rate,
+        channels=stored.channels,
+        energies=measured.energies,
+        signs=signs,
     )
+
+
+class _Measured(NamedTuple):
+    samples: int
+    energies: Floats
+    covariance: Floats
+    """(C, C) sums of the products of each two channels."""
+
+
+def _measure(path: Path, start: float, duration: float | None, signs: Floats | None) -> _Measured:
+    samples, energies = 0, list[Floats]()
+    remaining, covariance = np.zeros(0, np.float32), np.zeros((1, 1))
+    for channels in _decoded(path, start, duration, SPEECH_RATE):
+        block = mono(channels, signs)
+        samples += len(block)
+        covariance = covariance + channels.T @ channels
+        remaining = np.concatenate([remaining, block])
+        whole = len(remaining) // PIECE * PIECE
+        energies.append(piece_energies(remaining[:whole]))
+        remaining = remaining[whole:]
+        if samples > LONGEST_SOUND * SPEECH_RATE:
+            raise MediaError(
+                f"{path} is longer than {LONGEST_SOUND // 3600} hours.",
+                remedy="Use --start and --duration to choose a part.",
+            )
+    joined = np.concatenate(energies) if energies else np.zeros(0, np.float32)
+    return _Measured(samples, joined, covariance)
 
 
 def piece_energies(samples: Floats) -> Floats:
@@ -109,9 +139,18 @@ def piece_energies(samples: Floats) -> Floats:
 
 
 def loudness(energies: Floats) -> float:
-    """Return the RMS of the louder half of the pieces' energies (P,); 0 without any."""
-    louder = np.sort(energies)[len(energies) // 2 :]
-    return float(np.sqrt(louder.mean())) if len(louder) else 0.0
+    """Return the RMS of the loud pieces by their energies (P,); 0 without any.
+
+    They are the louder half, or fewer where more than half of a recording is a pause: a sentence
+    in a long silence is as loud as it is.
+    """
+    ordered = np.sort(energies)
+    if not len(ordered):
+        return 0.0
+    loud = ordered[-1 - CLICK] if len(ordered) > 2 * CLICK else ordered[-1]
+    voiced = int((ordered > FLOOR * (loud or ordered[-1])).sum())
+    pauses = max(len(ordered) // 2, len(ordered) - max(voiced, 1))
+    return float(np.sqrt(ordered[pauses:].mean()))
 
 
 def open_stem(
@@ -170,21 +209,14 @@ def _nothing(samples: int, rate: int, shape: tuple[int, ...]) -> Iterator[Floats
         yield np.zeros((min(rate, samples - start), *shape), np.float32)
 
 
-def _decoded(
-    path: Path, start: float, duration: float | None, rate: int, channels: int
-) -> Iterator[Floats]:
-    """Yield a part of the file as blocks at a rate: mono (N,), or (N, 2)."""
+def _decoded(path: Path, start: float, duration: float | None, rate: int) -> Iterator[Floats]:
+    """Yield a part of the file at a rate as blocks (N, C) with the file's own channels."""
     left = None if duration is None else round(duration * rate)
     skip = round(start * rate)
-    for frame in resampled(path, "fltp", None, rate):
-        decoded = np.asarray(frame.to_ndarray(), np.float32)
-        block = _mixed(np.nan_to_num(decoded, posinf=1.0, neginf=-1.0), channels)
-        if skip >= len(block):
-            skip -= len(block)
-            continue
-        block, skip = block[skip:], 0
+    for samples in read_sound(path, rate=rate):
+        block = samples[skip:] if left is None else samples[skip : skip + left]
+        skip -= min(skip, len(samples))
         if left is not None:
-            block = block[:left]
             left -= len(block)
         if len(block):
             yield block
@@ -192,70 +224,17 @@ def _decoded(
             return
 
 
-def _mixed(block: Floats, channels: int) -> Floats:
-    """Return samples (C, N) of a file as mono (N,), or as left and right (N, 2)."""
-    if channels == 2 and len(block) == 2:
-        return np.ascontiguousarray(block.T, np.float32)
-    mono = block.mean(0, dtype=np.float32)
-    return mono if channels == 1 else np.repeat(mono[:, None], channels, 1)
+def mono(samples: Floats, signs: Floats | None = None) -> Floats:
+    """Return the mean (N,) of all channels of samples (N, C), each times its sign (C,)."""
+    return (samples if signs is None else samples * signs).mean(1, dtype=np.float32)
 
 
-def resampled(
-    path: Path, sample_format: str, layout: str | None, rate: int | None
-) -> Iterator[av.AudioFrame]:
-    """Yield frames of the first sound track; None keeps the recording's own layout or rate.
+def _signs(covariance: Floats) -> Floats | None:
+    """Return the signs (C,) that keep channels (C, C) from cancelling out; None where none do.
 
-    A late stream start is filled with silence, so that sound keeps its place in the file.
+    A channel with its poles exchanged is the others turned over: their mean would be silence.
     """
-    with open_container(path, "recording") as container:
-        stream = container.streams.audio[0]
-        context = stream.codec_context
-        rate = rate or context.sample_rate
-        layout = layout or context.layout.name
-        resampler = AudioResampler(sample_format, layout, rate)
-        first, decoded_any = True, False
-        decoded = container.decode(stream)
-        while True:
-            try:
-                frame = next(decoded)
-            except StopIteration:
-                break
-            except FFmpegError:
-                if decoded_any:  # a damaged packet: keep what was decoded
-                    break
-                raise
-            decoded_any = True
-            if first:
-                first = False
-                lead = _lead(container, stream, frame)
-                if lead > 0:
-                    yield from resampler.resample(_silence(frame, lead))
-            frame.pts = None
-            yield from resampler.resample(frame)
-        if decoded_any:
-            yield from resampler.resample(None)
-
-
-def _lead(container: InputContainer, stream: av.AudioStream, frame: av.AudioFrame) -> int:
-    """Return samples of silence before the first sound when a picture starts earlier.
-
-    Some containers (transport streams) start far from zero; only the difference to the earliest
-    stream counts.
-    """
-    if not container.streams.video or frame.time is None:
-        return 0
-    starts = [
-        float(other.start_time * other.time_base)
-        for other in container.streams.video
-        if other.start_time is not None and other.time_base is not None
-    ]
-    lead = frame.time - min(starts, default=0.0)
-    return round(min(lead, 10.0) * frame.sample_rate) if lead > 0.001 else 0
-
-
-def _silence(like: av.AudioFrame, samples: int) -> av.AudioFrame:
-    frame = av.AudioFrame(format=like.format.name, layout=like.layout.name, samples=samples)
-    frame.sample_rate = like.sample_rate
-    for plane in frame.planes:
-        plane.update(bytes(plane.buffer_size))
-    return frame
+    signs = np.where(np.linalg.eigh(covariance)[1][:, -1] < 0, -1.0, 1.0).astype(np.float32)
+    signs *= 1 if signs.sum() >= 0 else -1
+    kept = (signs[:, None] * covariance * signs).mean()
+    return signs if kept > CANCELLED * covariance.mean() else None

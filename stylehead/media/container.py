@@ -1,17 +1,27 @@
-"""Opening a container; decoding errors become ours."""
+"""Opening a container, its tracks and the time it begins at; decoding errors become ours."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.frame import Frame
+from av.stream import Disposition
 
 from stylehead.errors import MediaError
 from stylehead.files import check_file
+
+PRIMING = 0.1  # seconds of an encoder's warm-up by which sound may begin before its picture
+BROADCAST = ("mpegts", "mpeg")
+"""Containers that do not say how much of the sound is warm-up."""
+FILM = 25  # pictures of one track after which a track without a second one is a still
+
+Track = TypeVar("Track", av.AudioStream, av.VideoStream)
 
 
 @contextmanager
@@ -31,3 +41,86 @@ def open_container(path: Path, kind: str) -> Generator[InputContainer]:
 def cause_of(error: Exception) -> str:
     """Return the reason of a decoding error in a few words."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def sound_track(container: InputContainer) -> av.AudioStream | None:
+    """Return the sound track that players take: the default one, else the first."""
+    return _default(list(container.streams.audio))
+
+
+def film_track(path: Path, container: InputContainer) -> av.VideoStream | None:
+    """Return the picture track that moves: the default one, else the first; covers are stills.
+
+    A cover that its container does not mark as one is known by its single picture.
+    """
+    tracks = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & Disposition.attached_pic
+    ]
+    if len(tracks) > 1:
+        moving = _moving(path)
+        tracks = [stream for stream in tracks if stream.index in moving] or tracks
+    return _default(tracks)
+
+
+def _default(tracks: list[Track]) -> Track | None:
+    marked = [track for track in tracks if track.disposition & Disposition.default]
+    return next(iter(marked or tracks), None)
+
+
+def _moving(path: Path) -> set[int]:
+    """Return the indices of picture tracks with more than one picture, from the file's start."""
+    counts: dict[int, int] = {}
+    with av.open(str(path.absolute()), metadata_errors="replace") as container:
+        for packet in container.demux(video=tuple(range(len(container.streams.video)))):
+            if packet.size:
+                index = packet.stream.index
+                counts[index] = counts.get(index, 0) + 1
+                if counts[index] == FILM:
+                    break
+    return {index for index, count in counts.items() if count > 1}
+
+
+def beginning(
+    container: InputContainer, sound: av.AudioStream | None, film: av.VideoStream | None
+) -> float:
+    """Return the time stamp in seconds that is a file's time zero, for sound and picture alike.
+
+    Files begin at zero, but transport streams and cuts of longer recordings begin anywhere: there
+    the earlier track's first time stamp counts. Where sound begins just before the picture of a
+    transport stream, what comes before is the encoder's warm-up, which other containers leave out.
+    """
+    heard, seen = (_start(track) for track in (sound, film))
+    if seen is None:
+        return heard or 0.0
+    broadcast = container.format.name in BROADCAST
+    if broadcast and heard is not None and 0 < seen - heard < PRIMING:
+        return seen
+    earliest = seen if heard is None else min(heard, seen)
+    return earliest if broadcast or abs(earliest) > PRIMING else 0.0
+
+
+def _start(track: av.AudioStream | av.VideoStream | None) -> float | None:
+    if track is None or track.start_time is None or track.time_base is None:
+        return None
+    return float(track.start_time * track.time_base)
+
+
+DecodedFrame = TypeVar("DecodedFrame", bound=Frame)
+
+
+def until_damaged(frames: Iterator[DecodedFrame]) -> Iterator[DecodedFrame]:
+    """Yield decoded frames; a damaged packet after the first of them ends the stream quietly."""
+    decoded_any = False
+    while True:
+        try:
+            frame = next(frames)
+        except StopIteration:
+            return
+        except FFmpegError:
+            if decoded_any:
+                return
+            raise
+        decoded_any = True
+        yield frame

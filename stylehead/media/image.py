@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from stylehead.errors import MediaError
 from stylehead.files import atomic, check_file
 from stylehead.types import Pixels
 
+log = logging.getLogger(__name__)
 LARGEST_PICTURE = 100_000_000  # pixels; beyond it decoding alone needs gigabytes
 LONGEST_SIDE = 3840  # pixels of a written video; H.264 levels in common players end there
+PLAIN_FIRST = ("MPO", "PSD")  # several pictures in a file, of which the first is the plain one
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+ROUNDING = 2  # of 255
 
 
 def read_image(path: Path) -> Pixels:
-    """Read a still picture as upright (H, W, 3) RGB.
+    """Read a still picture as upright (H, W, 3) sRGB.
 
-    Grey, 16-bit and palette pictures are converted, transparency is laid on white, EXIF orientation
-    is applied. Raises MediaError for anything that is not one readable still picture.
+    Grey, 16-bit and palette pictures are converted, colours by the picture's own profile,
+    transparency is laid on white, EXIF orientation is applied. Of a photograph with depth or gain
+    maps the plain picture is taken. Raises MediaError for anything that is not one readable still
+    picture.
     """
     check_file(path, "picture")
+    if _is_heic(path):
+        _register_heic(path)
     # Pillow's bomb check is replaced by ours, which names the remedy; what else it warns of
     # (damaged EXIF fields) either does no harm or ends in an error.
     with warnings.catch_warnings():
@@ -40,6 +49,25 @@ def read_image(path: Path) -> Pixels:
             ) from error
 
 
+def _is_heic(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(64)
+    size = int.from_bytes(head[:4], "big")
+    brands = {head[at : at + 4] for at in range(8, min(size, len(head)), 4)}
+    return head[4:8] == b"ftyp" and bool(brands & HEIC_BRANDS)
+
+
+def _register_heic(path: Path) -> None:
+    try:
+        from pi_heif import register_heif_opener
+    except ImportError as error:
+        raise MediaError(
+            f"{path} is a HEIC picture, which this installation cannot read.",
+            remedy="Run pip install pi-heif, or save the picture as PNG or JPEG.",
+        ) from error
+    register_heif_opener()
+
+
 def _too_large(path: Path, size: str) -> MediaError:
     return MediaError(
         f"{path} has {size} more than the {LARGEST_PICTURE // 10**6} million pixels that can be"
@@ -49,23 +77,79 @@ def _too_large(path: Path, size: str) -> MediaError:
 
 
 def _still(path: Path, image: Image.Image) -> Pixels:
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise MediaError(
-            f"{path} is an animation of {getattr(image, 'n_frames', 1)} pictures.",
-            remedy="Save the one picture you want as PNG.",
-        )
+    count = getattr(image, "n_frames", 1)
+    if count > 1 and image.format not in PLAIN_FIRST:
+        remedy = "Save the one picture you want as PNG."
+        if image.format == "TIFF":
+            raise MediaError(f"{path} has {count} pages.", remedy=remedy)
+        raise MediaError(f"{path} is an animation of {count} pictures.", remedy=remedy)
     if image.width * image.height > LARGEST_PICTURE:
         raise _too_large(path, f"{image.width} x {image.height} pixels,")
+    profile = image.info.get("icc_profile")
     upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I"):  # 16-bit grey
-        deep = np.asarray(upright, np.float32)
-        top = 65535 if deep.max() > 255 else 255
-        upright = Image.fromarray((deep * (255 / top)).round().astype(np.uint8))
+    if upright.mode.startswith(("I", "F")):
+        upright = _eight_bits(path, upright)
+    alpha = None
     if upright.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in upright.info:
-        rgba = upright.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        upright = Image.alpha_composite(white, rgba)
-    return np.asarray(upright.convert("RGB")).copy()
+        colours = "LA" if upright.mode in ("LA", "La") else "RGBA"
+        upright = upright.convert(colours)
+        alpha = upright.getchannel("A")
+        if alpha.getextrema()[1] == 0:
+            raise MediaError(
+                f"{path} is wholly transparent.",
+                remedy="Save it again without transparency (an alpha channel).",
+            )
+        upright = upright.convert(colours[:-1])
+    rgb = to_srgb(upright, profile) if profile else upright.convert("RGB")
+    if alpha is not None:
+        white = Image.new("RGB", rgb.size, "white")
+        rgb = Image.composite(rgb, white, alpha)
+    return np.asarray(rgb).copy()
+
+
+def _eight_bits(path: Path, image: Image.Image) -> Image.Image:
+    """Return a deep grey picture at 8 bits: 16-bit ones, and floats up to 1, 255 or 65535."""
+    deep = np.asarray(image, np.float32)
+    low, high = float(deep.min()), float(deep.max())
+    if not (low >= 0 and high <= 65535):  # or not a number
+        raise MediaError(
+            f"{path} holds numbers from {low:g} to {high:g} instead of shades of grey.",
+            remedy="Save it as an 8-bit PNG.",
+        )
+    whole = not image.mode.startswith("F")
+    top = next(top for top in (1, 255, 65535) if high <= top and not (whole and top == 1))
+    return Image.fromarray((deep * (255 / top)).round().astype(np.uint8))
+
+
+def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Return an RGB picture whose colours are meant as `profile` (ICC) says, in sRGB.
+
+    A damaged profile, or one of another kind of picture, is left aside, as browsers do.
+    """
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        assert isinstance(source.profile, ImageCms.core.CmsProfile)
+        space = source.profile.xcolor_space.strip()
+        mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}[space]
+        if (mode == "CMYK") != (image.mode == "CMYK") or (mode == "L" and image.mode not in "L1"):
+            raise KeyError(space)
+        convert = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+        if mode == "RGB" and _changes_nothing(convert):
+            return image.convert("RGB")
+        converted = ImageCms.applyTransform(image.convert(mode), convert)
+    except (ImageCms.PyCMSError, OSError, KeyError) as error:
+        log.warning("a colour profile was left aside (%s)", error)
+        return image.convert("RGB")
+    assert converted is not None  # it is only in place
+    return converted
+
+
+def _changes_nothing(convert: ImageCms.ImageCmsTransform) -> bool:
+    """Return whether a transform moves no colour by more than rounding does: sRGB itself."""
+    steps = np.linspace(0, 255, 9).astype(np.uint8)
+    cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(27, 27, 3)
+    moved = ImageCms.applyTransform(Image.fromarray(cube), convert)
+    return bool(np.abs(np.asarray(moved, int) - cube).max() <= ROUNDING)
 
 
 def fit_video(pixels: Pixels) -> Pixels:

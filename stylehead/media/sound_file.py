@@ -20,9 +20,13 @@ def write_sound(path: Path, blocks: Iterable[Floats], rate: int) -> None:
 
     The file appears whole or not at all. Raises MediaError when it cannot be written.
     """
-    with atomic(path) as part:
+    kind = path.suffix[1:].upper()
+    with atomic(path) as part, part.open("wb") as opened:
         try:
-            with soundfile.SoundFile(part, "w", rate, 1, "PCM_16") as file:
+            # Opened here: the library cannot encode every name that a file may have.
+            with soundfile.SoundFile(
+                opened.fileno(), "w", rate, 1, "PCM_16", format=kind, closefd=False
+            ) as file:
                 for block in blocks:
                     file.write(np.clip(block, -1, 1))
         except soundfile.SoundFileError as error:

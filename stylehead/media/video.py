@@ -10,16 +10,26 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from stylehead.errors import MediaError
 from stylehead.files import atomic
-from stylehead.media.audio import Sound, resampled
-from stylehead.media.container import cause_of, open_container
+from stylehead.media.audio import Sound, mono
+from stylehead.media.container import (
+    beginning,
+    cause_of,
+    film_track,
+    open_container,
+    sound_track,
+    until_damaged,
+)
+from stylehead.media.sound_stream import SoundFormat, read_sound, sound_format
 from stylehead.progress import clock
-from stylehead.types import Frame, Pixels
+from stylehead.types import Floats, Frame, Pixels
+
+WIDEST_PIXEL = 4.0  # width over height of a pixel beyond which a file's word for it is a mistake
 
 # ---- video in -------------------------------------------------------------------------------
 
@@ -31,40 +41,18 @@ def read_frames(
 
     With `start` and `duration`, in seconds, only that part.
 
-    Variable frame rates keep their times; a rotation flag is applied. A damaged tail ends the clip
-    quietly once some frames were read. Raises MediaError when no frame can be read.
+    Time counts from the file's beginning, wherever its time stamps start; variable frame rates keep
+    their times. Pixels are square, and a flag that turns or mirrors is applied. A damaged tail ends
+    the clip quietly once some frames were read. Raises MediaError when no frame can be read.
     """
     frames = 0
-    with open_container(path, "video") as container:
-        if not container.streams.video:
-            raise MediaError(f"{path} has no picture.", remedy="Give a video with a face in it.")
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        if start > 5:  # to the key frame before it; the frames between are skipped below
-            container.seek(int((start - 1) * 1_000_000))
-        decoded = container.decode(stream)
-        while True:
-            try:
-                picture = next(decoded)
-            except StopIteration:
-                break
-            except FFmpegError:
-                if frames:
-                    break
-                raise
-            seconds = (
-                frames / float(stream.average_rate or 25) if picture.pts is None else picture.time
-            )
-            if seconds < start:
-                continue
-            if duration is not None and seconds >= start + duration:
-                break
-            pixels = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
-            turns = round(picture.rotation / 90) % 4
-            if turns:
-                pixels = np.ascontiguousarray(np.rot90(pixels, turns))
-            frames += 1
-            yield Frame(pixels, float(seconds))
+    for picture, seconds, aspect in _decoded(path, start):
+        if seconds < start:
+            continue
+        if duration is not None and seconds >= start + duration:
+            break
+        frames += 1
+        yield Frame(_upright(picture, aspect), seconds)
     if not frames:
         part = f" after {clock(start)}" if start else ""
         raise MediaError(
@@ -73,12 +61,75 @@ def read_frames(
         )
 
 
+def _decoded(path: Path, start: float) -> Iterator[tuple[av.VideoFrame, float, float]]:
+    """Yield decoded frames, their times in the file and the width of their pixels over the height.
+
+    They begin before `start`, at a key frame near it where the file can be searched.
+    """
+    for back in (1.0, 12.0, start):  # without an index the next key frame may come late
+        if start > 5 * back or back == start:
+            with open_container(path, "video") as container:
+                stream = film_track(path, container)
+                if stream is None:
+                    raise MediaError(
+                        f"{path} has no picture.", remedy="Give a video with a face in it."
+                    )
+                zero = beginning(container, sound_track(container), stream)
+                stream.thread_type = "AUTO"
+                if back < start and stream.time_base:
+                    container.seek(int((zero + start - back) / stream.time_base), stream=stream)
+                frames = _timed(container, stream, zero)
+                first = next(frames, None)
+                if back == start or (first is not None and first[1] <= start):
+                    aspect = float(stream.sample_aspect_ratio or 1)
+                    for picture, seconds in itertools.chain([first] if first else [], frames):
+                        yield picture, seconds, aspect
+                    return
+
+
+def _timed(
+    container: InputContainer, stream: av.VideoStream, zero: float
+) -> Iterator[tuple[av.VideoFrame, float]]:
+    rate = float(stream.average_rate or 25)
+    for number, picture in enumerate(until_damaged(container.decode(stream))):
+        seconds = number / rate if picture.pts is None else float(picture.time)
+        if zero and picture.pts is not None:
+            seconds = round(seconds - zero, 6)  # 2 is to be 2, or a part would lack its first frame
+        yield picture, seconds
+
+
+def _upright(picture: av.VideoFrame, aspect: float) -> Pixels:
+    """Return a frame (H, W, 3) as players show it: pixels made square, turned and mirrored."""
+    height, width = picture.height, picture.width
+    if WIDEST_PIXEL >= aspect > 1:  # by enlarging the shorter side: nothing seen is given up
+        width = round(width * aspect)
+    elif 1 > aspect >= 1 / WIDEST_PIXEL:
+        height = round(height / aspect)
+    square = picture.to_ndarray(format="rgb24", width=width, height=height)
+    pixels = np.asarray(square, np.uint8)
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return pixels
+    return _displayed(pixels, np.frombuffer(bytes(matrix), np.int32).reshape(3, 3)[:2, :2])
+
+
+def _displayed(pixels: Pixels, matrix: NDArray[np.int32]) -> Pixels:
+    """Apply a display matrix: its rows are where the picture's x and y axes point when shown.
+
+    What is no quarter turn is taken for the nearest one.
+    """
+    (xx, xy), (yx, yy) = matrix.astype(float)
+    if abs(xy) + abs(yx) > abs(xx) + abs(yy):
+        pixels, xx, yy = pixels.transpose(1, 0, 2), yx, xy
+    return np.ascontiguousarray(pixels[:: -1 if yy < 0 else 1, :: -1 if xx < 0 else 1])
+
+
 def count_frames(path: Path) -> int | None:
     """Return the number of frames a video announces, or None when it does not say."""
     with open_container(path, "video") as container:
-        if not container.streams.video:
+        stream = film_track(path, container)
+        if stream is None:
             return None
-        stream = container.streams.video[0]
         if stream.frames:
             return stream.frames
         if container.duration and stream.average_rate:
@@ -158,21 +209,51 @@ def _encoder(path: Path, part: Path) -> Generator[OutputContainer]:
         ) from error
 
 
+AAC_PLACES = {
+    "mono": "FC",
+    "stereo": "FL FR",
+    "3.0": "FL FR FC",
+    "4.0": "FL FR FC BC",
+    "5.0": "FL FR FC BL BR",
+    "5.1": "FL FR FC LFE BL BR",
+    "7.1": "FL FR FC LFE BL BR SL SR",
+}
+"""Layouts that AAC names, and the channels of each."""
+UNNAMED = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+"""What so many channels are, where a file does not name their places."""
+
+
+def aac_layout(stored: SoundFormat) -> str:
+    """Return the smallest layout AAC has a name for that holds all channels, else stereo.
+
+    Side channels are the back ones of a layout with one pair. Channels without places are mono,
+    but for the counts that everybody uses for one layout.
+    """
+    if not stored.has_places:
+        return UNNAMED.get(stored.channels, "mono")
+    places = {channel.name for channel in av.AudioLayout(stored.layout).channels}
+    if not places & {"BL", "BR"}:
+        places = {{"SL": "BL", "SR": "BR"}.get(place, place) for place in places}
+    fitting = (name for name, held in AAC_PLACES.items() if places <= set(held.split()))
+    return next(fitting, "stereo")
+
+
 class _SoundTrack:
     """The recording's sound, written alongside the pictures so that memory stays flat."""
 
     def __init__(self, container: OutputContainer, sound: Sound) -> None:
-        with open_container(sound.path, "recording") as source:
-            context = source.streams.audio[0].codec_context
-            layout = context.layout.name if 1 <= context.channels <= 6 else "stereo"
-        if layout.split()[0].isdigit():  # "2 channels": no places named
-            layout = {1: "mono", 2: "stereo", 6: "5.1"}.get(int(layout.split()[0]), "stereo")
+        stored = sound_format(sound.path)
         rate = sound.sample_rate if sound.sample_rate in AAC_RATES else 48_000
+        self._layout = aac_layout(stored)
         self._container = container
-        self._stream = container.add_stream("aac", rate=rate, layout=layout)
+        self._stream = container.add_stream("aac", rate=rate, layout=self._layout)
         channels = self._stream.codec_context.channels
         self._stream.codec_context.bit_rate = (96_000 if rate >= 32_000 else 48_000) * channels
-        self._frames = resampled(sound.path, "fltp", layout, rate)
+        self._mixed = self._layout == "mono" and stored.channels > 1
+        self._signs = sound.signs
+        self._blocks = read_sound(
+            sound.path, rate=rate, layout=None if self._mixed else self._layout
+        )
         self._skip = round(sound.start * rate)
         self._left = round(sound.seconds * rate)
         self._written = 0
@@ -181,23 +262,23 @@ class _SoundTrack:
     def write_until(self, seconds: Fraction | None) -> None:
         """Write sound up to this time; None writes the rest and closes the track."""
         while self._left and (seconds is None or self._written < seconds * self._rate):
-            frame = next(self._frames, None)
-            if frame is None:
+            block = next(self._blocks, None)
+            if block is None:
                 self._left = 0
                 break
-            samples = np.asarray(frame.to_ndarray(), np.float32)[:, self._skip :]
-            self._skip -= min(self._skip, frame.samples)
-            samples = np.nan_to_num(samples[:, : self._left], posinf=1.0, neginf=-1.0)
-            if samples.shape[1]:
-                self._encode(frame, np.ascontiguousarray(samples))
+            samples = block[self._skip : self._skip + self._left]
+            self._skip -= min(self._skip, len(block))
+            if len(samples):
+                self._encode(mono(samples, self._signs)[:, None] if self._mixed else samples)
         if seconds is None:
             self._container.mux(self._stream.encode(None))
 
-    def _encode(self, like: av.AudioFrame, samples: NDArray[np.float32]) -> None:
-        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=like.layout.name)
+    def _encode(self, samples: Floats) -> None:
+        packed = np.ascontiguousarray(samples, np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=self._layout)
         frame.sample_rate = self._rate
         frame.pts = self._written
         frame.time_base = Fraction(1, self._rate)
         self._container.mux(self._stream.encode(frame))
-        self._written += samples.shape[1]
-        self._left -= samples.shape[1]
+        self._written += len(samples)
+        self._left -= len(samples)

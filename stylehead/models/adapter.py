@@ -13,10 +13,12 @@ RANK = 8
 """Of the change of each matrix: 60,000 numbers for half a million weights."""
 CHANGED = ("front.", "memory.", "head.", "components")
 """Parts of the generator that a style may change: all but its statistics."""
+LAST = "head.3.weight"
+"""The last layer's matrix, which changes in full: calibration has a closed form there."""
 
 
 class Adapter(nn.Module):
-    """Low-rank changes of a generator's matrices, plain ones of its vectors (LoRA, Hu 2021)."""
+    """Low-rank changes of a generator's matrices, plain ones of the rest (LoRA, Hu 2021)."""
 
     def __init__(self, generator: MotionGenerator, rank: int = RANK) -> None:
         super().__init__()
@@ -25,12 +27,18 @@ class Adapter(nn.Module):
             if not name.startswith(CHANGED):
                 continue
             key = name.replace(".", "/")  # a ParameterDict's keys hold no dots
-            if value.ndim == 2:
+            if value.ndim == 2 and name != LAST:
                 start = torch.randn(rank, value.shape[1]) / value.shape[1] ** 0.5
                 self.down[key] = nn.Parameter(start)
                 self.up[key] = nn.Parameter(torch.zeros(value.shape[0], rank))
             else:
                 self.added[key] = nn.Parameter(torch.zeros_like(value))
+
+    @torch.no_grad()
+    def start_from(self, weight: Tensor, bias: Tensor) -> None:
+        """Set the change of the last layer, (K, H) and (K,)."""
+        self.added[LAST.replace(".", "/")].copy_(weight)
+        self.added["head/3/bias"].copy_(bias)
 
     def changes(self) -> dict[str, Tensor]:
         """Return the change of each of the generator's arrays, by name."""

@@ -78,5 +78,17 @@ class MotionGenerator(nn.Module):
         person.
         """
         hidden, after = self.memory(self.front(self.standardised(features)), state)
-        offsets = self.head(hidden) @ self.components
-        return offsets.unflatten(-1, (68, 3)), after
+        return self.last(self.head[:-1](hidden)), after
+
+    def before_last(self, features: Tensor) -> Tensor:
+        """Return what the last layer takes (T, H) for each frame of a recording's features (T, F).
+
+        The last row stands for the sound after the end.
+        """
+        late = torch.cat([features, features[-1:].expand(self.config.delay, -1)])
+        hidden, _ = self.memory(self.front(self.standardised(late[None])))
+        return self.head[:-1](hidden)[0, self.config.delay :]
+
+    def last(self, hidden: Tensor) -> Tensor:
+        """Return offsets (..., 68, 3) of the last layer's inputs (..., H)."""
+        return (self.head[-1](hidden) @ self.components).unflatten(-1, (68, 3))

@@ -71,7 +71,8 @@ def tuned_generator(generator: MotionGenerator, tuning: Tuning, name: str) -> Mo
     if tuning.encoder != encoder:
         raise StyleError(
             f"The style {name} was tuned for the encoder {tuning.encoder}, not {encoder}.",
-            remedy=f"Pass --encoder {tuning.encoder}, or tune the style again for {encoder}.",
+            remedy=f"Pass --encoder {tuning.encoder}, or learn the style again with "
+            f"--encoder {encoder}.",
         )
     if tuning.generator_sha256 != generator_digest(encoder):
         raise StyleError(

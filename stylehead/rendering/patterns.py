@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,11 +86,11 @@ def frame_crop(mesh: PortraitMesh, pose: Similarity) -> MouthCrop:
     return MouthCrop.of(pose, mouth_middle(mesh.neutral))
 
 
-def check_patterns(folder: Path, *, overwrite: bool) -> None:
-    """Raise MediaError when save_patterns would replace pictures of a folder unasked."""
+def check_patterns(folder: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+    """Raise MediaError when save_patterns would replace pictures of a folder unasked, or inputs."""
     if folder.exists():
         for template in TEMPLATES:
-            check_output(folder / f"{template}.png", overwrite=overwrite)
+            check_output(folder / f"{template}.png", overwrite=overwrite, inputs=inputs)
 
 
 def save_patterns(patterns: list[Pattern], folder: Path) -> None:

@@ -19,6 +19,7 @@ from stylehead.face.landmarks import (
     MOUTH_CORNERS,
     OVAL,
     interocular,
+    shut_eyes,
     to_68,
 )
 from stylehead.face.performance import CAMERA_DISTANCE
@@ -70,6 +71,8 @@ class PortraitMesh:
     """(2,) the crop's top left corner in the picture, pixels."""
     scale: float
     """Crop pixels per picture pixel."""
+    shut: tuple[bool, bool] = (False, False)
+    """Whether the right and the left eye are shut in the picture; they stay so."""
 
     def pose_vertices(
         self,
@@ -87,8 +90,9 @@ class PortraitMesh:
         picture by rigidity.
         """
         face = self.neutral[:FACE] + offsets[:FACE]
-        for eye in EYES:
-            face = _close_lids(face, eye, blink)
+        for eye, shut in zip(EYES, self.shut, strict=True):
+            moved = _kept_lids(face, self.neutral, eye) if shut else None
+            face = _close_lids(face, eye, blink) if moved is None else moved
         irises = _iris_points(face, EYEBALL * np.sin(np.radians(gaze)))
         pose = self.head_pose(rotation, translation)
         placed = pose.apply(np.concatenate([face, self._around(), irises]))
@@ -151,7 +155,11 @@ def build_portrait_mesh(portrait: Portrait, *, size: int | None) -> PortraitMesh
     face = _in_crop(mesh, corner, scale)
     model = FaceModel.embedded()
     pose = model.pose(face)
-    neutral = _own_neutral(pose.undo(face), model, portrait.face.expression)
+    head = pose.undo(face)
+    shut = shut_eyes(to_68(head))
+    neutral = _own_neutral(head, model, portrait.face.expression)
+    for eye in (eye for eye, is_shut in zip(EYES, shut, strict=True) if is_shut):
+        neutral = _kept_lids(neutral, head, eye)  # the lids under them were not photographed
     unit = float(interocular(to_68(neutral)))
     pose = pose._replace(scale=pose.scale * unit)
     neutral = neutral / unit
@@ -173,6 +181,7 @@ def build_portrait_mesh(portrait: Portrait, *, size: int | None) -> PortraitMesh
         size=size,
         corner=corner,
         scale=scale,
+        shut=shut,
     )
 
 
@@ -221,6 +230,16 @@ def _close_lids(face: Floats, eye: tuple[NDArray[np.int64], ...], blink: float) 
     closed[eyelid_crease] += EYELID_CREASE * way
     closed[below_brow] += BROW_SKIN * way
     return closed
+
+
+def _kept_lids(face: Floats, closed: Floats, eye: tuple[NDArray[np.int64], ...]) -> Floats:
+    """Return a face (N, 3) with an eye's lids as on a closed one, moved with the eye's corners."""
+    upper, lower, *around = eye
+    corners = [upper[0], upper[-1]]
+    lids = np.concatenate([upper[1:-1], lower[1:-1], *around])
+    kept = face.copy()
+    kept[lids] = closed[lids] + (face[corners] - closed[corners]).mean(0)
+    return kept
 
 
 def _iris_points(face: Floats, shift: Floats) -> Floats:

@@ -15,11 +15,15 @@ from stylehead.rendering.rasterize import fold_mask
 from stylehead.types import Floats, Pixels
 
 FEATHER = 0.04  # of the crop's side, over which the moved crop fades into the still picture
+OUT_OF_FOCUS = 0.02  # of the crop's side: the blur of what lies beyond the picture
 FOLD = 2.5  # pixels of displacement between neighbouring cells that mark a fold
 
 
 def crop_of(pixels: Pixels, mesh: PortraitMesh) -> Pixels:
-    """Return the mesh's working square (S, S, 3) of its picture (H, W, 3)."""
+    """Return the mesh's working square (S, S, 3) of its picture (H, W, 3).
+
+    Beyond the picture its edge goes on, out of focus: nothing is shown there that could be a face.
+    """
     scale = mesh.scale
     offset = -(mesh.corner - 0.5) * scale - 0.5
     matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
@@ -30,9 +34,17 @@ def crop_of(pixels: Pixels, mesh: PortraitMesh) -> Pixels:
         matrix,
         (mesh.size, mesh.size),
         flags=cv2.INTER_CUBIC if scale != 1 else cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_REFLECT_101,
+        borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.asarray(crop, np.uint8)
+    crop = np.asarray(crop, np.uint8)
+    steps = mesh.corner[:, None] + (np.arange(mesh.size) + 0.5) / scale
+    height, width = pixels.shape[:2]
+    inside = [(at > 0) & (at < side) for at, side in zip(steps, (width, height), strict=True)]
+    made_up = ~(inside[1][:, None] & inside[0])
+    if made_up.any():
+        soft = cv2.GaussianBlur(crop, (0, 0), OUT_OF_FOCUS * mesh.size)
+        crop[made_up] = np.asarray(soft, np.uint8)[made_up]
+    return crop
 
 
 def soften_folds(moved: Pixels, displacement: Floats) -> None:

@@ -16,14 +16,14 @@ from stylehead.media.audio import Sound
 from stylehead.models import pose_generator
 from stylehead.models.audio_encoder import AudioEncoder
 from stylehead.options import Encoder, Encoding, Separation
-from stylehead.progress import SILENT, Reporter, clock
+from stylehead.progress import SILENT, Noting, Reporter, clock
 from stylehead.speech.encoders import (
     ApcEncoder,
     ProjectedEncoder,
     SpeechEncoder,
     WhisperSpeechEncoder,
 )
-from stylehead.speech.mel import FLOOR, log_mel, mel_filters
+from stylehead.speech.mel import FLOOR, LOUDNESS, log_mel, mel_filters
 from stylehead.speech.separation import NOTHING, Separator, Voice
 from stylehead.speech.separators import Separators
 from stylehead.types import (
@@ -40,8 +40,8 @@ from stylehead.weights.store import resolve
 
 RISE = 3  # mel rows in which an onset rises: 25 ms
 ACTIVE = 0.5  # probability from which a voice is there
-QUIETEST = 10 ** (-60 / 20)  # loudness below which a recording counts as silent
-LEAST_VOICE = 0.01  # of the time: with less of it, no voice was found
+LEAST_VOICE = 0.01  # of the time in which anything sounds: with less of it, no voice was found
+FAINT = LOUDNESS * 10 ** (-30 / 20)  # RMS of a frame below which nothing sounds
 
 
 class Chooser(Protocol):
@@ -75,10 +75,14 @@ class VoiceReport:
     """How much of a recording is a voice; complete when its last chunk has been read."""
 
     separator: Separator
+    fall_back: bool = False
+    """Whether another separator was to be had, and could not."""
     frames: int = 0
     """At 60 Hz."""
     voiced: int = 0
     """Frames in which a voice was active."""
+    sounding: int = 0
+    """Frames in which anything sounds."""
     voice_energy: float = NOTHING
     mix_energy: float = NOTHING
 
@@ -86,6 +90,7 @@ class VoiceReport:
         """Add a stretch."""
         self.frames += len(voice.activity)
         self.voiced += int((voice.activity > ACTIVE).sum())
+        self.sounding += _sounding(voice.mix, len(voice.activity))
         self.voice_energy += float(np.square(voice.samples).sum())
         self.mix_energy += float(np.square(voice.mix).sum())
 
@@ -96,8 +101,11 @@ class VoiceReport:
 
     def summary(self, sound: Sound) -> str:
         """Return one sentence for the user; where no voice was found, with what to do."""
-        if self.voice_fraction >= LEAST_VOICE:
-            return f"A voice in {self.voice_fraction:.0%} of {clock(sound.seconds)}."
+        if self.voiced >= LEAST_VOICE * self.sounding and self.voiced:
+            fall_back = f", by the {self.separator.name} separator as a fall-back"
+            share = f"{self.voice_fraction:.{1 if self.voice_fraction < 0.01 else 0}%}"
+            found = f"A voice in {share} of {clock(sound.seconds)}"
+            return f"{found}{fall_back if self.fall_back else ''}."
         level = 10 * math.log10(self.voice_energy / self.mix_energy)
         return (
             f"Warning: no voice was found in {sound.path}, so the mouth stays shut. What might be "
@@ -156,11 +164,12 @@ def listen(sound: Sound, listener: Listener, *, reporter: Reporter = SILENT) -> 
 
 def report_of(sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT) -> VoiceReport:
     """Return a report to be filled in, its separator chosen; MediaError for a silent recording."""
-    if sound.loudness < QUIETEST:
+    if sound.silent:
         raise MediaError(
             f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
         )
-    return VoiceReport(separators.choose(sound, reporter))
+    noting = Noting(reporter)
+    return VoiceReport(separators.choose(sound, noting), bool(noting.notes))
 
 
 def speech_features(
@@ -221,6 +230,13 @@ class _Voice:
         joined = torch.cat([before, rows])
         self._last = joined[-RISE:]
         return to_array((joined[RISE:] - joined[:-RISE]).clamp(min=0).mean(1))
+
+
+def _sounding(mix: Floats, frames: int) -> int:
+    """Return in how many of its frames a recording (N,), at LOUDNESS, is more than faint."""
+    bounds = np.arange(frames + 1) * len(mix) // max(frames, 1)
+    energies = np.add.reduceat(np.square(mix), bounds[:-1]) / np.diff(bounds).clip(min=1)
+    return int((energies > FAINT**2).sum())
 
 
 def _level(rows: torch.Tensor) -> Floats:

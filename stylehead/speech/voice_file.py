@@ -22,7 +22,9 @@ def write_voice(audio: Path, output: Path, options: VoiceOptions, reporter: Repo
 
     Raises MediaError, WeightsError or DeviceError.
     """
-    files.check_output(output, overwrite=options.overwrite, suffixes=SOUND_SUFFIXES)
+    files.check_output(
+        output, overwrite=options.overwrite, suffixes=SOUND_SUFFIXES, inputs=(audio,)
+    )
     sound = open_audio(audio, start=options.start, duration=options.duration)
     separators = Separators(options.separate, choose_device(options.device))
     report = report_of(sound, separators, reporter=reporter)

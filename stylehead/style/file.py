@@ -19,7 +19,7 @@ from stylehead.style.learn import STATISTICS
 from stylehead.types import TEMPLATES, Floats, Motion, Style, StyleReference, Tuning
 from stylehead.weights.store import asset, home
 
-FORMAT = "1"
+FORMAT = "2"
 Arrays = dict[str, NDArray[Any]]
 SUFFIX = ".style"
 OWN_VOICE = "own_voice."
@@ -35,13 +35,14 @@ def save_style(style: Style, path: Path | str) -> None:
         "motion.neutral": style.motion.neutral,
         "motion.times": style.times,
     }
-    scores: dict[str, dict[str, float]] = {}
+    scores: dict[str, dict[str, Any]] = {}
     for reference in style.references:
         key = f"reference.{reference.template}"
         arrays[f"{key}.landmarks"] = reference.landmarks
         arrays[f"{key}.rotation"] = reference.rotation
         arrays[f"{key}.expression"] = reference.expression
-        scores[reference.template] = {"seconds": reference.seconds, "score": reference.score}
+        found = _Found(seconds=reference.seconds, score=reference.score, in_clip=reference.in_clip)
+        scores[reference.template] = found.model_dump()
     about: dict[str, Any] = {
         "format": FORMAT,
         "name": style.name,
@@ -67,9 +68,10 @@ def save_style(style: Style, path: Path | str) -> None:
         part.write_bytes(save(arrays, metadata=metadata))
 
 
-class _Score(BaseModel):
+class _Found(BaseModel):
     seconds: float
     score: float
+    in_clip: bool
 
 
 class _TuningOf(BaseModel):
@@ -81,10 +83,10 @@ class _TuningOf(BaseModel):
 class _About(BaseModel):
     """What a style file says beside its arrays."""
 
-    format: Literal["1"]
+    format: Literal["2"]
     name: str
     fps: Fraction
-    references: dict[str, _Score]
+    references: dict[str, _Found]
     statistics: dict[str, float]
     provenance: dict[str, str]
     tuning: _TuningOf | None = None
@@ -135,15 +137,16 @@ def _style(about: _About, arrays: Arrays) -> Style:
     )
 
 
-def _reference(template: str, score: _Score, arrays: Arrays) -> StyleReference:
+def _reference(template: str, found: _Found, arrays: Arrays) -> StyleReference:
     key = f"reference.{template}"
     return StyleReference(
         template,
-        score.seconds,
-        score.score,
+        found.seconds,
+        found.score,
         arrays[f"{key}.landmarks"],
         arrays[f"{key}.rotation"],
         arrays[f"{key}.expression"],
+        found.in_clip,
     )
 
 

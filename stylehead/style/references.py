@@ -1,53 +1,48 @@
-"""Key motion templates -> four style reference frames (paper 3.2), found by landmark measures."""
+"""The frames of a clip nearest to the key motion templates: the style references (paper 3.2)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from stylehead.face.geometry import angles_from_rotation
-from stylehead.face.landmarks import eye_aspect, mouth_opening, mouth_width, to_68
+from stylehead.face.landmarks import eye_aspect, to_68
 from stylehead.face.performance import Performance
+from stylehead.style.missing import missing_landmarks
+from stylehead.style.templates import (
+    mouth_range,
+    shows_template,
+    template_distance,
+    template_measures,
+)
 from stylehead.types import TEMPLATES, FaceTrack, Floats, StyleReference
 
-# Template -> feature -> (target in robust z-scores, weight).
-TARGETS: dict[str, dict[str, tuple[float, float]]] = {
-    "none": {"opening": (-0.5, 1), "width": (0, 1), "lips": (0, 1), "speed": (0, 1)},
-    "M": {"opening": (-1.5, 2), "lips": (-1.5, 2), "width": (0, 0.5)},
-    "R": {"width": (-1.5, 2), "opening": (0.3, 1), "roundness": (1, 1)},
-    "O": {"opening": (2.5, 2), "roundness": (1.5, 1), "jaw": (1.5, 1)},
-}
-# Template -> percentiles of the opening a frame must lie between.
-OPENING_BOUNDS = {
-    "none": (
-        0.0,
-        60.0,
-    ),  # barely parted: a held vowel is still, too
-    "M": (0.0, 10.0),
-    "R": (30.0, 70.0),
-    "O": (90.0, 100.0),
-}
-EXTREME = 1.5  # robust z-score from which a target asks for much of something, not for just so much
-ORDER = ("O", "M", "R", "none")  # the most demanding template chooses first
-FEWEST = 5  # frames below which a condition is relaxed or dropped
-NEAREST = 10  # best frames among which the most frontal, then the sharpest, wins
-APART = 0.25  # seconds between two references
-ALIKE = 0.02  # mean landmark distance, interocular, of frames that count as the same
+# What costs as much as missing a measure of weight 1 by its tolerance.
+TURNED = 20.0  # degrees of yaw and pitch together
+TILTED = 40.0  # degrees of roll, which the head space takes out without loss
+SHUT_LIDS = 0.25  # part of the eyes' usual aspect that is gone
+NARROW_EYES = 0.15  # aspect below which a person's blinks cannot be told
+BLURRED = 1.0  # halvings of the sharpness of the frames around
+SURROUNDINGS = 1.0  # seconds before and after
+SMALL = 0.25  # of the picture's shorter side: a face half as large costs 1
+NEAR_CUT, CUT_COST = 0.1, 4.0  # seconds: smoothing has mixed two faces there
+ABSENT = 2.0  # what a frame costs that does not show the template
+UNRELIABLE = 4.0  # cost from which landmarks are not to be trusted with showing one
 STILL_MOUTH = 0.02  # range of the opening, interocular, below which a clip shows no mouth motion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Retrieval:
-    """Four references, and why other frames were not considered."""
+    """Four references, and what counted against the clip's frames."""
 
     references: tuple[StyleReference, ...]
-    rejected: dict[str, int]
-    """Reason -> number of frames."""
+    unfit: dict[str, int]
+    """Reason -> number of frames for which it alone costs 1 or more."""
     frames: int
     usable: int
-    """Frames that passed every gate."""
+    """Frames with a face for which no reason costs that much."""
     opening: Floats
     """(T,) mouth opening of every frame, interocular."""
     warnings: tuple[str, ...]
@@ -57,146 +52,97 @@ class Retrieval:
 def retrieve(track: FaceTrack, performance: Performance) -> Retrieval:
     """Find the frame nearest to each key motion template: None, M, R and O.
 
-    Deterministic: stable order, the earliest frame wins a tie.
+    How far a frame is from facing the camera, sharp and with open eyes adds to its distance. A
+    template that the nearest frame does not show is made from the clip's own motion.
+    Deterministic: the earliest frame wins a tie.
     """
-    points = to_68(performance.mesh)
-    opening = mouth_opening(points)
-    features = _features(points, performance.seconds)
-    angles = angles_from_rotation(performance.rotation)
-    usable, rejected = _gates(track, performance, angles)
-    # Better any face than none: the table and a warning say how few passed.
-    choice = usable if usable.sum() >= len(TEMPLATES) else track.found
-    warnings: list[str] = []
-    if float(np.ptp(opening[track.found])) < STILL_MOUTH:
-        warnings.append("The mouth hardly moves: the references look alike.")
-    scores = {
-        name: np.sum(
-            [
-                weight * np.square(_miss(features[feature], target))
-                for feature, (target, weight) in TARGETS[name].items()
-            ],
-            axis=0,
-        )
-        for name in TEMPLATES
-    }
-    chosen: dict[str, int] = {}
-    for template in ORDER:
-        allowed = _bounded(template, opening, choice)
-        allowed = _apart(allowed, points, performance.seconds, list(chosen.values()))
-        order = np.flatnonzero(allowed)
-        order = order[np.argsort(scores[template][order], kind="stable")][:NEAREST]
-        ranks = np.lexsort(
-            (-track.sharpness[order], np.round(np.linalg.norm(angles[order, :2], axis=1)))
-        )
-        chosen[template] = int(order[ranks[0]])
-    references = tuple(
-        StyleReference(
-            template,
-            float(performance.seconds[row]),
-            float(scores[template][row]),
-            points[row],
-            performance.rotation[row],
-            np.nan_to_num(track.expression[row]),
-        )
-        for template, row in ((template, chosen[template]) for template in TEMPLATES)
-    )
-    seconds = float(performance.seconds[-1] - performance.seconds[0])
-    if seconds < 5:
-        warnings.append(f"The clip is only {seconds:.1f} s long: rhythm and blinks are guesses.")
-    if track.found.mean() < 0.9:
-        warnings.append(f"A face was found in only {track.found.mean():.0%} of the frames.")
-    if usable.mean() < 0.3:
-        warnings.append(f"Only {usable.mean():.0%} of the frames are frontal and sharp enough.")
-    return Retrieval(references, rejected, len(usable), int(usable.sum()), opening, tuple(warnings))
-
-
-def _features(points: Floats, seconds: NDArray[np.float64]) -> dict[str, Floats]:
-    """Return robust z-scores, one row per frame, clipped to +-4."""
-    opening = mouth_opening(points)
-    inner = np.linalg.norm(points[:, 60] - points[:, 64], axis=-1)
-    height = np.linalg.norm(points[:, 51] - points[:, 57], axis=-1)
-    step = np.gradient(points[:, 48:], seconds, axis=0) if len(points) > 1 else points[:, 48:] * 0
-    raw = {
-        "opening": opening,
-        "width": mouth_width(points),
-        "lips": height - opening,
-        "roundness": opening / np.maximum(inner, 1e-3),
-        "jaw": np.linalg.norm(points[:, 27] - points[:, 8], axis=-1),
-    }
-    scored = {name: _robust(values) for name, values in raw.items()}
-    # Low speed is wanted: zero is a target only when zero means standing still.
-    speed = np.linalg.norm(step, axis=-1).mean(-1)
-    scored["speed"] = (speed / (np.median(speed) + 1e-6)).clip(0, 4)
-    return scored
-
-
-def _miss(score: Floats, target: float) -> Floats:
-    """Return the distance from a target; beyond an extreme one is as good as on it."""
-    if abs(target) < EXTREME:
-        return score - target
-    return np.minimum(np.sign(target) * (score - target), 0)
-
-
-def _robust(values: Floats) -> Floats:
-    middle = np.median(values)
-    spread = 1.4826 * np.median(np.abs(values - middle)) + 1e-6
-    return ((values - middle) / spread).clip(-4, 4)
-
-
-def _gates(
-    track: FaceTrack, performance: Performance, angles: Floats
-) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """Return which frames may become references, and how many each gate turned away."""
     found = track.found
-    box = np.ptp(track.mesh[..., :2], axis=1).max(1)
-    small = box < 0.25 * min(track.size)
+    usual = mouth_range(performance, found)
+    measures = template_measures(performance, found, usual)
+    costs = _costs(track, performance)
+    cost = np.sum(list(costs.values()), axis=0)
+    cost[~found] = np.inf
+    references: list[StyleReference] = []
+    for template in TEMPLATES:
+        distance = template_distance(measures, template)
+        shown = shows_template(measures, template) & (cost < UNRELIABLE)
+        row = int(np.argmin(distance + cost + ABSENT * ~shown))
+        in_clip = bool(shown[row])
+        references.append(
+            StyleReference(
+                template,
+                float(performance.seconds[row]),
+                float(distance[row]),
+                to_68(performance.mesh[row])
+                if in_clip
+                else missing_landmarks(template, performance, found, usual),
+                performance.rotation[row],
+                np.nan_to_num(track.expression[row]),
+                in_clip,
+            )
+        )
+    unfit = {"no face": ~found} | {reason: found & (each >= 1) for reason, each in costs.items()}
+    usable = ~np.any(list(unfit.values()), axis=0)
+    return Retrieval(
+        tuple(references),
+        {reason: int(rows.sum()) for reason, rows in unfit.items() if rows.any()},
+        len(found),
+        int(usable.sum()),
+        measures["gap"],
+        tuple(_warnings(references, track, measures["gap"], float(usable.mean()))),
+    )
+
+
+def _costs(track: FaceTrack, performance: Performance) -> dict[str, Floats]:
+    """Return reason -> (T,) what it adds to the distance of each frame from any template."""
+    found = track.found
+    pitch, yaw, roll = angles_from_rotation(performance.rotation).T
     aspect = eye_aspect(to_68(performance.mesh))
     usual = float(np.median(aspect[found]))
-    blinking = (aspect < 0.75 * usual) & (usual >= 0.15)
-    floor = np.percentile(track.sharpness[found], 30)
-    cuts = performance.seconds[track.cuts]
-    near_cut = np.zeros(len(found), bool)
-    for cut in cuts:
-        near_cut |= np.abs(performance.seconds - cut) < 0.1
-    reasons = {
-        "no face": ~found,
-        "face too small": found & small,
-        "blink": found & blinking,
-        "blurred": found & (track.sharpness < floor),
-        "near a cut": found & near_cut,
+    lids = (1 - aspect / usual).clip(0) if usual >= NARROW_EYES else np.zeros(len(found))
+    box = np.ptp(track.mesh[..., :2], axis=1).max(1)
+    small = np.log2(SMALL * min(track.size) / box[found]).clip(0)
+    near = np.zeros(len(found), bool)
+    for cut in performance.seconds[track.cuts]:
+        near |= np.abs(performance.seconds - cut) < NEAR_CUT
+    costs: dict[str, Floats] = {
+        "head turned": (yaw**2 + pitch**2) / TURNED**2 + (roll / TILTED) ** 2,
+        "blink": np.square(lids / SHUT_LIDS),
+        "blurred": np.zeros(len(found)),
+        "face too small": np.zeros(len(found)),
+        "near a cut": CUT_COST * near,
     }
-    good = ~np.any(list(reasons.values()), axis=0)
-    for limit in (20, 30, 40, 90):  # relaxed only when too few frames are frontal
-        turned = (np.abs(angles) > limit).any(1)
-        if (good & ~turned).sum() >= min(FEWEST, good.sum()):
-            break
-    reasons["head turned"] = found & turned
-    usable = good & ~turned
-    return usable, {reason: int(rows.sum()) for reason, rows in reasons.items() if rows.any()}
+    costs["blurred"][found] = np.square(_softness(track) / BLURRED)
+    costs["face too small"][found] = np.square(small)
+    return costs
 
 
-def _bounded(template: str, opening: Floats, usable: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    if template not in OPENING_BOUNDS:
-        return usable
-    low, high = np.percentile(opening[usable], OPENING_BOUNDS[template])
-    inside = usable & (opening >= low) & (opening <= high)
-    return inside if inside.sum() >= FEWEST else usable
+def _softness(track: FaceTrack) -> Floats:
+    """Return how often the sharpness of each frame with a face was halved against those around.
+
+    Against those around, which move alike and have the same light: a head that turns all the time
+    is not blurred all the time.
+    """
+    sharpness = np.log2(np.maximum(track.sharpness[track.found], 1e-3))
+    step = float(np.median(np.diff(track.seconds))) if len(track.seconds) > 1 else 1.0
+    size = 2 * round(SURROUNDINGS / step) + 1
+    return (median_filter(sharpness, size=size, mode="nearest") - sharpness).clip(0)
 
 
-def _apart(
-    allowed: NDArray[np.bool_],
-    points: Floats,
-    seconds: NDArray[np.float64],
-    taken: list[int],
-) -> NDArray[np.bool_]:
-    """Refuse frames near a chosen one in time and in shape; keep all if nothing would be left."""
-    free = allowed.copy()
-    for row in taken:
-        close = np.abs(seconds - seconds[row]) < APART
-        alike = np.linalg.norm(points - points[row], axis=-1).mean(-1) < ALIKE
-        free &= ~(close | alike)
-    for row in taken if not free.any() else []:
-        allowed = allowed & (np.arange(len(allowed)) != row)
-    if free.any():
-        return free
-    return allowed if allowed.any() else np.ones(len(free), bool)
+def _warnings(
+    references: list[StyleReference], track: FaceTrack, opening: Floats, usable: float
+) -> list[str]:
+    found: list[str] = []
+    if float(np.ptp(opening[track.found])) < STILL_MOUTH:
+        found.append("The mouth hardly moves: the references look alike.")
+    if missing := [reference.title for reference in references if not reference.in_clip]:
+        names = " or ".join([", ".join(missing[:-1]), missing[-1]][-min(len(missing), 2) :])
+        found.append(f"The clip does not show {names}: made from the style's own motion.")
+    seconds = float(track.seconds[-1] - track.seconds[0])
+    if seconds < 5:
+        found.append(f"The clip is only {seconds:.1f} s long: rhythm and blinks are guesses.")
+    if track.found.mean() < 0.9:
+        found.append(f"A face was found in only {track.found.mean():.0%} of the frames.")
+    if usable < 0.3:
+        found.append(f"Only {usable:.0%} of the frames are frontal and sharp enough.")
+    return found

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from stylehead.face.geometry import crop_points, face_crop
-from stylehead.face.landmarks import POLYLINES, to_68
+from stylehead.face.geometry import align, crop_points, face_crop
+from stylehead.face.landmarks import POLYLINES, RIGID, to_68
 from stylehead.media.image import write_image
 from stylehead.media.video import read_frames
 from stylehead.progress import clock
 from stylehead.style.references import Retrieval
-from stylehead.types import FaceTrack, Floats, Pixels, Style
+from stylehead.types import FaceTrack, Floats, Pixels, Style, StyleReference
 
 CELL = 320  # pixels of one face
 LABEL, CURVE = 34, 200  # pixels of the heights of a face's label and of the curve
@@ -39,11 +39,13 @@ def draw_sheet(
     for place, (reference, row) in enumerate(zip(style.references, rows, strict=True)):
         left = place * CELL / WIDTH
         axes = figure.add_axes((left, 1 - CELL / HEIGHT, CELL / WIDTH, CELL / HEIGHT))
-        _draw_face(axes, crops.get(row), track.mesh[row])
+        _draw_face(axes, crops.get(row), _in_crop(reference, track.mesh[row]))
         figure.text(
             left + 10 / WIDTH,
             (CURVE + LABEL / 2) / HEIGHT,
-            f"{reference.template}   {clock(reference.seconds)}",
+            f"{reference.title}   {clock(reference.seconds)}"
+            if reference.in_clip
+            else f"{reference.title}   not in the clip: made",
             color=INK,
             va="center",
         )
@@ -66,13 +68,24 @@ def _crops(video: Path, track: FaceTrack, rows: list[int]) -> dict[int, Pixels]:
     return crops
 
 
-def _draw_face(axes: Axes, crop: Pixels | None, mesh: Floats) -> None:
-    """Draw a face crop, when the clip gave it again, under its 68 landmarks' lines."""
+def _in_crop(reference: StyleReference, mesh: Floats) -> Floats:
+    """Return where a reference's landmarks (68, 2) lie in the crop of its frame's mesh (478, 3).
+
+    Those of the frame, unless the template is not in the clip: then those that were made.
+    """
+    tracked = to_68(crop_points(mesh, CELL))
+    if reference.in_clip:
+        return tracked[:, :2]
+    rigid = list(RIGID)
+    return align(reference.landmarks[rigid], tracked[rigid]).apply(reference.landmarks)[:, :2]
+
+
+def _draw_face(axes: Axes, crop: Pixels | None, points: Floats) -> None:
+    """Draw a face crop, when the clip gave it again, under the lines of 68 landmarks (68, 2)."""
     axes.set_axis_off()
     axes.set(xlim=(0, CELL), ylim=(CELL, 0))
     if crop is not None:
         axes.imshow(crop, extent=(0, CELL, CELL, 0), interpolation="nearest")
-    points = to_68(crop_points(mesh, CELL))[:, :2]
     for group, closed in POLYLINES:
         line = points[[*group, group[0]] if closed else list(group)]
         axes.plot(*line.T, color=MESH, linewidth=0.9)
@@ -95,7 +108,7 @@ def _draw_opening(axes: Axes, opening: Floats, track: FaceTrack, style: Style) -
         early = bool(reference.seconds < middle)  # a late one's name would leave the picture
         axes.axvline(reference.seconds, color=ACCENT, linewidth=0.9)
         axes.annotate(
-            reference.template,
+            reference.title if reference.in_clip else f"({reference.title})",
             (reference.seconds, 1),
             xycoords=("data", "axes fraction"),
             xytext=(2 if early else -2, 3),

@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 
 from stylehead.errors import FaceError
+from stylehead.face.landmarks import to_68
 from stylehead.media.video import count_frames, read_frames
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.tracking.detector import MOST_FACES, FaceLandmarker, faces_in, height_of, landmarker
+from stylehead.tracking.doubts import Looks
 from stylehead.tracking.portrait import search
 from stylehead.types import Face, FaceTrack, Floats, Pixels
 
@@ -22,6 +24,8 @@ WINDOW = 4.0  # side of that window in face heights
 OFF_CENTRE, GROWN = 0.25, 1.6
 """The window is re-centred when the face has moved by OFF_CENTRE of its side or changed size by
 the factor GROWN."""
+EYES_AND_NOSE = slice(27, 48)
+SHARPNESS_BOX = (128, 96)  # pixels in width and height at which sharpness is measured
 WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between two searches for a face that is not there
 
 
@@ -95,7 +99,8 @@ def track_video(
 
     With `start` and `duration`, in seconds, only that part.
 
-    Raises MediaError for an unreadable clip and FaceError when no frame shows a face.
+    What makes the clip doubtful is said. Raises MediaError for an unreadable clip and FaceError
+    when no frame shows a face.
     """
     meshes: list[Floats] = []
     expressions: list[Floats] = []
@@ -103,7 +108,7 @@ def track_video(
     seconds: list[float] = []
     cuts: list[bool] = []
     size = (0, 0)
-    thumbnail = None
+    thumbnail, looks = None, Looks()
     with ExitStack() as stack:
         tracker = _ClipTracker(stack)
         total = count_frames(path) if start == 0 and duration is None else None
@@ -117,6 +122,7 @@ def track_video(
             cuts.append(thumbnail is not None and np.abs(small - thumbnail).mean() > CUT)
             thumbnail = small
             seconds.append(frame.seconds)
+            looks.watch(frame.pixels, face.mesh if face else None)
             if face:
                 meshes.append(face.mesh)
                 expressions.append(face.expression)
@@ -138,6 +144,8 @@ def track_video(
             f"{path} shows no face in any of its {len(seconds)} frames.",
             remedy="Give a clip of one person who faces the camera.",
         )
+    for doubt in looks.doubts(result.seconds):
+        reporter.say(f"Note: {doubt}")
     return result
 
 
@@ -158,11 +166,16 @@ def crowd_share(path: Path, *, samples: int = 12) -> float:
 
 
 def _sharpness(pixels: Pixels, mesh: Floats) -> float:
-    """Variance of the Laplacian of the face's box, scaled to 256 pixels."""
-    low = np.maximum(mesh[:, :2].min(0).astype(int), 0)
-    high = mesh[:, :2].max(0).astype(int) + 1
+    """Variance of the Laplacian of the box of eyes and nose, scaled to one size.
+
+    Without mouth and jaw: an open mouth has more edges, and would look sharper.
+    """
+    points = to_68(mesh)[EYES_AND_NOSE, :2]
+    low = np.maximum(points.min(0).astype(int), 0)
+    high = points.max(0).astype(int) + 1
     box = pixels[low[1] : high[1], low[0] : high[0]]
     if min(box.shape[:2]) < 8:
         return 0.0
-    grey = cv2.cvtColor(cv2.resize(box, (256, 256)), cv2.COLOR_RGB2GRAY)
+    way = cv2.INTER_AREA if box.shape[1] > SHARPNESS_BOX[0] else cv2.INTER_LINEAR
+    grey = cv2.resize(cv2.cvtColor(box, cv2.COLOR_RGB2GRAY), SHARPNESS_BOX, interpolation=way)
     return float(cv2.Laplacian(grey, cv2.CV_32F).var())

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator
+import threading
+import zipfile
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stylehead.device import check_process
 from stylehead.errors import missing_library
 from stylehead.types import Face, Pixels
 from stylehead.weights.store import resolve
 
 log = logging.getLogger(__name__)
 MOST_FACES = 8
+_muting = threading.Lock()  # standard error is the process's: one thread at a time may turn it off
 
 
 class FaceLandmarker(Protocol):
@@ -34,13 +38,10 @@ class FaceLandmarker(Protocol):
 @contextmanager
 def landmarker(*, video: bool, faces: int = 1) -> Generator[FaceLandmarker]:
     """Yield a face landmarker for stills or, in time order, for the frames of one video."""
+    check_process()
     model = resolve("face_landmarker")
     with _native_talk_muted():
-        try:
-            from mediapipe.tasks.python import vision
-            from mediapipe.tasks.python.core.base_options import BaseOptions
-        except (ImportError, OSError) as error:
-            raise missing_library(error) from error
+        vision, BaseOptions = _tasks()
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
             running_mode=vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE,
@@ -55,13 +56,56 @@ def landmarker(*, video: bool, faces: int = 1) -> Generator[FaceLandmarker]:
             task.close()
 
 
+def _tasks() -> tuple[Any, Any]:
+    try:
+        from mediapipe.tasks.python import vision
+        from mediapipe.tasks.python.core.base_options import BaseOptions
+    except (ImportError, OSError) as error:
+        raise missing_library(error) from error
+    return vision, BaseOptions
+
+
+@contextmanager
+def face_scorer() -> Generator[Callable[[Pixels], float]]:
+    """Yield a function: picture (H, W, 3) -> how much its middle looks like a face, 0 to 1.
+
+    It is the landmarker's own first network, whose score the landmarker does not pass on.
+    """
+    check_process()
+    with zipfile.ZipFile(resolve("face_landmarker")) as bundle, _native_talk_muted():
+        vision, BaseOptions = _tasks()
+        options = vision.FaceDetectorOptions(
+            base_options=BaseOptions(model_asset_buffer=bundle.read("face_detector.tflite")),
+            min_detection_confidence=0.1,
+        )
+        task = vision.FaceDetector.create_from_options(options)
+
+    def score(pixels: Pixels) -> float:
+        size = np.array(pixels.shape[1::-1])
+        best = 0.0
+        with _native_talk_muted():
+            detections = task.detect(_image(pixels)).detections
+        for found in detections:
+            box = found.bounding_box
+            middle = (box.origin_x + box.width / 2, box.origin_y + box.height / 2)
+            if np.abs(middle / size - 0.5).max() < 0.25:
+                best = max(best, float(found.categories[0].score))
+        return best
+
+    try:
+        yield score
+    finally:
+        with _native_talk_muted():
+            task.close()
+
+
 @contextmanager
 def _native_talk_muted() -> Generator[None]:
     """Silence the native libraries' start-up lines, which bypass Python's logging."""
     if log.isEnabledFor(logging.DEBUG):
         yield
         return
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device, not a path of ours)
+    with _muting, open(os.devnull, "w") as nowhere:  # noqa: PTH123 (a device, not a path of ours)
         saved = os.dup(2)
         try:
             os.dup2(nowhere.fileno(), 2)
@@ -76,9 +120,7 @@ def faces_in(task: FaceLandmarker, pixels: Pixels, milliseconds: int | None) -> 
 
     Meshes (478, 3) are in the picture's pixels, z in the scale of x.
     """
-    import mediapipe as mp
-
-    image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(pixels))
+    image = _image(pixels)
     result = (
         task.detect(image) if milliseconds is None else task.detect_for_video(image, milliseconds)
     )
@@ -91,6 +133,12 @@ def faces_in(task: FaceLandmarker, pixels: Pixels, milliseconds: int | None) -> 
         )
         for points, shapes in zip(result.face_landmarks, result.face_blendshapes, strict=True)
     ]
+
+
+def _image(pixels: Pixels) -> Any:
+    import mediapipe as mp
+
+    return mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(pixels))
 
 
 def mesh_triangles() -> NDArray[np.int64]:

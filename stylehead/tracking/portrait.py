@@ -9,12 +9,19 @@ from stylehead.errors import FaceError
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import interocular, to_68
+from stylehead.tracking.covered import notes_on
 from stylehead.tracking.detector import MOST_FACES, FaceLandmarker, faces_in, height_of, landmarker
+from stylehead.tracking.upright import upright
 from stylehead.types import Face, Pixels, Portrait
 
 CROP = 640  # pixels of the square a face is measured in again after it was found
 CROP_FACES = 2.4  # side of that square in face heights
 LARGEST_TILE = 1280  # pixels of a tile's longer side that the detector is given
+TILE = 1.5  # side of a tile in parts: they overlap
+FINE_TILE = 400  # pixels of a tile's side down to which large pictures are searched
+SMALL_SHARE = 0.2  # height of a face, of a tile's side, that is surely found
+LEAST_HEIGHT = 45.0  # pixels: a face whose eyes are just far enough apart
+MOST_TURNED = 95.0  # degrees; beyond it nobody holds a head
 SMALLEST_EYES = 18.0  # pixels between the outer eye corners that still give a usable mouth
 PROFILE_YAW = 40.0  # degrees beyond which half of the mouth is hidden
 PROFILE_PITCH = 35.0
@@ -33,10 +40,8 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
         )
     with landmarker(video=False, faces=MOST_FACES) as task:
         faces = search(task, pixels)
-    if not faces:
-        raise FaceError(
-            f"{name} shows no face.", remedy="Give a picture with a face turned to the camera."
-        )
+        if not faces:
+            raise _no_face(task, pixels, name)
     faces.sort(key=lambda face: float(face.mesh[:, 0].mean()))
     if number is None:
         number = 1 + int(np.argmax([height_of(face) for face in faces]))
@@ -44,9 +49,15 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
         raise FaceError(
             f"{name} shows {len(faces)} face{'s' if len(faces) > 1 else ''}, so there is no face "
             f"{number}.",
-            remedy=f"Pass --face 1 to --face {len(faces)}, or leave it out.",
+            remedy=f"Pass --face 1 to --face {len(faces)}, or leave it out."
+            if len(faces) > 1
+            else "Leave out --face.",
         )
     face = faces[number - 1]
+    with landmarker(video=False) as task:
+        turn, face = upright(task, pixels, face)
+    if abs(turn) > MOST_TURNED:
+        raise _turned(name, turn)
     eyes = float(interocular(to_68(face.mesh)[:, :2]))
     if eyes < SMALLEST_EYES:
         raise FaceError(
@@ -61,28 +72,55 @@ def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Po
             f"The face in {name} is turned {side}.",
             remedy="Give a picture in which both eyes and the whole mouth can be seen.",
         )
-    return Portrait(pixels, face, rotation, number, len(faces))
+    notes = notes_on(pixels, face, name)
+    return Portrait(pixels, face, rotation, number, len(faces), notes)
 
 
-def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
+def _turned(name: str, turn: float) -> FaceError:
+    """Return the refusal of a face that has to be turned by so many degrees."""
+    way = "counter-clockwise" if turn > 0 else "clockwise"
+    return FaceError(
+        f"The face in {name} is turned by about {abs(turn):.0f} degrees.",
+        remedy=f"Turn the picture {way} until the face is upright.",
+    )
+
+
+def _no_face(task: FaceLandmarker, pixels: Pixels, name: str) -> FaceError:
+    """Return the refusal of a picture in which nothing was found: none there, turned or small."""
+    for quarter in (1, 2, 3):
+        turned = np.ascontiguousarray(np.rot90(pixels, quarter))
+        for face in search(task, turned, whole=True)[:1]:
+            turn = (90 * quarter + upright(task, turned, face)[0] + 180) % 360 - 180
+            if abs(turn) > MOST_TURNED / 2:
+                return _turned(name, turn)
+    least = max(LEAST_HEIGHT, SMALL_SHARE * TILE * max(pixels.shape) / _parts(pixels)[-1])
+    return FaceError(
+        f"{name} shows no face.",
+        remedy="Give a picture with a face turned to the camera, and in one of this size at least "
+        f"{least:.0f} pixels high.",
+    )
+
+
+def search(task: FaceLandmarker, pixels: Pixels, *, whole: bool = False) -> list[Face]:
     """Return faces of a picture (H, W, 3), searched whole, then in ever smaller overlapping tiles.
 
     Each face found is measured again in a crop of its own; meshes are in the picture's pixels.
 
     The detector sees faces of a fifth of the picture's width or more, so small ones need tiles. The
     level below the first that shows a face is searched too: others may stand further away.
+    With `whole` there are no tiles.
     """
     height, width = pixels.shape[:2]
     # A face that fills the picture is found when there is room around it.
     margin = round(0.3 * max(height, width))
     padded = np.pad(pixels, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
     boxes = [[(-margin, -margin, width + 2 * margin, height + 2 * margin), (0, 0, width, height)]]
-    for parts in (2, 3, 5):
+    for parts in () if whole else _parts(pixels):
         side = max(width, height) / parts
         step = side / 2
         boxes.append(
             [
-                (int(x), int(y), int(1.5 * side), int(1.5 * side))
+                (int(x), int(y), int(TILE * side), int(TILE * side))
                 for y in _steps(-side / 4, height - side / 2, step)
                 for x in _steps(-side / 4, width - side / 2, step)
             ]
@@ -106,6 +144,15 @@ def search(task: FaceLandmarker, pixels: Pixels) -> list[Face]:
         if last:
             break
     return faces
+
+
+def _parts(pixels: Pixels) -> list[int]:
+    """Return into how many parts a picture's longer side is cut, level by level.
+
+    The last levels are for large pictures, where a small face still has enough pixels.
+    """
+    longest = max(pixels.shape)
+    return [2, 3, 5, *(parts for parts in (8, 12) if TILE * longest / parts > FINE_TILE)]
 
 
 def _steps(start: float, stop: float, step: float) -> list[float]:

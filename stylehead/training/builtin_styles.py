@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stylehead.options import AudioRange
-from stylehead.pipeline import extract_style
+from stylehead.pipeline import learn_from_clip
 from stylehead.progress import SILENT, Reporter
 from stylehead.style.file import SUFFIX, save_style, style_folders
 from stylehead.training.loop import checkout_manifest
@@ -39,7 +39,7 @@ def make_styles(data: Path, *, reporter: Reporter = SILENT) -> Iterator[Path]:
     folder = style_folders()[0]
     folder.mkdir(exist_ok=True)
     for name, source in BUILT_IN.items():
-        style = extract_style(data / source.file, name, clip=source.part, reporter=reporter)
+        style, _, _ = learn_from_clip(data / source.file, name, clip=source.part, reporter=reporter)
         path = folder / f"{name}{SUFFIX}"
         save_style(style, path)
         yield path

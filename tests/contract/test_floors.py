@@ -26,6 +26,7 @@ other. The public __init__ stands outside: it only hands names on."""
 DOORS = {
     "av": "media",
     "PIL": "media",
+    "pi_heif": "media",
     "soundfile": "media",
     "librosa": "motion",
     "mediapipe": "tracking",

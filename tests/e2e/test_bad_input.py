@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -28,8 +29,8 @@ from stylehead.errors import StyleheadError
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.motion.file import load_motion
-from stylehead.options import Options
-from stylehead.pipeline import extract_style
+from stylehead.options import AudioRange, Options
+from stylehead.pipeline import learn_from_clip
 from stylehead.style.file import load_style
 from stylehead.tracking.portrait import find_portrait
 from stylehead.weights import store
@@ -125,6 +126,18 @@ def test_of_several_faces_the_largest_is_animated_and_that_is_said(
     outcome = worked(animate(*glance, image=image))
     assert f"Animating face {largest} of 2, the largest; --face takes another" in outcome.stderr
     assert output.is_file()
+
+
+@pytest.mark.parametrize("name", ["image", "audio"])
+def test_an_output_that_is_an_input_is_refused_and_the_input_stays(
+    animate: Command, output: Path, portrait: Path, speech: Path, name: str
+) -> None:
+    given = {"image": portrait, "audio": speech}[name]
+    content = given.read_bytes()
+    output.hardlink_to(given)
+    refused(animate("--overwrite"), output, "is one of the inputs")
+    assert given.read_bytes() == content
+    output.unlink()
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -401,6 +414,28 @@ def test_a_recording_given_as_picture_is_refused(
     assert not output.exists()
 
 
+@pytest.mark.parametrize("given", ["-", "pipe"])
+def test_a_recording_may_come_from_a_pipe(
+    call: Command, tmp_path: Path, speech: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    content = speech.read_bytes()
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(content,))
+    if given == "-":
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    else:
+        os.mkfifo(tmp_path / given)
+        writer.start()
+        given = str(tmp_path / given)
+    motions = []
+    for name, audio in (("piped", given), ("read", speech)):
+        path = tmp_path / f"{name}.npz"
+        worked(call("motion", "--audio", audio, "-o", path, "--fps", 10))
+        motions.append(load_motion(path))
+    np.testing.assert_array_equal(motions[0].landmarks, motions[1].landmarks)
+    if writer.ident:
+        writer.join()
+
+
 @pytest.mark.parametrize("which", ["image", "audio"])
 def test_a_file_that_is_not_there_an_empty_one_and_a_folder_are_refused(
     animate: Command, tmp_path: Path, output: Path, which: str
@@ -673,7 +708,7 @@ def frames(clip: Path) -> np.ndarray:
 def upright_style(frames: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     folder = tmp_path_factory.mktemp("upright-style")
     video = media.save_video(folder / "upright.mp4", frames, sound=media.voice(2))
-    return extract_style(video).statistics
+    return learn_from_clip(video, "clip", clip=AudioRange())[0].statistics
 
 
 def statistics(call: Command, video: Path) -> dict[str, float]:
@@ -1026,6 +1061,11 @@ def test_a_picture_and_style_of_one_name_are_refused(
 # ---- killed ---------------------------------------------------------------------------------
 
 
+def hang_up_as_usual() -> None:
+    """Undo nohup, which tests may run under."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def killed_midway(
     portrait: Path, output: Path, number: signal.Signals, glance: tuple[object, ...]
 ) -> Outcome:
@@ -1033,7 +1073,12 @@ def killed_midway(
     words = ("--crop", "--size", 256, "--fps", 60, *glance, "--duration", 9)
     line = command("animate", "--image", portrait, "--audio", media.VOICE, "-o", output, *words)
     with subprocess.Popen(
-        line, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        line,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hang_up_as_usual,
     ) as child:
         limit = time.monotonic() + 60
         while not any(path.stat().st_size for path in output.parent.glob(".talk.*.part.mp4")):
@@ -1045,7 +1090,9 @@ def killed_midway(
     return Outcome(child.returncode, stdout, stderr)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_an_interrupted_run_leaves_nothing_behind(
     portrait: Path, output: Path, glance: tuple[object, ...], number: signal.Signals, code: int
 ) -> None:
@@ -1065,16 +1112,6 @@ def test_after_a_kill_the_next_run_sweeps_up(
     assert len(list(output.parent.glob(".talk.*.part.mp4"))) == 1
     worked(animate(*glance))
     assert [path.name for path in output.parent.iterdir()] == ["talk.mp4"]
-
-
-def test_the_partial_file_of_a_run_that_still_works_is_left_alone(
-    animate: Command, output: Path, glance: tuple[object, ...]
-) -> None:
-    theirs = output.with_name(f".talk.{os.getppid()}.part.mp4")
-    theirs.write_bytes(b"in the making")
-    worked(animate(*glance))
-    assert theirs.read_bytes() == b"in the making"
-    theirs.unlink()
 
 
 # ---- names ----------------------------------------------------------------------------------

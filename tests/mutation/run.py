@@ -23,6 +23,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "finetuning/losses": (),
     "training/mouth_losses": (),
     "training/data/region_weights": ("rendering/test_facial_map.py",),
+    "style/templates": (),
     "style/references": (),
     "evaluation/metrics": (),
     "motion/stream": ("motion/test_generate.py", "motion/test_finishing.py"),

@@ -149,6 +149,10 @@ class Recording:
     def loudness(self) -> float:
         return loudness(piece_energies(self.samples))
 
+    @property
+    def silent(self) -> bool:
+        return float(np.abs(self.samples).max()) < 1e-3
+
     def blocks(self, rate=SPEECH_RATE, channels=1):
         assert (rate, channels) == (SPEECH_RATE, 1)
         for start in range(0, len(self.samples), self.block):

@@ -1,6 +1,6 @@
 import pytest
 
-from stylehead.progress import SILENT, track
+from stylehead.progress import SILENT, Noting, track
 
 
 class RememberingReporter:
@@ -57,3 +57,17 @@ def test_the_silent_reporter_says_nothing(capsys):
     SILENT.advance()
     SILENT.say("a fact")
     assert capsys.readouterr() == ("", "")
+
+
+def test_notes_are_kept_once_and_passed_on():
+    listener = RememberingReporter()
+    noting = Noting(listener)
+    for message in ("Note: odd.", "A fact.", "Warning: bad.", "Note: odd."):
+        noting.say(message)
+    assert noting.notes == ["Note: odd.", "Warning: bad."]
+    assert listener.heard == [
+        ("say", message) for message in ("Note: odd.", "A fact.", "Warning: bad.", "Note: odd.")
+    ]
+    assert Noting.of(noting) is noting
+    assert list(track("ab", "Stage", 2, Noting.of(listener))) == ["a", "b"]
+    assert listener.heard[4] == ("start", "Stage", 2)

@@ -161,7 +161,7 @@ def test_loud_music_is_not_learned_from(sound):
 
 def test_clips_are_joined_and_the_nearest_reference_wins():
     first, second = learn(filmed()), learn(filmed(seconds=8.0))
-    better = replace(second.style.references[3], score=-1.0)
+    better = replace(second.style.references[3], score=-1.0, in_clip=True)
     style = replace(second.style, references=(*second.style.references[:3], better))
     both = joined_style([first, replace(second, style=style)], "both")
     assert both.name == "both"
@@ -169,6 +169,23 @@ def test_clips_are_joined_and_the_nearest_reference_wins():
     assert both.references[3].score == -1.0
     shape = better.landmarks - style.motion.neutral
     np.testing.assert_allclose(both.references[3].landmarks - both.motion.neutral, shape, atol=1e-5)
+
+
+def test_a_clip_that_shows_a_template_wins_over_one_that_does_not():
+    first, second = learn(filmed()), learn(filmed(seconds=8.0))
+    shows = [
+        replace(each, score=score, in_clip=in_clip)
+        for each, score, in_clip in (
+            (first.style.references[3], 9.0, True),
+            (second.style.references[3], 1.0, False),
+        )
+    ]
+    styles = [
+        replace(target, style=replace(target.style, references=(*target.style.references[:3], o)))
+        for target, o in zip((first, second), shows, strict=True)
+    ]
+    for order in (styles, styles[::-1]):
+        assert joined_style(order, "both").references[3].score == 9.0
 
 
 def test_a_style_file_is_split_like_a_clip():

@@ -17,7 +17,7 @@ from stylehead.motion.generate import predict_motion
 from stylehead.motion.models import Networks, generator_digest, tuning_of
 from stylehead.motion.stream import voice_gate
 from stylehead.motion.styling import match_ranges, opening_range
-from stylehead.options import Encoder, Encoding, MotionControls
+from stylehead.options import Encoder, Encoding, MotionControls, Separate, Separation
 from stylehead.pipeline import load_predictor
 from stylehead.speech import encoders
 from stylehead.speech.encoders import LogMelEncoder
@@ -39,6 +39,7 @@ from tests.stand_ins.faces import (
 )
 
 CPU = torch.device("cpu")
+FILTERED = Separation(separate=Separate.FILTER)
 
 
 STYLE = make_style()
@@ -659,7 +660,7 @@ def spoken_and_paused():
 
 @pytest.mark.parametrize("encoder", ["whisper", "apc"])
 def test_the_shipped_nets_move_the_mouth_with_the_voice(encoder):
-    models = load_predictor(Encoding(encoder=Encoder(encoder)), CPU)
+    models = load_predictor(Encoding(encoder=Encoder(encoder)), CPU, separation=FILTERED)
     motion = models.predict(spoken_and_paused(), STYLE, fps=Fraction(60))
     speed = np.abs(np.diff(opening(motion)))
     assert models.encoder == encoder

@@ -306,3 +306,39 @@ def test_shoulders_follow_half_the_heads_shift(mesh):
     if len(neck):
         assert 0.2 * 0.05 < moved[neck].max() <= 0.2 * (SHOULDERS + 0.05)
     assert moved[152] == pytest.approx(0.2, abs=0.01)
+
+
+# ---- eyes that are shut in the picture ------------------------------------------------------
+
+
+def eyes_shut(which):
+    """Return the drawn portrait with eyes shut, as the tracker sees them: a blink of 0.7."""
+    portrait = drawn_portrait()
+    mesh, scores = portrait.face.mesh.copy(), portrait.face.expression.copy()
+    for number in which:
+        upper, lower = EYES[number][:2]
+        mesh[upper[1:-1], 1] = mesh[lower[1:-1], 1] - 0.2
+        scores[[10, 9][number]] = 0.7
+    return replace(portrait, face=replace(portrait.face, mesh=mesh, expression=scores))
+
+
+@pytest.mark.parametrize("which", [(0,), (1,), (0, 1)])
+def test_a_shut_eye_is_neither_pulled_open_nor_shut_further(which):
+    mesh = build_portrait_mesh(eyes_shut(which), size=None)
+    assert mesh.shut == (0 in which, 1 in which)
+    wide = NOTHING.copy()
+    for eye in EYES:
+        wide[eye[0][1:-1], 1] -= 0.05
+    for number in (0, 1):
+        upper, lower = (row[1:-1] for row in EYES[number][:2])
+        for how in ({}, {"offsets": wide}, {"blink": 1.0}, {"angles": (0, 8, 4)}):
+            vertices = posed(mesh, **how)
+            gap = (vertices[lower] - vertices[upper])[:, 1] / mesh.pose.scale
+            if number in which:
+                assert np.abs(gap).max() < 0.01
+            elif not how or "offsets" in how:
+                assert gap.max() > 0.05
+
+
+def test_open_eyes_are_not_taken_for_shut(mesh):
+    assert mesh.shut == (False, False)

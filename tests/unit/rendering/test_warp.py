@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -106,3 +108,22 @@ def test_the_gpu_agrees_with_the_cpu():
     crop, displacement = picture(512), wobble(256, pixels=12.0)
     found = TorchSampler(crop, torch.device("cuda"))(displacement)
     assert difference(found, CpuSampler(crop)(displacement)).mean() < 1
+
+
+@pytest.mark.parametrize("corner", [(-40, -30), (60, 70), (-40, 60), (0, 0)])
+def test_beyond_the_picture_its_edge_goes_on_without_a_second_face(corner):
+    pixels = np.full((128, 128, 3), 90, np.uint8)
+    pixels[:, 16:112] = 200  # what a mirror at the edge would repeat
+    pixels[16:112, :] = 200
+    where = SimpleNamespace(corner=np.array(corner, np.float32), scale=1.0, size=128)
+    crop = warp.crop_of(pixels, where).astype(int)
+    x, y = corner
+    whole = np.pad(pixels, ((128, 128), (128, 128), (0, 0)), mode="edge").astype(int)
+    wanted = whole[128 + y : 256 + y, 128 + x : 256 + x]
+    inside = np.zeros((384, 384), bool)
+    inside[128:256, 128:256] = True
+    inside = inside[128 + y : 256 + y, 128 + x : 256 + x]
+    np.testing.assert_array_equal(crop[inside], wanted[inside])
+    if not inside.all():
+        far = np.abs(crop - wanted)[~inside].mean()
+        assert far < 12, "the edge does not go on"

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -8,10 +9,11 @@ from safetensors.numpy import save_file
 
 from stylehead.errors import StyleError, StyleheadError
 from stylehead.face.geometry import rotation_from_angles
-from stylehead.face.landmarks import REGIONS
+from stylehead.face.landmarks import REGIONS, mouth_opening, mouth_width
 from stylehead.style import file as file_module
 from stylehead.style.file import find_style, list_styles, load_style, save_style
 from stylehead.style.learn import STATISTICS, blink_count, span, style_statistics
+from stylehead.types import TEMPLATES
 from stylehead.weights.store import asset
 from tests.stand_ins.faces import make_style, performed_motion, wave
 
@@ -120,6 +122,8 @@ def test_blinks_a_minute_follow_the_count():
 
 def test_a_style_comes_back(tmp_path):
     style = make_style(performed_motion(4.0), name="as it was")
+    made = replace(style.references[3], in_clip=False)
+    style = replace(style, references=(*style.references[:3], made))
     save_style(style, tmp_path / "s.style")
     back = load_style(tmp_path / "s.style")
     assert back.name == "as it was"
@@ -134,8 +138,8 @@ def test_a_style_comes_back(tmp_path):
     np.testing.assert_allclose(back.motion.blink, style.motion.blink, atol=1e-3)
     assert back.motion.landmarks.dtype == back.motion.blink.dtype == np.float32
     for one, other in zip(back.references, style.references, strict=True):
-        assert (one.template, one.seconds, one.score) == (
-            other.template, other.seconds, other.score,
+        assert (one.template, one.seconds, one.score, one.in_clip) == (
+            other.template, other.seconds, other.score, other.in_clip,
         )  # fmt: skip
         for name in ("landmarks", "rotation", "expression"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
@@ -192,6 +196,31 @@ def rewritten(path, *, drop=(), arrays=None, metadata=None):
 def test_another_kind_of_array_file_is_refused(tmp_path):
     save_file({"weight": np.zeros((3, 3), np.float32)}, tmp_path / "x.style")
     refused(tmp_path / "x.style")
+
+
+def test_a_style_that_does_not_say_what_was_in_the_clip_is_refused(saved):
+    with safe_open(saved, framework="numpy") as file:
+        references = json.loads(file.metadata()["stylehead_style"])["references"]
+    del references["O"]["in_clip"]
+    refused(rewritten(saved, metadata={"references": references}))
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_built_in_styles_show_every_template(template):
+    for path in sorted(asset("styles").glob("*.style")):
+        reference = load_style(path).references[TEMPLATES.index(template)]
+        assert reference.in_clip, path.stem
+
+
+def test_none_of_the_built_in_styles_rests_with_an_open_mouth():
+    for path in sorted(asset("styles").glob("*.style")):
+        style = load_style(path)
+        none, m, r, o = (reference.landmarks for reference in style.references)
+        opening = mouth_opening(style.motion.landmarks + style.motion.neutral)
+        assert mouth_opening(none) <= np.percentile(opening, 10), path.stem
+        assert mouth_opening(m) <= np.percentile(opening, 10), path.stem
+        assert mouth_opening(none) < mouth_opening(r) < mouth_opening(o), path.stem
+        assert mouth_width(o) < mouth_width(r), path.stem
 
 
 def test_a_style_of_another_format_is_refused_by_name(saved):

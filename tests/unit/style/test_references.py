@@ -1,82 +1,60 @@
+"""Which frames of a clip become references, and what is said about them."""
+
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from stylehead.face.face_model import FaceModel
-from stylehead.face.geometry import rotation_from_angles
-from stylehead.face.landmarks import to_68
+from stylehead.face.landmarks import mouth_opening, mouth_width, to_68
 from stylehead.face.performance import Performance
-from stylehead.style.references import FEWEST, retrieve
-from stylehead.types import TEMPLATES, FaceTrack
-from tests.stand_ins.faces import STILL, face_track, mean_mesh, without_face
+from stylehead.style.references import Retrieval, retrieve
+from stylehead.style.templates import lip_thickness, mouth_range
+from stylehead.types import TEMPLATES, FaceTrack, Floats
+from tests.stand_ins.faces import mean_mesh, shut_lids, without_face
+from tests.stand_ins.mouths import FPS, filmed, mouth
 
-FPS = 25
 FRAMES = 12 * FPS
 TIMES = np.arange(FRAMES) / FPS
+AT = {"none": 11.5, "M": 5.0, "R": 7.0, "O": 3.0}  # seconds
+EVENTS = {"O": (0.19, -0.06, 0.0), "M": (0.0, 0.0, 0.016), "R": (0.085, 0.0, 0.0)}
+Clip = tuple[FaceTrack, Performance]
 
 
-def bump(centre, width=0.12):
-    return np.exp(-0.5 * np.square((TIMES - centre) / width))
+def bump(centre: float, width: float) -> Floats:
+    return np.exp(-0.5 * np.square((TIMES - centre) / width)).astype(np.float32)
 
 
-def mouth(*, gape, wide, press):
-    """Mesh offsets of a mouth: gape and wide in interocular distances, press thins the lips."""
-    offsets = np.zeros((FRAMES, 68, 3), np.float32)
-    offsets[:, (65, 66, 67), 1] = gape[:, None]
-    offsets[:, 55:60, 1] = (gape - press)[:, None]
-    offsets[:, 49:54, 1] = press[:, None]
-    offsets[:, 8, 1] = 0.8 * gape
-    for left, right in ((48, 54), (60, 64)):
-        offsets[:, left, 0], offsets[:, right, 0] = -wide / 2, wide / 2
-    return FaceModel.embedded().mesh_offsets(offsets)
-
-
-def syllables():
-    """A clip: chatter, then a wide O at 3 s, pressed lips (M) at 5 s, a narrow R at 7 s, rest."""
+def syllables() -> Floats:
+    """A clip: chatter, then a round O at 3 s, pressed lips (M) at 5 s, a plain R at 7 s, rest."""
     gape = 0.07 + 0.05 * np.sin(2 * np.pi * 1.7 * TIMES)
     wide = 0.03 * np.sin(2 * np.pi * 1.1 * TIMES)
     press = 0.01 * np.sin(2 * np.pi * 2.3 * TIMES)
-    for at, event in ((3, (0.19, -0.02, 0)), (5, (0.01, 0, 0.016)), (7, (0.085, -0.05, 0))):
-        share = bump(at, 0.3)
+    for template, event in EVENTS.items():
+        part = bump(AT[template], 0.3)
         gape, wide, press = (
-            (1 - share) * usual + share * own
+            (1 - part) * usual + part * own
             for usual, own in zip((gape, wide, press), event, strict=True)
         )
-    rest = TIMES > 11
-    return mouth(
-        gape=np.where(rest, 0.05, gape),
-        wide=np.where(rest, 0, wide),
-        press=np.where(rest, 0, press),
-    )
+    talking = TIMES < 11
+    return mouth(gape * talking, wide * talking, press * talking)
 
 
-def clip(
-    offsets=None, *, angles=None, scale=200.0, sharpness=None, cuts=None, seconds=TIMES, **more
-):
-    """A track and its performance, as capture would give them."""
-    offsets = syllables() if offsets is None else offsets
-    angles = np.zeros((FRAMES, 3)) if angles is None else angles
-    mesh = (mean_mesh() + offsets).astype(np.float32)
-    track = face_track(
-        mesh, angles=angles, scale=scale, sharpness=sharpness, cuts=cuts, seconds=seconds, **more
-    )
-    performance = Performance(
-        mesh=mesh,
-        neutral=mean_mesh(),
-        rotation=rotation_from_angles(angles),
-        translation=np.zeros((FRAMES, 3), np.float32),
-        blink=np.zeros(FRAMES, np.float32),
-        seconds=seconds,
-    )
-    return track, performance
+def clip(offsets: Floats | None = None, **more: Any) -> Clip:
+    return filmed(syllables() if offsets is None else offsets, **more)
 
 
-def times(retrieval):
+def times(retrieval: Retrieval) -> dict[str, float]:
     return {reference.template: reference.seconds for reference in retrieval.references}
 
 
-def reject(track, rows, **fields):
+def shown(retrieval: Retrieval) -> list[str]:
+    return [reference.template for reference in retrieval.references if reference.in_clip]
+
+
+def reject(track: FaceTrack, rows: slice, **fields: Any) -> FaceTrack:
     """Spoil some frames of a track."""
     values = {
         name: getattr(track, name).copy()
@@ -87,15 +65,21 @@ def reject(track, rows, **fields):
     return FaceTrack(**values, size=track.size)
 
 
-def test_the_four_templates_are_found_where_they_were_said():
-    found = times(retrieve(*clip()))
-    assert found["O"] == pytest.approx(3.0, abs=0.2)
-    assert found["M"] == pytest.approx(5.0, abs=0.4)
-    assert found["R"] == pytest.approx(7.0, abs=0.4)
-    assert found["none"] > 10.9
+def babble(seed: int) -> Floats:
+    """Mouths that do anything, with closed lips now and then."""
+    rng = np.random.default_rng(seed)
+    smooth = [np.convolve(rng.normal(size=FRAMES), np.ones(4) / 2, "same") for _ in range(3)]
+    return mouth(0.1 * smooth[0].clip(0), 0.05 * smooth[1], 0.01 * smooth[2].clip(-1))
 
 
-def test_references_come_in_the_papers_order_with_what_they_show():
+def test_the_four_templates_are_found_where_they_were_said() -> None:
+    retrieval = retrieve(*clip())
+    assert shown(retrieval) == list(TEMPLATES)
+    for template, seconds in times(retrieval).items():
+        assert seconds == pytest.approx(AT[template], abs=0.5), template
+
+
+def test_references_come_in_the_papers_order_with_what_they_show() -> None:
     track, performance = clip()
     references = retrieve(track, performance).references
     assert tuple(reference.template for reference in references) == TEMPLATES
@@ -104,179 +88,291 @@ def test_references_come_in_the_papers_order_with_what_they_show():
         assert reference.seconds == track.seconds[row]
         np.testing.assert_array_equal(reference.landmarks, to_68(performance.mesh[row]))
         np.testing.assert_array_equal(reference.rotation, performance.rotation[row])
-        assert reference.expression.shape == (52,)
-        assert np.isfinite(reference.score)
+        np.testing.assert_array_equal(reference.expression, track.expression[row])
+        assert 0 <= reference.score < 3
 
 
-def test_the_same_clip_gives_the_same_references():
+def test_the_same_clip_gives_the_same_references() -> None:
     assert times(retrieve(*clip())) == times(retrieve(*clip()))
 
 
-@pytest.mark.parametrize("scale", [110.0, 800.0])
-def test_a_larger_picture_of_the_same_face_gives_the_same_references(scale):
+@pytest.mark.parametrize("scale", [150.0, 800.0])
+def test_a_larger_picture_of_the_same_face_gives_the_same_references(scale: float) -> None:
     size = (round(640 * scale / 200), round(480 * scale / 200))
     assert times(retrieve(*clip(scale=scale, size=size))) == times(retrieve(*clip()))
 
 
-def test_references_are_apart():
-    found = sorted(times(retrieve(*clip())).values())
-    assert np.diff(found).min() >= 0.25 - 1e-9
-
-
-def test_references_are_apart_in_restless_speech_too():
-    rng = np.random.default_rng(3)
-    for _ in range(5):
-        gape = np.abs(0.1 * np.convolve(rng.normal(size=FRAMES), np.ones(4) / 2, "same"))
-        wide = 0.05 * np.convolve(rng.normal(size=FRAMES), np.ones(4) / 2, "same")
-        retrieval = retrieve(*clip(mouth(gape=gape, wide=wide, press=0 * TIMES)))
-        assert np.diff(sorted(times(retrieval).values())).min() >= 0.25 - 1e-9
-
-
-def test_o_is_among_the_widest_tenth_and_m_among_the_most_shut():
-    rng = np.random.default_rng(7)
-    gape = np.abs(0.1 * np.convolve(rng.normal(size=FRAMES), np.ones(4) / 2, "same"))
-    wide = 0.05 * np.convolve(rng.normal(size=FRAMES), np.ones(4) / 2, "same")
-    retrieval = retrieve(*clip(mouth(gape=gape, wide=wide, press=0 * TIMES)))
-    low, high = np.percentile(retrieval.opening, [10, 90])
-    rows = {name: round(seconds * FPS) for name, seconds in times(retrieval).items()}
-    assert retrieval.opening[rows["O"]] >= high
-    assert retrieval.opening[rows["M"]] <= low
-
-
-def test_the_best_frame_is_passed_over_beside_a_chosen_one():
-    gape = 0.07 + 0.03 * np.sin(2 * np.pi * 1.7 * TIMES)
-    wide, press = 0.02 * np.sin(2 * np.pi * 1.1 * TIMES), 0.003 * np.sin(2 * np.pi * 2.3 * TIMES)
-    gape[74:77] = 0.16  # the one O
-    gape[79:82], press[79:82] = 0.02, 0.006  # a tenth of a second later the one good M
-    found = times(retrieve(*clip(mouth(gape=gape, wide=wide, press=press))))
-    assert found["O"] == pytest.approx(3.0, abs=0.05)
-    assert abs(found["M"] - found["O"]) >= 0.25 - 1e-9
-
-
-def test_every_frame_is_counted():
-    retrieval = retrieve(*clip())
-    assert retrieval.frames == FRAMES
-    assert 0 < retrieval.usable <= FRAMES
-    assert retrieval.opening.shape == (FRAMES,)
-    assert int(np.argmax(retrieval.opening)) == pytest.approx(3 * FPS, abs=3)
-
-
-# ---- gates ----------------------------------------------------------------------------------
-
-BEST = slice(round(2.6 * FPS), round(3.4 * FPS))  # around the clip's one wide O
-
-
-def best_is_avoided(track, performance, reason):
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_is_said_the_references_are_what_their_templates_say(seed: int) -> None:
+    track, performance = clip(babble(seed))
     retrieval = retrieve(track, performance)
-    assert retrieval.rejected[reason] >= BEST.stop - BEST.start
-    assert not any(BEST.start <= round(t * FPS) < BEST.stop for t in times(retrieval).values())
-    return retrieval
+    none, m, r, o = (reference.landmarks for reference in retrieval.references)
+    low = np.percentile(retrieval.opening, 10)
+    assert mouth_opening(none) <= low + 1e-6
+    assert mouth_opening(m) <= low + 1e-6
+    assert lip_thickness(m) < lip_thickness(none)
+    assert mouth_opening(none) < mouth_opening(r) < mouth_opening(o)
+    assert mouth_width(o) < mouth_width(r)
 
 
-def test_frames_without_a_face_are_not_chosen():
-    track, performance = clip()
-    retrieval = best_is_avoided(without_face(track, BEST), performance, "no face")
-    assert retrieval.rejected["no face"] == BEST.stop - BEST.start
+def test_none_is_the_calmest_of_the_closed_mouths() -> None:
+    """At 2 s and at 9 s lips are closed alike; at 2 s the brows are up."""
+    gape = 0.1 * (1 - bump(2, 0.3) - bump(9, 0.3))
+    for raised, calm in ((2, 9), (9, 2)):
+        offsets = mouth(gape, 0.02 * np.sin(TIMES))
+        offsets[:, 17:27, 1] = -0.1 * bump(raised, 0.5)[:, None]
+        assert times(retrieve(*clip(offsets)))["none"] == pytest.approx(calm, abs=0.6)
 
 
-def test_blurred_frames_are_not_chosen():
-    sharp = np.linspace(100, 120, FRAMES).astype(np.float32)
-    track, performance = clip(sharpness=sharp)
-    best_is_avoided(reject(track, BEST, sharpness=1.0), performance, "blurred")
+def test_of_equal_frames_the_first_wins() -> None:
+    retrieval = retrieve(*clip(np.zeros((FRAMES, 68, 3), np.float32)))
+    assert set(times(retrieval).values()) == {0.0}
 
 
-def test_blinks_are_not_chosen():
-    from tests.stand_ins.faces import shut_lids
+# ---- templates that are not in the clip -----------------------------------------------------
 
-    track, performance = clip()
+
+def test_a_mouth_that_never_closes_has_a_none_all_the_same() -> None:
+    """An angry clip: lips are apart all the time."""
+    gape = 0.15 + 0.08 * np.sin(2 * np.pi * 1.7 * TIMES)
+    wide = 0.05 * np.sin(2 * np.pi * 1.1 * TIMES)
+    retrieval = retrieve(*clip(mouth(gape, wide)))
+    none, m, r, o = retrieval.references
+    assert [each.in_clip for each in (none, m, r, o)] == [False, False, True, True]
+    assert float(retrieval.opening.min()) > 0.08
+    assert mouth_opening(none.landmarks) == pytest.approx(0.02, abs=1e-4)
+    assert mouth_opening(m.landmarks) == pytest.approx(0.02, abs=1e-4)
+    assert retrieval.warnings == (
+        "The clip does not show None or M: made from the style's own motion.",
+    )
+
+
+def test_a_mouth_that_widens_as_it_opens_has_no_o() -> None:
+    gape = 0.1 * (1 + np.sin(2 * np.pi * 1.7 * TIMES))
+    track, performance = clip(mouth(gape, 0.5 * gape, 0.01 * np.sin(2 * np.pi * 0.9 * TIMES)))
+    retrieval = retrieve(track, performance)
+    o, r = retrieval.references[3], retrieval.references[2]
+    assert not o.in_clip
+    usual = mouth_range(performance, track.found)
+    assert mouth_width(o.landmarks) < mouth_width(r.landmarks)
+    assert mouth_opening(o.landmarks) == pytest.approx(usual.wide, rel=0.05)
+    assert o.seconds in track.seconds
+    assert "The clip does not show O: made from the style's own motion." in retrieval.warnings
+
+
+def test_a_frame_that_shows_a_template_is_worth_a_turned_head() -> None:
+    """The vowel at 8 s is not quite narrow enough, 2.3 off; the narrow one at 3 s costs 2.6."""
+    usual = 0.03 * np.sin(2 * np.pi * 1.1 * TIMES)
+    spread = 1.4826 * np.median(np.abs(usual))
+    narrow, wider = abs(TIMES - 3) < 0.5, abs(TIMES - 8) < 0.5
+    wide = np.select([narrow, wider], [-2 * spread, -0.45 * spread], usual)
+    gape = 0.05 + 0.2 * (bump(3, 0.2) + bump(8, 0.2))
+    angles = np.zeros((FRAMES, 3))
+    angles[narrow, 1] = 32
+    o = retrieve(*clip(mouth(gape, wide), angles=angles)).references[3]
+    assert o.in_clip
+    assert o.seconds == pytest.approx(3, abs=0.3)
+
+
+def test_what_only_an_unreliable_frame_shows_is_not_in_the_clip() -> None:
+    """Forty degrees of yaw cost four: such landmarks are not to be trusted."""
+    gape = 0.04 + 0.01 * np.sin(4 * np.pi * TIMES) + 0.25 * bump(AT["O"], 0.2)
+    for degrees, in_clip in ((39.0, True), (41.0, False)):
+        angles = np.zeros((FRAMES, 3))
+        angles[abs(TIMES - AT["O"]) < 1.0, 1] = degrees
+        o = retrieve(*clip(mouth(gape, -0.2 * gape), angles=angles)).references[3]
+        assert o.in_clip == in_clip
+
+
+# ---- what counts against a frame ------------------------------------------------------------
+
+
+def vowels() -> Floats:
+    """Two equal vowels, at 3 s and at 8 s, in a murmur."""
+    gape = 0.04 + 0.01 * np.sin(4 * np.pi * TIMES) + 0.25 * (bump(3, 0.06) + bump(8, 0.06))
+    return mouth(gape, -0.2 * gape)
+
+
+FIRST = slice(round(2 * FPS), round(4 * FPS))
+
+
+def o_of(track: FaceTrack, performance: Performance) -> float:
+    return times(retrieve(track, performance))["O"]
+
+
+def test_of_equal_vowels_the_first_wins() -> None:
+    assert o_of(*clip(vowels())) == pytest.approx(3, abs=0.3)
+
+
+def test_a_blurred_vowel_loses() -> None:
+    track, performance = clip(vowels())
+    blurred = reject(track, slice(70, 81), sharpness=60.0)  # of 100 around
+    assert o_of(blurred, performance) == pytest.approx(8, abs=0.3)
+    assert retrieve(blurred, performance).unfit == {}
+    halved = reject(track, slice(70, 81), sharpness=49.0)
+    assert retrieve(halved, performance).unfit == {"blurred": 11}
+
+
+def test_a_part_of_the_clip_that_is_soft_throughout_is_not_blurred() -> None:
+    """Four seconds of less light: a frame is compared with those around it."""
+    track, performance = clip(vowels())
+    soft = reject(track, slice(0, 100), sharpness=20.0)
+    assert o_of(soft, performance) == pytest.approx(3, abs=0.3)
+    assert retrieve(soft, performance).unfit == {}
+
+
+def test_a_blink_loses() -> None:
+    track, performance = clip(vowels())
     shut = np.zeros(FRAMES)
-    shut[BEST] = 0.8
-    mesh = shut_lids(performance.mesh, shut).astype(np.float32)
-    blinking = replace(performance, mesh=mesh)
-    retrieval = best_is_avoided(track, blinking, "blink")
-    assert retrieval.rejected["blink"] == BEST.stop - BEST.start
+    shut[FIRST] = 0.5
+    blinking = replace(performance, mesh=shut_lids(performance.mesh, shut).astype(np.float32))
+    assert o_of(track, blinking) == pytest.approx(8, abs=0.3)
+    assert retrieve(track, blinking).unfit == {"blink": FIRST.stop - FIRST.start}
 
 
-def test_turned_faces_are_not_chosen():
+def test_wider_eyes_and_sharper_frames_cost_nothing() -> None:
+    track, performance = clip(vowels())
+    shut = np.full(FRAMES, 0.3)
+    shut[FIRST] = 0.0
+    wide = replace(performance, mesh=shut_lids(performance.mesh, shut).astype(np.float32))
+    sharper = reject(track, FIRST, sharpness=500.0)
+    assert retrieve(reject(sharper, slice(70, 81), sharpness=5000.0), wide).unfit.keys() == set()
+    assert o_of(track, wide) == pytest.approx(3, abs=0.3)
+
+
+def test_narrow_eyes_do_not_blink() -> None:
+    track, performance = clip(vowels())
+    shut = np.full(FRAMES, 0.7)
+    shut[FIRST] = 0.9
+    narrow = replace(performance, mesh=shut_lids(performance.mesh, shut).astype(np.float32))
+    assert "blink" not in retrieve(track, narrow).unfit
+
+
+@pytest.mark.parametrize(("axis", "limit"), [(0, 20), (1, 20), (2, 40), (2, -40)])
+def test_a_turned_face_loses(axis: int, limit: float) -> None:
+    """Tilting counts half: the head space takes it out."""
+    for degrees, unfit in ((0.95 * limit, 0), (1.05 * limit, FIRST.stop - FIRST.start)):
+        angles = np.zeros((FRAMES, 3))
+        angles[FIRST, axis] = degrees
+        track, performance = clip(vowels(), angles=angles)
+        assert o_of(track, performance) == pytest.approx(8, abs=0.3)
+        assert retrieve(track, performance).unfit.get("head turned", 0) == unfit
+
+
+def test_a_much_better_mouth_wins_though_the_face_is_turned_a_little() -> None:
+    """Facing the camera is a part of the score and no gate: the clip's one O is at 25 degrees."""
     angles = np.zeros((FRAMES, 3))
-    angles[BEST, 1] = 35
-    best_is_avoided(*clip(angles=angles), "head turned")
+    angles[abs(TIMES - AT["O"]) < 1.0, 1] = 25
+    retrieval = retrieve(*clip(angles=angles))
+    assert times(retrieval)["O"] == pytest.approx(AT["O"], abs=0.3)
+    assert "O" in shown(retrieval)
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_twenty_degrees_are_too_many_about_any_axis(axis):
-    angles = np.zeros((FRAMES, 3))
-    angles[: FRAMES // 2, axis] = -25
-    assert retrieve(*clip(angles=angles)).rejected["head turned"] == FRAMES // 2
-
-
-def test_frames_beside_a_cut_are_not_chosen():
+def test_a_frame_beside_a_cut_loses() -> None:
     cuts = np.zeros(FRAMES, bool)
-    cuts[BEST] = True
-    best_is_avoided(*clip(cuts=cuts), "near a cut")
+    cuts[[75, 150]] = True
+    track, performance = clip(vowels(), cuts=cuts)
+    assert retrieve(track, performance).unfit == {"near a cut": 10}
+    assert abs(o_of(track, performance) - 3) >= 0.1
 
 
-def test_small_faces_are_counted():
-    retrieval = retrieve(*clip(scale=40.0, size=(1920, 1080)))
-    assert retrieval.rejected["face too small"] == FRAMES
-    assert len(retrieval.references) == 4  # better a small face than none
+def test_frames_without_a_face_are_never_chosen() -> None:
+    track, performance = clip(vowels())
+    gone = without_face(track, FIRST)
+    retrieval = retrieve(gone, performance)
+    assert retrieval.unfit == {"no face": FIRST.stop - FIRST.start}
+    assert not any(2 <= seconds < 4 for seconds in times(retrieval).values())
+    assert times(retrieval)["O"] == pytest.approx(8, abs=0.3)
 
 
-def test_usable_and_rejected_frames_add_up():
+def test_frames_without_a_face_are_no_part_of_the_range() -> None:
+    offsets = vowels()
+    offsets[:50, (65, 66, 67), 1] = 1.0  # what a tracker that lost the face would say
+    track, performance = clip(offsets)
+    o = retrieve(without_face(track, slice(0, 50)), performance).references[3]
+    assert o.in_clip
+    assert o.seconds == pytest.approx(3, abs=0.3)
+
+
+def test_a_small_face_loses_to_a_large_one_whatever_its_depth() -> None:
+    edge = 0.25 * 480 / np.ptp(mean_mesh()[:, :2], axis=0).max()
+    scale = np.full(FRAMES, 200.0)
+    for part, unfit in ((0.7, 0), (0.4, FIRST.stop - FIRST.start)):
+        scale[FIRST] = part * edge
+        track, performance = clip(vowels(), scale=scale)
+        track.mesh[:, 0, 2] += 1000.0
+        assert o_of(track, performance) == pytest.approx(8, abs=0.3)
+        assert retrieve(track, performance).unfit.get("face too small", 0) == unfit
+
+
+def test_every_frame_is_counted() -> None:
     track, performance = clip()
     retrieval = retrieve(without_face(track, slice(0, 40)), performance)
-    assert retrieval.rejected["no face"] == 40
-    assert retrieval.usable <= FRAMES - 40
-    assert retrieval.usable >= FRAMES - sum(retrieval.rejected.values())
-
-
-def test_a_clip_that_is_all_turned_still_gives_four_frontal_as_can_be():
-    angles = np.zeros((FRAMES, 3))
-    angles[:, 1] = 28
-    retrieval = retrieve(*clip(angles=angles))
-    assert retrieval.usable >= FEWEST
-    assert len(retrieval.references) == 4
-
-
-def test_frontal_frames_win_among_the_best():
-    """Two equal vowels; the face is turned a little in the first one."""
-    gape = 0.04 + 0.01 * np.sin(2 * np.pi * 2 * TIMES) + 0.25 * (bump(3, 0.06) + bump(8, 0.06))
-    angles = np.zeros((FRAMES, 3))
-    angles[TIMES < 5, 1] = 15
-    vowels = mouth(gape=gape, wide=0 * TIMES, press=0 * TIMES)
-    assert times(retrieve(*clip(vowels, angles=angles)))["O"] == pytest.approx(8, abs=0.3)
-    assert times(retrieve(*clip(vowels, angles=angles[::-1].copy())))["O"] == pytest.approx(
-        3, abs=0.3
-    )
+    assert (retrieval.frames, retrieval.usable) == (FRAMES, FRAMES - 40)
+    assert retrieval.opening.shape == (FRAMES,)
+    assert int(np.argmax(retrieval.opening)) == pytest.approx(3 * FPS, abs=3)
 
 
 # ---- warnings -------------------------------------------------------------------------------
 
 
-def test_a_still_mouth_warns_and_does_not_fail():
-    still = np.zeros((FRAMES, 478, 3), np.float32)
-    retrieval = retrieve(*clip(still))
-    assert len(retrieval.references) == 4
-    assert any("mouth" in warning for warning in retrieval.warnings)
+def warnings(*films: Any) -> tuple[str, ...]:
+    return retrieve(*films).warnings
 
 
-def test_a_good_clip_has_no_warning():
-    assert retrieve(*clip()).warnings == ()
+def test_a_good_clip_has_no_warning() -> None:
+    assert warnings(*clip()) == ()
 
 
-def test_a_short_clip_warns():
-    warnings = retrieve(*clip(seconds=TIMES / 4)).warnings
-    assert any("3.0 s" in warning for warning in warnings)
+def test_a_still_mouth_warns_and_does_not_fail() -> None:
+    still = np.zeros((FRAMES, 68, 3), np.float32)
+    assert warnings(*clip(still)) == (
+        "The mouth hardly moves: the references look alike.",
+        "The clip does not show M, R or O: made from the style's own motion.",
+    )
 
 
-def test_a_face_that_is_often_lost_warns():
+def test_a_short_clip_warns() -> None:
+    assert warnings(*clip(seconds=TIMES / 4)) == (
+        "The clip is only 3.0 s long: rhythm and blinks are guesses.",
+    )
+
+
+def test_five_seconds_are_not_short_wherever_they_begin() -> None:
     track, performance = clip()
-    warnings = retrieve(without_face(track, slice(0, FRAMES // 2)), performance).warnings
-    assert any("50%" in warning for warning in warnings)
+    part = slice(300 - 135, 300)
+    for shift in (0.0, 100.0):
+        late = track[part]
+        late = replace(late, seconds=late.seconds + shift)
+        timed = ("mesh", "rotation", "translation", "blink", "seconds")
+        own = replace(performance, **{name: getattr(performance, name)[part] for name in timed})
+        assert not any("only" in warning for warning in retrieve(late, own).warnings)
+    brief = replace(late, seconds=100 + (late.seconds - late.seconds[0]) * 0.9)
+    assert any("only 4.8 s" in warning for warning in retrieve(brief, own).warnings)
+
+
+def test_a_face_that_is_often_lost_warns() -> None:
+    track, performance = clip(babble(0))
+    assert "A face was found in only 89% of the frames." in warnings(
+        without_face(track, slice(0, 33)), performance
+    )
+    found = warnings(without_face(track, slice(0, 30)), performance)
+    assert not any("face was found" in warning for warning in found)
+
+
+def test_a_clip_of_turned_heads_warns() -> None:
+    angles = np.zeros((FRAMES, 3))
+    angles[:, 1] = 25
+    angles[:75, 1] = 0
+    track, performance = clip(babble(0), angles=angles)
+    assert "Only 25% of the frames are frontal and sharp enough." in warnings(track, performance)
+    angles[75:90, 1] = 0
+    found = warnings(*clip(babble(0), angles=angles))
+    assert not any("frontal" in warning for warning in found)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 6])
-def test_the_shortest_clips_still_have_four_references(frames):
+def test_the_shortest_clips_still_have_four_references(frames: int) -> None:
     track, performance = clip()
     few = {
         name: getattr(track, name)[:frames]
@@ -287,56 +383,4 @@ def test_the_shortest_clips_still_have_four_references(frames):
     retrieval = retrieve(FaceTrack(**few, size=track.size), short)
     assert len(retrieval.references) == 4
     assert retrieval.warnings
-    assert retrieval.references[0].rotation.shape == STILL.shape
-
-
-# ---- the O template -------------------------------------------------------------------------
-
-LONG = 500  # frames
-BAIT, WIDEST = slice(200, 208), slice(400, 406)
-
-
-def clip_with_bait():
-    """Return a clip whose best-looking O is hardly open: round lips and a low jaw at the bait.
-
-    Frames that are wide open lie around the clip, with spread corners and a jaw that stays; in the
-    widest of all, lips are a little rounder than in the other wide ones.
-    """
-    times = np.arange(LONG) / FPS
-    gape = 0.05 + 0.02 * np.sin(2 * np.pi * 1.7 * times)
-    wide = 0.02 * np.sin(2 * np.pi * 1.1 * times)
-    jaw = 0.3 * gape
-    for start in range(10, LONG, 8):  # an eighth of all frames is open wide
-        gape[start], wide[start] = 0.14, 0.3
-    gape[BAIT], wide[BAIT], jaw[BAIT] = 0.1, -0.16, 0.1
-    gape[WIDEST], wide[WIDEST] = 0.16, 0.27
-    offsets = np.zeros((LONG, 68, 3), np.float32)
-    offsets[:, (65, 66, 67), 1] = gape[:, None]
-    offsets[:, 55:60, 1] = gape[:, None]
-    offsets[:, 8, 1] = jaw
-    for left, right in ((48, 54), (60, 64)):
-        offsets[:, left, 0], offsets[:, right, 0] = -wide / 2, wide / 2
-    mesh = (mean_mesh() + FaceModel.embedded().mesh_offsets(offsets)).astype(np.float32)
-    nothing = np.zeros((LONG, 3), np.float32)
-    still = rotation_from_angles(nothing)
-    track = face_track(mesh, fps=FPS)
-    return track, Performance(
-        mesh=mesh,
-        neutral=mean_mesh(),
-        rotation=still,
-        translation=nothing,
-        blink=nothing[:, 0],
-        seconds=times,
-    )
-
-
-def test_o_is_among_the_widest_tenth_whatever_else_looks_round():
-    found = retrieve(*clip_with_bait())
-    o = round(found.references[TEMPLATES.index("O")].seconds * FPS)
-    assert np.percentile(found.opening, 75) < found.opening[BAIT].min()
-    assert found.opening[BAIT].max() < np.percentile(found.opening, 90) <= found.opening[o]
-
-
-def test_the_widest_frames_of_all_may_be_o():
-    o = round(retrieve(*clip_with_bait()).references[TEMPLATES.index("O")].seconds * FPS)
-    assert WIDEST.start <= o < WIDEST.stop
+    assert all(np.isfinite(each.landmarks).all() for each in retrieval.references)

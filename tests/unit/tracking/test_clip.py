@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from stylehead.errors import FaceError
+from stylehead.face.landmarks import to_68
 from stylehead.tracking.clip import crowd_share, track_video
 from stylehead.types import FaceTrack, Pixels
 from tests.stand_ins import media
@@ -80,3 +82,21 @@ def test_a_small_second_face_is_a_crowd(home: Path, tmp_path: Path) -> None:
     alone = media.save_video(tmp_path / "alone.mp4", [wide(0)] * 5)
     assert crowd_share(crowd) == 1
     assert crowd_share(alone) == 0
+
+
+def test_sharpness_falls_with_blur_and_not_with_an_open_mouth(
+    tracked: Callable[[list[Pixels]], FaceTrack],
+) -> None:
+    """Stripes over the mouth are the edges of teeth: eyes and nose are as sharp as before."""
+    plain = media.resized(media.portrait(), (480, 480))
+    mesh = tracked([plain] * 3).mesh[-1]
+    points = to_68(mesh)[48:68, :2]
+    (left, top), (right, bottom) = points.min(0).astype(int), points.max(0).astype(int)
+    open_mouth = plain.copy()
+    open_mouth[top + 4 : bottom : 4, left:right] = 255
+    soft = np.asarray(cv2.GaussianBlur(plain, (0, 0), 2), np.uint8)
+    still, opened, blurred = (
+        float(tracked([frame] * 3).sharpness[-1]) for frame in (plain, open_mouth, soft)
+    )
+    assert opened == pytest.approx(still, rel=0.15)
+    assert blurred < 0.5 * still

@@ -18,11 +18,11 @@ def test_every_shipped_style_has_a_source_and_the_other_way_round():
 def test_making_the_styles_writes_one_file_for_each(tmp_path, monkeypatch):
     asked = []
 
-    def extract_style(video, name, *, clip, reporter):
+    def learn_from_clip(video, name, *, clip, reporter):
         asked.append((Path(video), clip))
-        return make_style(performed_motion(1.0), name=name)
+        return make_style(performed_motion(1.0), name=name), None, None
 
-    monkeypatch.setattr(builtin_styles, "extract_style", extract_style)
+    monkeypatch.setattr(builtin_styles, "learn_from_clip", learn_from_clip)
     monkeypatch.setattr(builtin_styles, "style_folders", lambda: (tmp_path / "out", tmp_path))
     written = list(make_styles(tmp_path / "data"))
     assert [path.stem for path in written] == list(BUILT_IN)
