@@ -7,7 +7,7 @@ With `--bands`, a clip behind which no music plays is given one, 6 dB under the 
 to as `stylehead finetune-style` does it; a row has the verdict, the style distance over the
 un-tuned generator's, the lips' sync, then un-tuned / statistics / tuned LMD and opening range over
 the singer's on the held-out singing. RUN keeps clips, styles and reports; what is there is not done
-again. `--kinds` prints what tells song from speech instead, a row a clip or folder of clips.
+again. `--kinds` prints what tells song from speech instead, of clips and folders of clips.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -29,6 +30,7 @@ from stylehead.media.audio import open_audio
 from stylehead.options import Encoding, TuningOptions
 from stylehead.pipeline import load_predictor
 from stylehead.progress import Reporter
+from stylehead.speech.encoders import LogMelEncoder
 from stylehead.speech.listen import Listener
 from stylehead.training.data.clips import SUFFIXES
 from stylehead.weights.networks import CPU
@@ -50,9 +52,10 @@ def main() -> None:
     asked = parser.parse_args()
     listener = load_predictor(Encoding(), CPU).listener
     if asked.kinds:
-        for path in asked.clips:
-            paths = sorted(path.iterdir()) if path.is_dir() else [path]
-            kinds_table([one for one in paths if one.suffix.lower() in SUFFIXES], listener)
+        listener = replace(listener, encoder=LogMelEncoder())  # quick, and has no say in it
+        folders = ([*path.iterdir()] if path.is_dir() else [path] for path in asked.clips)
+        paths = sorted(path for folder in folders for path in folder)
+        kinds_table([path for path in paths if path.suffix.lower() in SUFFIXES], listener)
         return
     if asked.run is None:
         parser.error("--run is needed.")
@@ -75,6 +78,7 @@ def main() -> None:
 def kinds_table(clips: list[Path], listener: Listener) -> None:
     """Print the measures of each clip, and how many are taken for songs."""
     taken = heard = 0
+    print("clip\ttaken for\theld notes, of the voice\tthe same, s\tmusic, of the time")
     for clip in clips:
         try:
             singing = listened(clip, listener)
