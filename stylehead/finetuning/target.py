@@ -37,7 +37,8 @@ from stylehead.training.data.speakers import AlignedFeatures
 from stylehead.types import FaceTrack, Motion, Style
 
 LARGEST_CROWD = 0.3  # fraction of sampled frames with a second face from which a clip is refused
-LEAST_SINGING = 1.0  # seconds of voice in either part of a song, to judge on it
+LEAST_SINGING = 1.0  # seconds of voice in either part of a sung clip, to judge on it
+LEAST_RECORDED = 4.0  # the same of a recording beside a style, whose motion has other sounds
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -174,7 +175,8 @@ def _recording(
     cut = (1 - HELD_OUT) * sound.seconds
     halves = None
     if heard.singing.sung:
-        halves = _halves(part_of(sound, 0, cut), part_of(sound, cut), listener)
+        parts = part_of(sound, 0, cut), part_of(sound, cut)
+        halves = _halves(*parts, listener, LEAST_RECORDED)
     if halves is None:
         return [heard.speech.features], None, []
     note = heard.singing.note()
@@ -182,13 +184,15 @@ def _recording(
     return [halves.learned.features], halves, [note]
 
 
-def _halves(learned: Sound | None, end: Sound | None, listener: Listener) -> Halves | None:
+def _halves(
+    learned: Sound | None, end: Sound | None, listener: Listener, least: float = LEAST_SINGING
+) -> Halves | None:
     """Return both parts of a song, encoded; None where one of them has too little voice."""
     if learned is None or end is None:
         return None
     halves = Halves(*(encode_speech(sound, listener) for sound in (learned, end)))
     voiced = min(half.voiced_seconds for half in halves)
-    return halves if voiced >= LEAST_SINGING else None
+    return halves if voiced >= least else None
 
 
 def _track(video: Path, folder: Path, digest: str, reporter: Reporter) -> FaceTrack:

@@ -50,14 +50,14 @@ def features(small, path, start, duration=None):
     return encode_speech(part, small.listener).features
 
 
-@pytest.mark.parametrize("clip", [True, False])
-def test_song_is_judged_on_song_that_tuning_never_heard(learn, small, tmp_path, clip):
-    target, learning, judging = learn(syllables(SECONDS), clip=clip)
+@pytest.mark.parametrize(("clip", "seconds"), [(True, SECONDS), (False, 16.0)])
+def test_song_is_judged_on_song_that_tuning_never_heard(learn, small, tmp_path, clip, seconds):
+    target, learning, judging = learn(syllables(seconds), clip=clip)
     assert judging.sung
-    frames = round(CUT * 60)
+    frames = round((1 - HELD_OUT) * seconds * 60)
     assert len(learning.speech.features) == pytest.approx(frames, abs=6)
-    assert len(judging.speech.features) == pytest.approx(SECONDS * 60 - frames, abs=6)
-    end = features(small, tmp_path / "voice.wav", SECONDS - judging.speech.seconds)
+    assert len(judging.speech.features) == pytest.approx(seconds * 60 - frames, abs=6)
+    end = features(small, tmp_path / "voice.wav", seconds - judging.speech.seconds)
     assert torch.equal(judging.speech.features, end)
     assert len(target.replay) == 2
     assert torch.equal(target.replay[1], learning.speech.features)
@@ -75,6 +75,12 @@ def test_speech_is_judged_on_speech(learn, spoken, clip):
         assert torch.equal(test.speech.features, spoken.features)
     assert (judging.own_speech is not None) == clip
     assert not any("singing" in note for note in target.notes)
+
+
+def test_a_short_song_beside_a_style_is_no_judge(learn, spoken):
+    _, _, judging = learn(syllables(9.0), clip=False)
+    assert not judging.sung
+    assert torch.equal(judging.speech.features, spoken.features)
 
 
 def test_a_song_whose_end_is_silent_is_judged_on_speech_and_says_so(learn):
