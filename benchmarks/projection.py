@@ -128,7 +128,7 @@ def own_voice_table(clips: list[Clip], encoder: Encoder, wanted: int) -> None:
     replay = [encode_speech(replayed_speech(), predictor.listener).features]
     test = HoldoutTest(
         networks=predictor.networks,
-        neutral_speech=encode_speech(unheard_speech(), predictor.listener),
+        speech=encode_speech(unheard_speech(), predictor.listener),
         held_out=[],
     )
     columns = ("un-tuned", *(f"{one:g}" for one in OWN_STRENGTHS))
@@ -147,14 +147,14 @@ def own_voice_table(clips: list[Clip], encoder: Encoder, wanted: int) -> None:
             own = encode_speech(target.held_out_sound, predictor.listener)
         done.add(clip.person)
         judge = replace(test, held_out=[target.held_out], own_speech=own)
-        plain = judge.predict(None, judge.neutral_speech)
+        plain = judge.predict(None, judge.speech)
         scores = [judge.score(plain, plain, None)]
         for strength in OWN_STRENGTHS:
             voice = learn_own_voice([target.aligned], strength)
             style = tune(
                 target.style, [target.aligned], replay, test, TransferConfig(), own_voice=voice
             )
-            motion = judge.predict(style, judge.neutral_speech)
+            motion = judge.predict(style, judge.speech)
             scores.append(judge.score(motion, plain, style))
         cells = (f"{score.lmd:.3f} / {score.sync:.2f}" for score in scores)
         print("\t".join((clip.name, *cells)), flush=True)

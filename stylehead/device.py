@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stylehead.errors import DeviceError
 from stylehead.choices import Device
+from stylehead.errors import DeviceError
 
 _user: list[int] = []
 """The process that first computed something."""

@@ -313,7 +313,12 @@ class TuningOptions(Overwrite, Encoding, Separation):
         low=0,
         high=1,
     )
-    steps: int = option(200, "Number of tuning steps.", low=1, high=100_000)
+    steps: int = option(
+        200,
+        "Number of tuning steps; more go on from a refused or stopped run.",
+        low=1,
+        high=100_000,
+    )
     dynamics: bool = option(
         True,
         "Also match how far and how fast the face moves.",
@@ -321,10 +326,13 @@ class TuningOptions(Overwrite, Encoding, Separation):
     )
     run: Path | None = option(
         None,
-        "Folder for checkpoints and log; tuning resumes from it. Default: beside the style, "
-        "removed when done.",
+        "Folder for checkpoints, log and tracked clips; tuning resumes from it. Default: beside "
+        "the style, removed when that is written.",
     )
-    force: bool = option(False, "Write the style even when it fails the test.")
+    force: bool = option(
+        False,
+        "Write the style even when it fails the test; at once, if it was refused and kept before.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -145,8 +145,10 @@ def finetune_style(
 
       stylehead finetune-style --style singer.style --audio song.wav -o tuned.style
 
-    The end of the clip is held out for a test. The style is written only when tuning brought the
-    motion closer to that part and the lips still follow the sound. Ctrl-C keeps the best so far.
+    The end of the clip is held out for a test: song is judged on song, speech on speech. The style
+    is written only when tuning brought the motion closer to that part, the mouth opens about as far
+    as the person's and the lips still follow the sound; else it is kept as NAME.refused.style.
+    Ctrl-C keeps the best so far.
     """
     if bool(videos) == bool(options.style):
         raise typer.BadParameter("give either clips, or --style with a style to tune to.")
@@ -159,7 +161,8 @@ def finetune_style(
         finetuned = finetune(
             videos or [], output, options=options, stopping=_stoppable(), reporter=reporter
         )
-    console.table(*finetuned.table())
+    if table := finetuned.table():
+        console.table(*table)
     console.result(str(output))
 
 

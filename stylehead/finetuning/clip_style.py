@@ -12,13 +12,9 @@ from tempfile import TemporaryDirectory
 from stylehead import files
 from stylehead.errors import FaceError, MediaError, StyleError
 from stylehead.finetuning.config import TransferConfig
-from stylehead.finetuning.holdout import (
-    LEAST_LIP_SYNC,
-    HoldoutResult,
-    HoldoutTest,
-)
+from stylehead.finetuning.holdout import HoldoutResult
 from stylehead.finetuning.run import tune
-from stylehead.finetuning.speech import encode_speech, replayed_speech, unheard_speech
+from stylehead.finetuning.target import target_of, tests_of
 from stylehead.finetuning.target_clip import TargetClip, learn_target_clip
 from stylehead.media.audio import Sound, open_audio
 from stylehead.options import AudioRange, Encoder, Encoding, StyleEffort
@@ -130,8 +126,8 @@ def _transferred(
         return _said(style, f"Its ranges alone are used: {failure}", reporter)
     reporter.advance()
     ratio = nearness(result)
-    sync = result.scores["tuned"].sync
-    if ratio < 1 and sync >= LEAST_LIP_SYNC:
+    tuned_scores = result.scores["tuned"]
+    if ratio < 1 and tuned_scores.lip_sync_margin(result.scores["un-tuned"]) >= 0:
         kept = replace(style, tuning=tuned.tuning)
         return _said(
             kept,
@@ -141,7 +137,7 @@ def _transferred(
         )
     why = f"the transfer is {ratio - 1:.0%} further from the end of the clip"
     if ratio < 1:
-        why = f"with the transfer lips follow the sound too little (r {sync:.2f})"
+        why = f"with the transfer lips follow the sound too little (r {tuned_scores.sync:.2f})"
     return _said(style, f"Its ranges alone are used: {why}.", reporter)
 
 
@@ -149,17 +145,10 @@ def _tried(
     target: TargetClip, predictor: Predictor, steps: int, reporter: Reporter
 ) -> tuple[HoldoutResult, Style]:
     """Return the transferred style of a clip's beginning, and how near it comes to its end."""
-    sound = target.held_out_sound
-    test = HoldoutTest(
-        networks=predictor.networks,
-        neutral_speech=encode_speech(unheard_speech(), predictor.listener),
-        held_out=[target.held_out],
-        own_speech=encode_speech(sound, predictor.listener) if sound else None,
-    )
-    replay = [encode_speech(replayed_speech(), predictor.listener).features]
-    aligned = [target.aligned] if target.aligned else []
+    whole = target_of([target], {}, target.style.name, predictor.listener, SILENT)
+    learning, test = tests_of(whole, predictor)
     config = TransferConfig(steps=steps)
-    tuned = tune(target.style, aligned, replay, test, config, reporter=reporter)
+    tuned = tune(whole.style, whole.aligned, whole.replay, learning, config, reporter=reporter)
     return test.compare(tuned), tuned
 
 

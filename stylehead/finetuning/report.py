@@ -18,13 +18,16 @@ class FinetunedStyle:
     """A tuned style on disk and the hold-out test that it passed, unless it was forced."""
 
     path: Path
-    result: HoldoutResult
+    result: HoldoutResult | None
+    """None where a style that was refused and kept became `path` as it was."""
     notes: list[str]
     seconds: float
     """How long the work took."""
 
-    def table(self) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
-        """Return title, columns and rows of the scores."""
+    def table(self) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]] | None:
+        """Return title, columns and rows of the scores, None when nothing was tested."""
+        if self.result is None:
+            return None
         scores = {name: asdict(row) for name, row in self.result.scores.items()}
         rows = [
             (field.replace("_", " "), *(f"{row[field]:.3f}" for row in scores.values()))

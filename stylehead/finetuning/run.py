@@ -6,53 +6,48 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from stylehead import files
-from stylehead.errors import FaceError, MediaError, StyleError
+from stylehead.errors import StyleError
 from stylehead.finetuning.config import TransferConfig
 from stylehead.finetuning.data import transfer_data
 from stylehead.finetuning.holdout import (
-    LEAST_LIP_SYNC,
     HoldoutTest,
     distance_ratio,
     lip_crossing_rates,
     rejection_reasons,
 )
+from stylehead.finetuning.kept import (
+    as_saved,
+    begin_run,
+    keep_refused,
+    refused_path,
+    release_refused,
+    request_of,
+    save_track,
+)
 from stylehead.finetuning.plot import draw_result
 from stylehead.finetuning.report import FinetunedStyle, write_report
-from stylehead.finetuning.speech import (
-    EncodedSpeech,
-    encode_speech,
-    learn_own_voice,
-    replayed_speech,
-    unheard_speech,
-)
-from stylehead.finetuning.target_clip import (
-    TargetClip,
-    joined_style,
-    learn_target_clip,
-    split_style,
-)
+from stylehead.finetuning.speech import learn_own_voice
+from stylehead.finetuning.target import learn_target, tests_of
 from stylehead.finetuning.transfer import Validation, transfer
-from stylehead.media.audio import Sound, open_audio
 from stylehead.models.adapter import Adapter
 from stylehead.models.manifold import Manifold
 from stylehead.motion.models import generator_digest, tuning_of
 from stylehead.options import Encoding, TuningOptions
-from stylehead.pipeline.run import Predictor, load_predictor
+from stylehead.pipeline.run import load_predictor
 from stylehead.progress import SILENT, Reporter
-from stylehead.style.file import SUFFIX, find_style, save_style
-from stylehead.tracking.clip import crowd_share, track_video
+from stylehead.style.file import SUFFIX, save_style
 from stylehead.training.data.speakers import AlignedFeatures
-from stylehead.types import Motion, Style
+from stylehead.types import Style
 from stylehead.version import __version__
 
-LARGEST_CROWD = 0.3  # fraction of sampled frames with a second face from which a clip is refused
+SYNC_TO_SPARE = 0.02  # of the lips' sync, that a result has to have while it is chosen
 
 Stopping = AbstractContextManager[Callable[[], bool]]
 """Entered while tuning runs; what it gives says whether to stop and keep the best so far."""
@@ -68,46 +63,49 @@ def finetune_style(
 ) -> FinetunedStyle:
     """Tune the motion generator to clips of one person, or to a style file; write and test it.
 
-    Beside `output` come NAME.report.json and NAME.report.png. Checkpoints lie in `options.run`, by
-    default a folder beside `output` that goes when the work is done and stays when it was stopped.
+    Beside `output` come NAME.report.json and NAME.report.png. A style that fails the test is kept
+    as NAME.refused.style; asked for again with `options.force`, that file becomes `output` at once.
+    Checkpoints and tracked clips lie in `options.run`, by default a folder beside `output` that
+    goes when the style is written and stays for another try when it was refused or stopped.
     Raises MediaError or FaceError for clips that cannot be used; StyleError when the style did not
     get closer or lips got worse, unless forced.
     """
     began = time.monotonic()
-    report, plot = output.with_suffix(".report.json"), output.with_suffix(".report.png")
-    for path, suffix in ((output, SUFFIX), (report, ".json"), (plot, ".png")):
-        files.check_output(
-            path,
-            overwrite=options.overwrite,
-            suffixes=(suffix,),
-            inputs=(*videos, options.style, options.audio),
-        )
+    inputs = (*videos, options.style, options.audio)
+    files.check_output(output, overwrite=options.overwrite, suffixes=(SUFFIX,), inputs=inputs)
     config = TransferConfig.from_options(options)
+    for path, kind in [*((video, "video") for video in videos), (options.audio, "recording")]:
+        if path is not None:
+            files.check_file(path, kind)
+    digests = [files.digest(video) for video in videos]
+    request = request_of(digests, options, config)
+    report, plot = output.with_suffix(".report.json"), output.with_suffix(".report.png")
+    refused, folder = refused_path(output), options.run or output.with_suffix(".tuning")
+    if options.force and release_refused(output, request):
+        _clear(folder, options)
+        reporter.say(f"{refused.name} is now {output.name}; nothing was learned anew.")
+        return FinetunedStyle(path=output, result=None, notes=[], seconds=_since(began))
+    for path in (report, plot, refused):
+        files.check_output(path, overwrite=options.overwrite, inputs=inputs)
     usual = Encoding(encoder=options.encoder)  # projection is on the person's own voice here
     cpu = torch.device("cpu")
     predictor = load_predictor(usual, cpu, separation=options, reporter=reporter)
-    replayed = [replayed_speech()]
-    if options.audio is not None:
-        replayed.append(open_audio(options.audio))
-
-    target = _learn_target(videos, options, predictor, output.stem, reporter)
+    target = learn_target(videos, digests, options, folder, predictor, output.stem, reporter)
     own_voice = learn_own_voice(target.aligned, options.projection)
-    replay = [encode_speech(sound, predictor.listener).features for sound in replayed]
-    test = HoldoutTest(
-        networks=predictor.networks,
-        neutral_speech=encode_speech(unheard_speech(), predictor.listener),
-        held_out=target.held_out,
-        own_speech=target.held_out_speech,
-    )
-    folder = options.run or output.with_suffix(".tuning")
-    files.make_folder(folder)
+    learning, test = tests_of(target, predictor)
+    resumable = {key: value for key, value in request.items() if key != "steps"}
+    anew = options.overwrite and options.run is None
+    begin_run(folder, resumable, anew=anew, reporter=reporter)
+    for digest, track in target.tracks.items():
+        save_track(folder, digest, track)
     with stopping as stopped:
         tuned = tune(
             target.style,
             target.aligned,
-            replay,
-            test,
+            target.replay,
+            learning,
             config,
+            request=resumable,
             own_voice=own_voice,
             run=folder,
             stopped=stopped,
@@ -115,6 +113,7 @@ def finetune_style(
         )
         interrupted = stopped()
 
+    tuned = as_saved(tuned)
     result = test.compare(tuned)
     reasons = rejection_reasons(result)
     write_report(
@@ -122,96 +121,41 @@ def finetune_style(
         result,
         notes=target.notes,
         reasons=reasons,
-        lip_crossings=lip_crossing_rates(tuned, test.networks, test.neutral_speech.features),
+        lip_crossings=lip_crossing_rates(tuned, test.networks, test.speech.features),
         learned=target.style,
         config=config,
     )
-    draw_result(plot, result, target.held_out[0])
-    if reasons and not options.force:
-        raise StyleError(
-            f"{output.name} is not written: {' and '.join(reasons)}.",
-            remedy=f"{report.name} has the numbers. Give a longer or clearer clip, or pass --force "
-            "to write it anyway.",
-        )
+    draw_result(plot, result, test.held_out[0])
     provenance = {
         **target.style.provenance,
         "stylehead_version": __version__,
         "held_out_style_distance": f"{result.distance_ratio:.3f}",
     }
-    save_style(replace(tuned, provenance=provenance), output)
-    if options.run is None and not interrupted:
+    tuned = replace(tuned, provenance=provenance)
+    if reasons and not options.force:
+        keep_refused(tuned, output, request)
+        raise StyleError(
+            f"{output.name} is not written: {' and '.join(reasons)}.",
+            remedy=f"{report.name} has the numbers. What was learned is kept: use {refused.name} "
+            "as it is with --style, or give the same command with --force and it becomes "
+            f"{output.name} at once. With --overwrite, more --steps go on from there. A longer or "
+            "clearer clip helps most.",
+        )
+    save_style(tuned, output)
+    refused.unlink(missing_ok=True)
+    if not interrupted:
+        _clear(folder, options)
+    return FinetunedStyle(path=output, result=result, notes=target.notes, seconds=_since(began))
+
+
+def _clear(folder: Path, options: TuningOptions) -> None:
+    """Remove the folder of a run that is done, but not one that the user has chosen."""
+    if options.run is None:
         shutil.rmtree(folder, ignore_errors=True)
-    return FinetunedStyle(
-        path=output, result=result, notes=target.notes, seconds=time.monotonic() - began
-    )
 
 
-# ---- the target -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class _Target:
-    """What is learned from a person's clips or style file, and what is held out of them."""
-
-    style: Style
-    held_out: list[Motion]
-    aligned: list[AlignedFeatures]
-    held_out_speech: EncodedSpeech | None
-    notes: list[str]
-
-
-def _learn_target(
-    videos: list[Path],
-    options: TuningOptions,
-    predictor: Predictor,
-    name: str,
-    reporter: Reporter,
-) -> _Target:
-    if not videos:
-        assert options.style is not None  # the command line asks for one of them
-        learned, held_out = split_style(find_style(options.style))
-        return _Target(
-            style=replace(learned, name=name),
-            held_out=[held_out],
-            aligned=[],
-            held_out_speech=None,
-            notes=[],
-        )
-    clips = [_target_clip(video, options.audio, predictor, reporter) for video in videos]
-    notes = [note for clip in clips for note in clip.notes]
-    for note in notes:
-        reporter.say(note)
-    sound = clips[0].held_out_sound
-    return _Target(
-        style=joined_style(clips, name),
-        held_out=[clip.held_out for clip in clips],
-        aligned=[clip.aligned for clip in clips if clip.aligned is not None],
-        held_out_speech=encode_speech(sound, predictor.listener) if sound else None,
-        notes=notes,
-    )
-
-
-def _target_clip(
-    video: Path, audio: Path | None, predictor: Predictor, reporter: Reporter
-) -> TargetClip:
-    crowd = crowd_share(video)
-    if crowd > LARGEST_CROWD:
-        raise FaceError(
-            f"{video} shows several people in {crowd:.0%} of its frames.",
-            remedy="Crop it to the person whose style you want.",
-        )
-    track = track_video(video, reporter=reporter)
-    sound = open_audio(audio) if audio else _own_sound(video)
-    digest = files.digest(video)
-    return learn_target_clip(track, sound, predictor, str(video), digest, reporter=reporter)
-
-
-def _own_sound(video: Path) -> Sound | None:
-    """Return a clip's sound, None when it has none that can be read."""
-    try:
-        return open_audio(video)
-    except MediaError:
-        return None
+def _since(began: float) -> float:
+    return time.monotonic() - began
 
 
 # ---- tuning ---------------------------------------------------------------------------------
@@ -225,6 +169,7 @@ def tune(
     config: TransferConfig,
     *,
     own_voice: Manifold | None = None,
+    request: dict[str, str] | None = None,
     run: Path | None = None,
     stopped: Callable[[], bool] = lambda: False,
     reporter: Reporter = SILENT,
@@ -232,8 +177,9 @@ def tune(
     """Return the style with the best change of the generator.
 
     The best is the one nearest to the learned part of the clip among those whose lips still
-    follow; what is held out has no say. `replay` are features (T, F) of speech without a face.
-    All features are brought to `own_voice` first.
+    follow, on the speech of `test`; what is held out has no say. `replay` are features (T, F) of
+    speech without a face. All features are brought to `own_voice` first. `request` is what else
+    has to be the same for a run to be resumed.
     """
     if own_voice:
         aligned = [
@@ -243,8 +189,8 @@ def tune(
         replay = [own_voice.project(features) for features in replay]
     networks = test.networks
     digest = generator_digest(networks.encoder)
-    validation_test = replace(test, held_out=[style.motion], own_speech=None)
-    untuned = validation_test.predict(None, test.neutral_speech)
+    validation_test = replace(test, held_out=[style.motion])
+    untuned = validation_test.predict(None, test.speech)
     before = validation_test.score(untuned, untuned, None)
 
     def with_tuning(adapter: Adapter) -> Style:
@@ -252,12 +198,13 @@ def tune(
         return replace(style, tuning=tuning)
 
     def validate(adapter: Adapter) -> Validation:
-        motion = validation_test.predict(with_tuning(adapter), test.neutral_speech)
+        motion = validation_test.predict(with_tuning(adapter), test.speech)
         scores = validation_test.score(motion, untuned, None)
         ratio = distance_ratio(before, scores)
-        sync_lost = max(0.0, LEAST_LIP_SYNC + 0.02 - scores.sync)
+        sync_lost = max(0.0, SYNC_TO_SPARE - scores.lip_sync_margin(before))
+        own = scores.lmd / before.lmd if test.own_speech else 1.0
         return Validation(
-            ratio + 10 * sync_lost,
+            (ratio + own) / 2 + 10 * sync_lost,
             {
                 "distance to the clip": ratio,  # 1 is the un-tuned generator's
                 "lip sync": scores.sync,
@@ -274,7 +221,8 @@ def tune(
             "source": style.provenance.get("source_sha256", ""),
             "generator": digest,
             "projection": f"{own_voice.strength if own_voice else 0:g}",
-        },
+        }
+        | (request or {}),
         stopped=stopped,
         run=run,
         reporter=reporter,

@@ -10,10 +10,10 @@ from torch import Tensor
 from stylehead.errors import StyleError
 from stylehead.media.audio import Sound, open_audio
 from stylehead.models.manifold import Manifold
-from stylehead.speech.listen import Listener, listen
+from stylehead.speech.listen import ACTIVE, Listener, listen
 from stylehead.training.data.speakers import AlignedFeatures
 from stylehead.training.projection import make_base
-from stylehead.types import Speech, SpeechChunk
+from stylehead.types import MOTION_FPS, Speech, SpeechChunk
 from stylehead.weights.store import asset
 
 NEUTRAL_SPEECH = "neutral_speech.ogg"
@@ -37,6 +37,12 @@ class EncodedSpeech:
     def features(self) -> Tensor:
         """(T, F) speech features at 60 Hz."""
         return torch.cat([chunk.features for chunk in self.chunks])
+
+    @property
+    def voiced_seconds(self) -> float:
+        """Time in which a voice is active."""
+        active = sum(int((chunk.activity > ACTIVE).sum()) for chunk in self.chunks)
+        return active / MOTION_FPS
 
     def replay(self) -> Speech:
         """Return the recording as a stream from its beginning."""
@@ -72,4 +78,6 @@ def learn_own_voice(aligned: list[AlignedFeatures], strength: float) -> Manifold
             remedy="Give a clip with its own voice, or leave --projection out.",
         )
     known = torch.cat([pair.features for pair in aligned]).float()
-    return Manifold.of(make_base(known, OWN_SOUNDS), strength)
+    base = make_base(known, OWN_SOUNDS)
+    # In the precision of a style file, so that what is tuned and tested is what is kept.
+    return Manifold.of({name: part.half().float() for name, part in base.items()}, strength)

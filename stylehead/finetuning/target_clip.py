@@ -8,14 +8,13 @@ from fractions import Fraction
 import numpy as np
 
 from stylehead.device import to_tensor
-from stylehead.errors import FaceError, StyleError
+from stylehead.errors import FaceError, MediaError, StyleError
 from stylehead.face.performance import recover_performance
+from stylehead.finetuning.singing import Singing, hear
 from stylehead.media.audio import Sound, open_audio
 from stylehead.motion.expression import expression_of
 from stylehead.pipeline.run import Predictor
 from stylehead.progress import SILENT, Reporter
-from stylehead.speech.listen import speech_features
-from stylehead.speech.separation import music_level
 from stylehead.style.learn import STYLE_FPS, style_statistics
 from stylehead.style.references import retrieve
 from stylehead.training.av_sync import LARGEST_LAG, SYNC_LEAST, measure_sync
@@ -28,7 +27,7 @@ LEAST_SECONDS = 4.0  # with a face, that a clip needs
 FEW_SECONDS = 10.0  # below which rhythm and rare mouth shapes are guesses
 LEAST_FACE, SMALL_FACE = 64.0, 120.0  # pixels of a face's height
 LONGER_CLIP = f"Give a clip with {LEAST_SECONDS:.0f} s of one face, or several clips."
-LOUD_MUSIC = 0.0  # dB over the voice from which lips are not learned from that sound
+LOUD_MUSIC = 6.0  # dB over the voice from which lips are not learned from that sound
 CLEAN_VOICE = -40.0  # dB over the voice below which nothing else can be heard
 
 
@@ -42,8 +41,12 @@ class TargetClip:
     """Speech features of the learned part with its articulation, in sync; None without sound."""
     held_out: Motion
     """The end's motion, as offsets from the learned part's neutral face, at STYLE_FPS."""
+    learned_sound: Sound | None
+    """The sound of the learned part; None when it is silent."""
     held_out_sound: Sound | None
-    """The sound of the end, when it is in sync and not silent."""
+    """The sound of the end; None when it is silent. It belongs to the motion where `aligned` is."""
+    sung: bool
+    """Whether that sound is singing, on which the style is then judged."""
     lag: int
     """Frames at 60 fps by which the picture came later than the sound."""
     notes: tuple[str, ...]
@@ -76,16 +79,14 @@ def learn_target_clip(
     offsets = late.landmarks + late.neutral - motion.neutral
     quick, quick_times = performance.motion(Fraction(MOTION_FPS))
     alignment = _align(sound, quick, float(quick_times[0]), predictor, reporter)
-    held_out_sound = None
-    if sound and alignment.aligned:
-        start = max(0.0, cut - alignment.lag / MOTION_FPS)
-        end_sound = open_audio(sound.path, start=sound.start + start)
-        held_out_sound = None if end_sound.silent else end_sound
+    split = cut - alignment.lag / MOTION_FPS
     return TargetClip(
         style=style,
         aligned=alignment.aligned,
         held_out=late.with_(landmarks=offsets.astype(np.float32)),
-        held_out_sound=held_out_sound,
+        learned_sound=part_of(sound, begin - alignment.lag / MOTION_FPS, split),
+        held_out_sound=part_of(sound, split),
+        sung=alignment.sung,
         lag=alignment.lag,
         notes=(*notes, *alignment.notes, *retrieval.warnings),
     )
@@ -120,6 +121,7 @@ def _check_face(track: FaceTrack, name: str) -> list[str]:
 class _Alignment:
     aligned: AlignedFeatures | None
     lag: int
+    sung: bool
     notes: tuple[str, ...]
 
 
@@ -134,15 +136,15 @@ def _align(
         return _untrusted("The clip has no sound: the un-tuned generator keeps the lips' timing.")
     if sound.silent:
         return _untrusted("The clip is silent: the un-tuned generator keeps the lips' timing.")
-    separator = predictor.listener.separators.choose(sound, reporter)
-    music = music_level(separator.separate(sound))
+    speech, singing, music = hear(sound, predictor.listener, reporter=reporter)
     if music > LOUD_MUSIC:
         return _untrusted(
             f"Music is {music:.0f} dB louder than the voice: lip motion is not learned from this "
-            "sound. Give the voice alone with --audio."
+            "sound. Give the voice alone with --audio.",
+            singing,
         )
     articulation = motion.landmarks - expression_of(motion.landmarks, motion.neutral, motion.fps)
-    features = speech_features(sound, predictor.listener)[round(first * MOTION_FPS) :]
+    features = speech.features[round(first * MOTION_FPS) :]
     count = min(len(features), len(articulation))
     pair = AlignedFeatures(features[:count].half(), to_tensor(articulation[:count], CPU))
     correlation, lag = measure_sync(predictor.networks.generator, pair)
@@ -150,9 +152,11 @@ def _align(
         return _untrusted(
             f"Mouth and sound are out of sync (correlation {correlation:.2f}): lip motion is not "
             "learned from this sound. Give the recording that belongs to the picture with "
-            "--audio."
+            "--audio.",
+            singing,
         )
-    clear = "clean" if music < CLEAN_VOICE else f"{-music:.0f} dB louder than everything else"
+    side = "quieter" if music > 0 else "louder"
+    clear = "clean" if music < CLEAN_VOICE else f"{abs(music):.0f} dB {side} than everything else"
     notes = [
         f"The voice is {clear}, and mouth and sound are in sync (correlation {correlation:.2f})."
     ]
@@ -162,11 +166,31 @@ def _align(
             f"The picture was {abs(lag) / MOTION_FPS:.2f} s {late} than the sound; this is "
             "corrected."
         )
-    return _Alignment(pair.shifted(lag), lag, tuple(notes))
+    if singing.sung:
+        notes.append(singing.note())
+    return _Alignment(pair.shifted(lag), lag, singing.sung, tuple(notes))
 
 
-def _untrusted(note: str) -> _Alignment:
-    return _Alignment(None, 0, (note,))
+def _untrusted(note: str, singing: Singing | None = None) -> _Alignment:
+    if singing is None or not singing.sung:
+        return _Alignment(None, 0, False, (note,))
+    return _Alignment(None, 0, True, (note, singing.note()))
+
+
+def part_of(sound: Sound | None, begin: float, end: float | None = None) -> Sound | None:
+    """Return the part of a sound between two times in seconds, None when it is silent or short.
+
+    Before the sound's beginning there is silence.
+    """
+    if sound is None:
+        return None
+    lead, begin = max(0.0, -begin), max(0.0, begin)
+    duration = None if end is None else end - begin
+    try:
+        part = open_audio(sound.path, start=sound.start + begin, duration=duration)
+    except MediaError:  # a recording that ends before the picture does
+        return None
+    return replace(part, lead=lead, seconds=part.seconds + lead) if not part.silent else None
 
 
 # ---- several clips, style files -------------------------------------------------------------

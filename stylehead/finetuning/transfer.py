@@ -72,8 +72,9 @@ def transfer(
     It starts from what fits the person's own sounds in closed form.
     The style network f trains alone during the warm-up, then together with the change. With
     `run`, log to CSV, keep checkpoints there and resume from them: an interrupted run ends where
-    an uninterrupted one does; `identity` names what has to be the same for that. `stopped` is
-    asked at each step; then the best so far is returned. Dropout is off and the speech encoder is
+    an uninterrupted one does, and a finished one goes on when more steps are asked for; `identity`
+    names what has to be the same for that. `stopped` is asked at each step; then the best so far is
+    returned. Dropout is off and the speech encoder is
     not touched. Raises StyleError when it was stopped before the first validation.
     """
     torch.manual_seed(config.seed)
@@ -89,16 +90,27 @@ def transfer(
     objective = TransferObjective(generator, data, config, rng)
     checkpoint = None
     if run:
-        settings = asdict(config) | identity
+        # Not the steps: more of them go on from where fewer ended.
+        settings = {key: value for key, value in asdict(config).items() if key != "steps"}
         checkpoint = Checkpoint(
-            run, settings, net=state, optimiser=optimiser, schedule=schedule, generator=rng
+            run,
+            settings | identity,
+            net=state,
+            optimiser=optimiser,
+            schedule=schedule,
+            generator=rng,
         )
 
     total = config.warm_up + config.steps
-    step = checkpoint.resume(reporter) if checkpoint else 0
-    reporter.start("Tuning", total - step)
+    step = _resumed(run, checkpoint, config, reporter) if run and checkpoint else 0
+    begun = ""
     while step < total and not stopped():
-        losses = objective.losses(adapter, network, joint=step >= config.warm_up)
+        joint = step >= config.warm_up
+        stage, end = ("Tuning", total) if joint else ("Warming up", config.warm_up)
+        if stage != begun:
+            reporter.start(stage, end - step)
+            begun = stage
+        losses = objective.losses(adapter, network, joint=joint)
         optimiser.zero_grad()
         torch.autograd.backward(losses["total"])
         state.clip_gradients()
@@ -106,17 +118,16 @@ def transfer(
         schedule.step()
         step += 1
         reporter.advance()
-        if step % config.every and step != total:
+        tuned = step - config.warm_up
+        if tuned < 1 or (tuned % config.every and step != total):
             continue
-        row = {"step": float(step), **{name: loss.item() for name, loss in losses.items()}}
-        if step > config.warm_up:
-            validation = validate(adapter)
-            state.keep_if_best(validation.score)
-            row |= validation.metrics
-            numbers = (f"{name} {value:.2f}" for name, value in validation.metrics.items())
-            reporter.say(f"Step {step}: {', '.join(numbers)}")
+        validation = validate(adapter)
+        state.keep_if_best(validation.score)
+        numbers = (f"{name} {value:.2f}" for name, value in validation.metrics.items())
+        reporter.say(f"Step {tuned}: {', '.join(numbers)}")
         if run and checkpoint:
-            log_row(run / "log.csv", row)
+            row = {name: loss.item() for name, loss in losses.items()}
+            log_row(run / "log.csv", {"step": float(tuned), **row, **validation.metrics})
             checkpoint.save(step)
     if step < total and checkpoint:
         checkpoint.save(step)
@@ -126,6 +137,18 @@ def transfer(
             remedy="Run the same command again: it resumes where it stopped.",
         )
     return state.best
+
+
+def _resumed(run: Path, checkpoint: Checkpoint, config: TransferConfig, reporter: Reporter) -> int:
+    """Resume a run and return its step; one that has gone further than asked begins anew."""
+    if checkpoint.saved_step > config.warm_up + config.steps:
+        reporter.say("The kept run has taken more steps than are asked for: tuning begins anew.")
+        (run / "log.csv").unlink(missing_ok=True)
+        return 0
+    step = checkpoint.resume(SILENT)
+    if step:
+        reporter.say(f"Resumed at step {max(0, step - config.warm_up)}.")
+    return step
 
 
 def _optimiser(

@@ -70,7 +70,12 @@ def opening_range(landmarks: Floats, neutral: Floats) -> float:
         mouth_opening(landmarks[start : start + CHUNK] + neutral)
         for start in range(0, len(landmarks), CHUNK)
     ]
-    low, high = np.percentile(np.concatenate(pieces), [5, 95])
+    return range_of(np.concatenate(pieces))
+
+
+def range_of(opening: Floats) -> float:
+    """Return the way of an opening (T,) from its 5th to its 95th percentile."""
+    low, high = np.percentile(opening, [5, 95])
     return float(high - low)
 
 
@@ -97,6 +102,7 @@ def match_mean(landmarks: Floats, voice: Floats, brows: Floats, style: Style) ->
 
 LEVELS = np.linspace(2, 98, 33)  # percentiles at which openings are compared
 LEAST_SECONDS = 1.0  # of voice, below which a recording's percentiles mean nothing
+REACH = 0.9  # of the style's range of openings (or that range of the mouth's) is near enough
 HASTE = 1.1  # most the lips' speed may be of the style's own
 
 
@@ -107,9 +113,10 @@ def match_opening(
 
     landmarks (T, 68, 3) are offsets on the face `neutral`, voice (T,) the gate. The map from
     opening to opening is monotone, so that syllables keep their time and the least open stay the
-    least open; the rest of the lower face goes along as it does in the style. It goes only as far
-    as lips then move hardly faster than the style's: for a mouth that gapes without speaking, the
-    whole way would turn quick syllables into snapping.
+    least open; the rest of the lower face goes along as it does in the style. It goes no further
+    than the range of openings needs, since all that a tuned mouth has learned of single sounds is
+    lost on the way, and only as far as lips then move hardly faster than the style's: for a mouth
+    that gapes without speaking, the whole way would turn quick syllables into snapping.
     """
     voiced = voice > 0.5
     if voiced.sum() / fps < LEAST_SECONDS:
@@ -122,8 +129,11 @@ def match_opening(
     have, want = (np.percentile(values, LEVELS) for values in (opening[voiced], wanted))
     shift = np.interp(opening, have, want - have) * voice
     allowed = HASTE * _speed(wanted, performed.fps)
-    fractions = np.linspace(1, 0, 21)
-    fraction = next((f for f in fractions if _speed(opening + f * shift, fps) <= allowed), 0.0)
+    fractions, style_range = np.linspace(0, 1, 21), range_of(wanted)
+    ranges = (range_of(opening + f * shift) / style_range for f in fractions)
+    near = (f for f, way in zip(fractions, ranges, strict=True) if REACH <= way <= 1 / REACH)
+    slow = (f for f in fractions[::-1] if _speed(opening + f * shift, fps) <= allowed)
+    fraction = min(next(near, 1.0), next(slow, 0.0))
     along = opening_way(spoken, wanted)
     landmarks[:, LOWER] += (fraction * shift[:, None, None] * along).astype(np.float32)
     return landmarks

@@ -78,7 +78,10 @@ class SpleeterSeparator:
             if number % LOOK_EVERY and number != last:
                 continue
             stems = self._split(torch.from_numpy(window))[OVERLAP : OVERLAP + count]
-            heard = np.concatenate(list(at_speech_rate([stems], RATE)))
+            parts = list(at_speech_rate([stems], RATE))
+            if not parts:  # a last window of so few samples that none is left at 16 kHz
+                continue
+            heard = np.concatenate(parts)
             alone, rest = (np.array([alone, rest]) + np.square(heard).sum(0)).tolist()
             around = np.arange(0, len(heard), AROUND // 2)
             levels.append(_level(heard[:, 0], heard.sum(1), around))

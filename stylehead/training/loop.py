@@ -174,6 +174,13 @@ class Checkpoint:
         with files.atomic(self._path) as part:
             torch.save(state, part)
 
+    @property
+    def saved_step(self) -> int:
+        """The step of the run's last state; 0 for a fresh run."""
+        if not self._path.exists():
+            return 0
+        return torch.load(self._path, weights_only=True)["step"]
+
     def resume(self, reporter: Reporter) -> int:
         """Load the run's last state, if any, and return its step; 0 for a fresh run.
 

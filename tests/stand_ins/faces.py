@@ -303,10 +303,11 @@ class RememberingReporter:
     """A reporter that remembers what it was told."""
 
     def __init__(self):
-        self.said, self.total = [], None
+        self.said, self.total, self.stages = [], None, []
 
     def start(self, stage, total):
         self.total = total
+        self.stages.append((stage, total))
 
     def advance(self):
         pass

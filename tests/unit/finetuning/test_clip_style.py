@@ -11,6 +11,7 @@ import pytest
 from stylehead.errors import FaceError
 from stylehead.finetuning import clip_style as module
 from stylehead.finetuning.clip_style import extract_style, nearness
+from stylehead.finetuning.holdout import HoldoutResult, HoldoutScores
 from stylehead.options import AudioRange, Encoder, StyleEffort
 from stylehead.types import Tuning
 from tests.stand_ins.faces import RememberingReporter, make_style, performed_motion
@@ -18,12 +19,26 @@ from tests.stand_ins.faces import RememberingReporter, make_style, performed_mot
 TUNING = Tuning("whisper", "ab" * 32, {"down/x": np.ones((2, 3), np.float32)})
 
 
-def scores(distance: float, *, lmd: float = 1.0, sync: float = 0.97) -> SimpleNamespace:
-    return SimpleNamespace(sld=distance, slv=distance, smd=distance, lmd=lmd, sync=sync)
+def scores(distance: float, *, lmd: float = 1.0, sync: float = 0.97) -> HoldoutScores:
+    return HoldoutScores(
+        sld=distance,
+        slv=distance,
+        smd=distance,
+        posed_sld=distance,
+        posed_slv=distance,
+        sync=sync,
+        opening=1.0,
+        style_opening=1.0,
+        opening_range=1.0,
+        jerk=1.0,
+        lmd=lmd,
+        own_sync=float("nan"),
+    )
 
 
-def outcome(tuned: SimpleNamespace) -> SimpleNamespace:
-    return SimpleNamespace(scores={"statistics": scores(1.0), "tuned": tuned})
+def outcome(tuned: HoldoutScores) -> HoldoutResult:
+    rows = {"un-tuned": scores(1.0), "statistics": scores(1.0), "tuned": tuned}
+    return HoldoutResult(scores=rows, motions={})
 
 
 @pytest.fixture

@@ -31,8 +31,10 @@ UNTUNED = HoldoutScores(
     sync=1.0,
     opening=1.0,
     style_opening=1.0,
+    opening_range=1.0,
     jerk=1.0,
     lmd=1.5,
+    own_sync=0.6,
 )
 
 
@@ -61,16 +63,69 @@ def test_the_distance_ratio_is_the_mean_of_three():
     ("change", "words"),
     [
         ({"sld": 1.0}, None),
-        ({"sld": 1.0, "lmd": float("nan")}, None),
+        ({"sld": 1.0, "lmd": float("nan"), "own_sync": float("nan")}, None),
         ({}, "no closer"),
-        ({"sld": 1.0, "sync": 0.89}, "sync 0.89"),
-        ({"sld": 1.0, "lmd": 1.66}, "1.66 instead of 1.50"),
+        ({"lmd": 1.4}, None),
+        ({"sld": 1.0, "sync": 0.89, "own_sync": 0.49}, "own 0.49 instead of 0.60"),
+        ({"sld": 1.0, "sync": 0.89, "own_sync": float("nan")}, "sync 0.890, at least 0.9"),
+        ({"sld": 1.0, "sync": 0.8, "own_sync": 0.51}, None),
+        ({"sld": 1.0, "lmd": 1.51}, "1.51 instead of 1.50"),
+        ({"sld": 1.0, "opening_range": 0.74}, "opens 0.74 times"),
+        ({"sld": 1.0, "opening_range": 1.26}, "opens 1.26 times"),
     ],
 )
 def test_a_style_that_is_no_nearer_or_lost_its_lips_is_rejected(change, words):
     scores = {"un-tuned": UNTUNED, "tuned": replace(UNTUNED, **change)}
     reasons = rejection_reasons(HoldoutResult(scores=scores, motions={}))
     assert (not reasons) if words is None else (len(reasons) == 1 and words in reasons[0])
+
+
+def test_the_opening_may_be_that_of_either_part_of_the_clip():
+    rows = {"un-tuned": UNTUNED, "tuned": replace(UNTUNED, sld=1.0, opening_range=1.9)}
+    result = HoldoutResult(scores=rows, motions={}, learned_range=2.0)
+    assert not rejection_reasons(result)
+    assert "opens 1.9" in rejection_reasons(replace(result, learned_range=1.2))[0]
+
+
+def test_without_sound_of_its_kind_a_style_may_open_half_to_twice_as_far():
+    rows = {"un-tuned": UNTUNED, "tuned": replace(UNTUNED, sld=1.0, opening_range=0.6)}
+    result = HoldoutResult(scores=rows, motions={}, own_kind=False)
+    assert not rejection_reasons(result)
+    rows["tuned"] = replace(UNTUNED, sld=1.0, opening_range=0.49)
+    assert "opens 0.49" in rejection_reasons(result)[0]
+
+
+class Given(HoldoutTest):
+    """Moves as the clip does, but so many times as far; without a style, less and flatter."""
+
+    wide = 1.0
+
+    def predict(self, style, speech):
+        reference = self.held_out[0]
+        if style is None:
+            still = performed_motion(reference.seconds, shift=0.0)
+            return still.with_(landmarks=0.2 * reference.landmarks + 0.02)
+        return reference.with_(landmarks=self.wide * reference.landmarks)
+
+
+@pytest.mark.parametrize(("wide", "passes"), [(1.0, True), (0.85, True), (0.5, False)])
+def test_a_mouth_that_opens_half_as_wide_as_the_singer_does_not_pass(
+    small, spoken, tuned, monkeypatch, wide, passes
+):
+    """However near the windows' measures and the sync find it."""
+    monkeypatch.setattr(Given, "wide", wide)
+    test = Given(
+        networks=small.networks,
+        speech=spoken,
+        held_out=[tuned.motion],
+        own_speech=spoken,
+        sung=True,
+    )
+    result = test.compare(tuned)
+    assert result.distance_ratio < 1
+    assert result.scores["tuned"].opening_range == pytest.approx(wide, rel=0.02)
+    reasons = rejection_reasons(result)
+    assert (not reasons) if passes else (len(reasons) == 1 and "mouth opens 0.49" in reasons[0])
 
 
 def test_lips_that_would_cross_are_counted(small, spoken):
@@ -96,9 +151,7 @@ def tuned(small):
 
 def test_three_ways_of_moving_are_scored(small, spoken, tuned):
     held_out = [tuned.motion]
-    test = HoldoutTest(
-        networks=small.networks, neutral_speech=spoken, held_out=held_out, own_speech=spoken
-    )
+    test = HoldoutTest(networks=small.networks, speech=spoken, held_out=held_out, own_speech=spoken)
     result = test.compare(tuned)
     assert list(result.scores) == list(result.motions) == ["un-tuned", "statistics", "tuned"]
     assert result.scores["un-tuned"].sync == pytest.approx(1)
@@ -109,7 +162,7 @@ def test_three_ways_of_moving_are_scored(small, spoken, tuned):
 
 def test_the_motions_scored_are_those_of_the_predictor(small, recording, spoken, tuned):
     """Speech that was encoded once gives to the bit what listening anew gives."""
-    test = HoldoutTest(networks=small.networks, neutral_speech=spoken, held_out=[tuned.motion])
+    test = HoldoutTest(networks=small.networks, speech=spoken, held_out=[tuned.motion])
     motions = test.compare(tuned).motions
     unstyled = small.unstyled(recording, STYLE_FPS).landmarks[0]
     np.testing.assert_array_equal(motions["un-tuned"].landmarks, unstyled)
@@ -129,7 +182,7 @@ def test_a_recording_is_encoded_once_for_all_motions(small, recording, tuned):
 
     listener = replace(small.listener, encoder=Counting())
     speech = encode_speech(recording, listener)
-    test = HoldoutTest(networks=small.networks, neutral_speech=speech, held_out=[tuned.motion])
+    test = HoldoutTest(networks=small.networks, speech=speech, held_out=[tuned.motion])
     test.compare(tuned)
     lip_crossing_rates(tuned, small.networks, speech.features)
     assert Counting.calls == 1
@@ -142,7 +195,7 @@ def test_a_tuning_that_changes_nothing_crosses_lips_as_often(small, spoken, tune
 
 def test_without_style_lips_move_alone(small, spoken):
     motion = HoldoutTest(
-        networks=small.networks, neutral_speech=spoken, held_out=[performed_motion(6.0)]
+        networks=small.networks, speech=spoken, held_out=[performed_motion(6.0)]
     ).predict(None, spoken)
     assert motion.rotation.std(0).max() == 0
     assert motion.landmarks.std() > 1e-3

@@ -7,17 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.errors import ConfigError, StyleError
+from stylehead.errors import ConfigError, MediaError, StyleError
 from stylehead.finetuning import run as run_module
+from stylehead.finetuning import target as target_module
 from stylehead.finetuning.config import TransferConfig
 from stylehead.finetuning.holdout import HoldoutTest
 from stylehead.finetuning.run import finetune_style, tune
 from stylehead.finetuning.speech import learn_own_voice
 from stylehead.options import TuningOptions
+from stylehead.progress import SILENT
 from stylehead.style.file import load_style, save_style
 from stylehead.style.learn import STYLE_FPS
 from stylehead.training.data.speakers import AlignedFeatures
-from tests.stand_ins.faces import make_style, performed_motion
+from tests.stand_ins.faces import RememberingReporter, make_style, performed_motion
 
 CONFIG = TransferConfig(warm_up=2, steps=4, every=2, batch=2, window=60, frames=16)
 
@@ -27,7 +29,7 @@ def tuning(small, spoken, tmp_path):
     """Tune a style in the folder."""
 
     def run(style, aligned=(), own_voice=None):
-        test = HoldoutTest(networks=small.networks, neutral_speech=spoken, held_out=[style.motion])
+        test = HoldoutTest(networks=small.networks, speech=spoken, held_out=[style.motion])
         replay = [spoken.features]
         return tune(style, list(aligned), replay, test, CONFIG, own_voice=own_voice, run=tmp_path)
 
@@ -96,13 +98,14 @@ def work(small, recording, monkeypatch, tmp_path):
     save_style(make_style(performed_motion(9.0), name="sung"), tmp_path / "sung.style")
     monkeypatch.setattr(run_module, "load_predictor", lambda *_, **__: small)
     for speech in ("replayed_speech", "unheard_speech"):
-        monkeypatch.setattr(run_module, speech, lambda: recording)
+        monkeypatch.setattr(target_module, speech, lambda: recording)
 
-    def run(reasons=(), stopping=None, **choices):
+    def run(reasons=(), stopping=None, reporter=SILENT, **choices):
         monkeypatch.setattr(run_module, "rejection_reasons", lambda result: list(reasons))
-        options = TuningOptions(style=str(tmp_path / "sung.style"), steps=4, **choices)
+        options = TuningOptions(style=str(tmp_path / "sung.style"), **{"steps": 4, **choices})
+        stopping = stopping or Stopping()
         output = tmp_path / "out.style"
-        return finetune_style([], output, options=options, stopping=stopping or Stopping())
+        return finetune_style([], output, options=options, stopping=stopping, reporter=reporter)
 
     return run
 
@@ -130,14 +133,71 @@ def test_a_user_chooses_steps_and_dynamics(dynamics):
     assert (config.dynamics > 0) == dynamics
 
 
-def test_a_rejected_style_is_not_written_unless_forced(work, tmp_path):
-    with pytest.raises(StyleError, match=r"out\.style is not written: it went away"):
-        work(reasons=["it went away"])
+REASON = ["it went away"]
+
+
+@pytest.fixture
+def refused(work):
+    """The command's work, done once and refused; and what it said."""
+    with pytest.raises(StyleError, match=r"out\.style is not written: it went away") as failure:
+        work(reasons=REASON)
+    return failure.value
+
+
+def test_a_refused_style_is_kept_beside_its_report(refused, tmp_path):
     assert not (tmp_path / "out.style").exists()
     report = json.loads((tmp_path / "out.report.json").read_text())
-    assert report["rejection_reasons"] == ["it went away"]
-    work(reasons=["it went away"], force=True, overwrite=True)
+    assert report["rejection_reasons"] == REASON
+    assert load_style(tmp_path / "out.refused.style").tuning is not None
+    assert "use out.refused.style as it is with --style" in refused.remedy
+    assert "--force" in refused.remedy and "more --steps" in refused.remedy
+
+
+def test_force_writes_the_kept_style_at_once(refused, work, tmp_path, monkeypatch):
+    kept = load_style(tmp_path / "out.refused.style").tuning
+    monkeypatch.setattr(run_module, "load_predictor", None)  # nothing may be learned
+    finetuned = work(reasons=REASON, force=True)
+    assert finetuned.table() is None
+    style = load_style(tmp_path / "out.style")
+    assert kept and style.tuning
+    for name, array in kept.arrays.items():
+        np.testing.assert_array_equal(style.tuning.arrays[name], array)
+    assert "request" not in style.provenance
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "sung.style",
+        "out.style",
+        "out.report.json",
+        "out.report.png",
+    }
+
+
+def test_force_with_other_settings_tunes_as_asked(refused, work, tmp_path):
+    with pytest.raises(MediaError, match="exists already"):
+        work(reasons=REASON, force=True, steps=2)
+    finetuned = work(reasons=REASON, force=True, steps=2, overwrite=True)
+    assert finetuned.table() is not None
+    assert json.loads((tmp_path / "out.report.json").read_text())["settings"]["steps"] == 2
+    assert not (tmp_path / "out.refused.style").exists()
+
+
+def test_force_writes_a_rejected_style_the_first_time(work, tmp_path):
+    work(reasons=REASON, force=True)
     assert (tmp_path / "out.style").exists()
+    assert not (tmp_path / "out.refused.style").exists()
+
+
+def test_more_steps_after_a_refusal_go_on_from_there(refused, work, tmp_path):
+    heard = RememberingReporter()
+    work(steps=8, overwrite=True, reporter=heard)
+    assert "Resumed at step 4." in heard.said
+    assert not (tmp_path / "out.refused.style").exists()
+
+
+def test_after_a_refusal_other_settings_begin_anew(refused, work):
+    heard = RememberingReporter()
+    work(dynamics=False, overwrite=True, reporter=heard)
+    assert any("tuning begins anew" in line for line in heard.said)
+    assert not any("Resumed" in line for line in heard.said)
 
 
 def test_an_interrupted_work_keeps_its_checkpoint_and_goes_on(work, tmp_path):

@@ -114,3 +114,30 @@ def test_a_wider_mouth_is_learned_without_its_sound(generator):
     assert ratio == pytest.approx(1.6, rel=0.15)
     gaps = [offsets[:117, 66, 1] - offsets[:117, 62, 1] for offsets in (predicted, own)]
     assert torch.corrcoef(torch.stack(gaps))[0, 1] > 0.9
+
+
+def test_steps_are_counted_from_the_end_of_the_warm_up(generator, tmp_path):
+    listener = RememberingReporter()
+    config = replace(CONFIG, every=1, steps=3)
+    learn(generator, config, run=tmp_path, reporter=listener)
+    assert listener.stages == [("Warming up", 2), ("Tuning", 3)]
+    assert [line.split(":")[0] for line in listener.said] == ["Step 1", "Step 2", "Step 3"]
+    header, *rows = (tmp_path / "log.csv").read_text().splitlines()
+    assert len(rows) == 3
+    assert all(len(row.split(",")) == len(header.split(",")) for row in rows)
+
+
+def test_more_steps_go_on_from_where_fewer_ended(generator, tmp_path):
+    learn(generator, replace(CONFIG, steps=4), run=tmp_path)
+    listener = RememberingReporter()
+    learn(generator, replace(CONFIG, steps=10), run=tmp_path, reporter=listener)
+    assert listener.said[0] == "Resumed at step 4."
+    assert listener.stages == [("Tuning", 6)]
+
+
+def test_fewer_steps_begin_anew_and_say_so(generator, tmp_path):
+    learn(generator, run=tmp_path)
+    listener = RememberingReporter()
+    fewer = learn(generator, replace(CONFIG, steps=4), run=tmp_path, reporter=listener)
+    assert "begins anew" in listener.said[0]
+    assert same(fewer, learn(generator, replace(CONFIG, steps=4)))

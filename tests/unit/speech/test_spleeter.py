@@ -165,6 +165,13 @@ def test_one_window_of_three_is_looked_at_and_the_last(separator, tmp_path, monk
     assert len(runs) == reporter.total == 3  # of six: the 1st, 4th and 6th
 
 
+def test_a_last_window_of_one_sample_is_looked_past(separator, tmp_path):
+    path = tmp_path / "song.wav"
+    low, high = duet((STRIDE + 1) / RATE)
+    media.save_sound(path, (low + high)[: STRIDE + 1], rate=RATE)
+    assert np.isfinite(separator.look(open_audio(path)).music)
+
+
 def test_the_voice_is_measured_where_it_is_loud(separator, tmp_path):
     rare = separator.look(played(tmp_path, (7.0, 0.0, 1.0), (3.0, 1.0, 0.1)))
     assert rare.music > 0
