@@ -84,7 +84,7 @@ def _chosen(pixels: Pixels, faces: list[Face], number: int, name: str) -> Portra
             remedy=f"Pass --face 1 to --face {len(faces)}, or leave it out; --sing and --cues "
             "count alike."
             if len(faces) > 1
-            else "Leave out --face; --sing and --cues count alike.",
+            else "Leave out --face.",
         )
     face = faces[number - 1]
     with landmarker(video=False) as task:
