@@ -98,13 +98,15 @@ def animate(
     from stylehead.motion.file import load_motion
     from stylehead.motion.file import save_motion as write_motion
     from stylehead.pipeline import run as pipeline
+    from stylehead.pipeline.singers import files_of
     from stylehead.progress import Noting
     from stylehead.rendering.patterns import check_patterns
     from stylehead.rendering.patterns import save_patterns as write_patterns
 
     # What can be refused without any work comes before a style is learned from a clip.
     named = [Path(name.rsplit(":", 1)[0]) for name in style or ()]
-    given = [path for path in (image, audio, options.vocals, style_video, motion) if path] + named
+    given = [path for path in (image, audio, style_video, motion) if path] + named
+    given += files_of(options)
     over = options.overwrite
     files.check_output(output, overwrite=over, suffixes=VIDEO_SUFFIXES, inputs=given)
     files.check_file(image, "picture")

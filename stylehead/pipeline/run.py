@@ -29,7 +29,15 @@ from stylehead.options import (
     Options,
     Separation,
 )
-from stylehead.pipeline.singers import Take, check_song, find_faces, listened_to, open_song, perform
+from stylehead.pipeline.singers import (
+    Take,
+    check_song,
+    files_of,
+    find_faces,
+    listened_to,
+    open_song,
+    perform,
+)
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
 from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
@@ -122,7 +130,7 @@ def animate(
     """
     clock, reporter = Stopwatch(), Noting.of(reporter)
     check_song(options, saved=motion is not None)
-    given = (image, audio, options.vocals, options.cues)
+    given = (image, audio, *files_of(options))
     output = files.check_output(
         output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES, inputs=given
     )

@@ -115,6 +115,12 @@ def check_song(options: Options, *, saved: bool) -> None:
         )
 
 
+def files_of(options: Options) -> list[Path]:
+    """Return the files that a song is read from beside the recording: stems and lyrics."""
+    named = [path for path in (options.vocals, options.cues) if path]
+    return named + [path for _, path, _ in map(_asked, options.sing or ())]
+
+
 def listened_to(played: Sound, options: MotionOptions) -> Sound:
     """Return the recording, or the stem that is listened to in its place."""
     return played if options.vocals is None else _stem(options.vocals, played, options)

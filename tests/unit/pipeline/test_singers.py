@@ -15,7 +15,14 @@ from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import mouth_opening
 from stylehead.media.audio import open_audio
 from stylehead.options import Options
-from stylehead.pipeline.singers import Song, check_song, find_faces, open_song, perform
+from stylehead.pipeline.singers import (
+    Song,
+    check_song,
+    files_of,
+    find_faces,
+    open_song,
+    perform,
+)
 from stylehead.style.mix import as_mix
 from stylehead.types import Portrait
 from tests.stand_ins import media
@@ -289,3 +296,14 @@ def test_faces_that_sing_must_be_in_the_picture_and_others_may_be_small(folder):
     (portrait,) = find_faces(image, song("1=mix.wav"), Options(), reporter)
     assert (portrait.number, portrait.count) == (1, 2)
     assert any("too small" in line and "stays still" in line for line in reporter.said)
+
+
+def test_the_files_of_a_song_are_its_stems_and_lyrics(tmp_path):
+    paths = [tmp_path / name for name in ("low.wav", "high.wav", "words.lrc")]
+    for path in paths:
+        path.write_bytes(b"x")
+    low, high, words = paths
+    options = Options(sing=[f"1={low}", f"2={high}:lively"], cues=words)
+    assert files_of(options) == [words, low, high]
+    assert files_of(Options(vocals=low)) == [low]
+    assert files_of(Options()) == []
