@@ -30,6 +30,7 @@ from stylehead.weights.store import home, read_manifest
 STEPS = {StyleEffort.NORMAL: 100, StyleEffort.FULL: 300}
 """Tuning steps; a clip with its own sound starts from a closed form."""
 MOST_KEPT = 100  # styles of clips in the cache
+RANGES = "Note: the clip's ranges alone are used: "
 TRANSFER, NOTES = "transfer", "notes"
 """In a style's provenance: what the transfer gave, and what makes the clip doubtful."""
 
@@ -79,14 +80,17 @@ def clip_style(
     place = kept_at(video, clip, effort, encoder)
     if not anew and (kept := _kept(place)):
         reporter.say(f"The style of {video.name} was learned before.")
-        for said in (kept.provenance.get(key) for key in (NOTES, TRANSFER)):
+        for said in f"{kept.provenance.get(NOTES, '')}\n{kept.provenance.get(TRANSFER, '')}".split(
+            "\n"
+        ):
             if said:
                 reporter.say(said)
         return ClipStyle(replace(kept, name=name))
     style, retrieval, track = learn_from_clip(video, name, clip=clip, reporter=reporter)
-    if notes := " ".join(f"Note: {warning}" for warning in retrieval.warnings):
-        reporter.say(notes)
-        style = replace(style, provenance=style.provenance | {NOTES: notes})
+    if notes := [f"Note: {warning}" for warning in retrieval.warnings]:
+        for note in notes:
+            reporter.say(note)
+        style = replace(style, provenance=style.provenance | {NOTES: "\n".join(notes)})
     if effort is not StyleEffort.FAST:
         style = _transferred(style, video, clip, track, effort, encoder, reporter)
     return ClipStyle(_keep(style, place), retrieval, track)
@@ -119,11 +123,11 @@ def _transferred(
             style.provenance.get("source_sha256", ""),
         )
     except FaceError as unfit:  # too short or too small to hold anything out
-        return _said(style, f"Its ranges alone are used: {unfit}", reporter)
+        return _said(style, f"{RANGES}{unfit}", reporter)
     try:
         result, tuned = _tried(target, predictor, STEPS[effort], reporter)
     except StyleError as failure:
-        return _said(style, f"Its ranges alone are used: {failure}", reporter)
+        return _said(style, f"{RANGES}{failure}", reporter)
     reporter.advance()
     ratio = nearness(result)
     tuned_scores = result.scores["tuned"]
@@ -138,7 +142,7 @@ def _transferred(
     why = f"the transfer is {ratio - 1:.0%} further from the end of the clip"
     if ratio < 1:
         why = f"with the transfer lips follow the sound too little (r {tuned_scores.sync:.2f})"
-    return _said(style, f"Its ranges alone are used: {why}.", reporter)
+    return _said(style, f"{RANGES}{why}.", reporter)
 
 
 def _tried(

@@ -16,7 +16,7 @@ from stylehead.media.audio import Sound
 from stylehead.models import pose_generator
 from stylehead.models.audio_encoder import AudioEncoder
 from stylehead.options import Encoder, Encoding, Separation
-from stylehead.progress import SILENT, Noting, Reporter, clock
+from stylehead.progress import SILENT, Reporter, clock
 from stylehead.speech.encoders import (
     ApcEncoder,
     ProjectedEncoder,
@@ -75,8 +75,6 @@ class VoiceReport:
     """How much of a recording is a voice; complete when its last chunk has been read."""
 
     separator: Separator
-    fall_back: bool = False
-    """Whether another separator was to be had, and could not."""
     frames: int = 0
     """At 60 Hz."""
     voiced: int = 0
@@ -102,10 +100,8 @@ class VoiceReport:
     def summary(self, sound: Sound) -> str:
         """Return one sentence for the user; where no voice was found, with what to do."""
         if self.voiced >= LEAST_VOICE * self.sounding and self.voiced:
-            fall_back = f", by the {self.separator.name} separator as a fall-back"
             share = f"{self.voice_fraction:.{1 if self.voice_fraction < 0.01 else 0}%}"
-            found = f"A voice in {share} of {clock(sound.seconds)}"
-            return f"{found}{fall_back if self.fall_back else ''}."
+            return f"A voice in {share} of {clock(sound.seconds)}."
         level = 10 * math.log10(self.voice_energy / self.mix_energy)
         return (
             f"Warning: no voice was found in {sound.path}, so the mouth stays shut. What might be "
@@ -168,8 +164,7 @@ def report_of(sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT)
         raise MediaError(
             f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
         )
-    noting = Noting(reporter)
-    return VoiceReport(separators.choose(sound, noting), bool(noting.notes))
+    return VoiceReport(separators.choose(sound, reporter))
 
 
 def speech_features(

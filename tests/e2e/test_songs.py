@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stylehead.errors import WeightsError
 from stylehead.motion.file import load_motion
-from stylehead.speech.separators import Separators
 from tests.conftest import Command
 from tests.stand_ins import media
 
@@ -101,22 +99,6 @@ def test_a_saved_motion_needs_no_stem(
     assert outcome.code == 1
     assert "Leave out --vocals, or --motion." in outcome.stderr
     assert not output.exists()
-
-
-def test_a_fall_back_is_in_the_json_even_when_nothing_is_said(
-    animate: Command, output: Path, band: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(*_: object) -> None:
-        raise WeightsError("Nobody answers.", remedy="Ask again.")
-
-    monkeypatch.setattr(Separators, "_load_spleeter", missing)
-    outcome = animate("--json", "-q", audio=band)
-    assert (outcome.code, outcome.stderr) == (0, "")
-    facts = json.loads(outcome.stdout)
-    assert facts["separator"] == "built-in"
-    (note,) = (note for note in facts["notes"] if "Spleeter" in note)
-    assert note.startswith("Note: Spleeter cannot be had: Nobody answers.")
-    assert output.is_file()
 
 
 # ---- what is listened to --------------------------------------------------------------------

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from stylehead.errors import MediaError
-from stylehead.progress import SILENT
-from stylehead.speech.listen import VoiceReport, _Voice, listen, report_of
+from stylehead.speech.listen import VoiceReport, listen, report_of
 from stylehead.types import SPEECH_RATE
 from tests.stand_ins.faces import EveryVoice, Recording, predictor, syllables
 
@@ -44,22 +43,6 @@ def test_the_share_of_time_with_a_voice_is_counted_while_chunks_are_read(until):
 def test_the_summary_says_how_much_of_it_is_a_voice():
     recording, speech, _ = separated(SomeVoice(3.0))
     assert speech.report.summary(recording) == "A voice in 25% of 0:12.0."
-
-
-@pytest.mark.parametrize("note", [None, "Note: Spleeter cannot be had.", "Music plays."])
-def test_a_fall_back_is_in_the_summary(note):
-    class Choosing:
-        def choose(self, sound, reporter):
-            if note:
-                reporter.say(note)
-            return SomeVoice(99.0)
-
-    recording = Recording(syllables(2.0))
-    report = report_of(recording, Choosing())
-    list(_Voice(recording, report, SILENT).blocks())
-    fell_back = bool(note and note.startswith("Note"))
-    assert report.fall_back == fell_back
-    assert ("fall-back" in report.summary(recording)) == fell_back
 
 
 @pytest.mark.parametrize("silence", [30.0, 400.0])
