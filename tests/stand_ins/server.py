@@ -81,9 +81,9 @@ class FileServer:
     def send(self, handler, data: bytes):
         for begin in range(0, len(data), 1 << 16):
             piece = data[begin : begin + (1 << 16)]
+            self.sent += len(piece)  # before: whoever has the bytes finds them counted
             handler.wfile.write(piece)
             handler.wfile.flush()
-            self.sent += len(piece)
             time.sleep(self.pause)
 
 
