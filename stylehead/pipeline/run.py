@@ -41,8 +41,7 @@ from stylehead.pipeline.singers import (
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch, track
 from stylehead.rendering.patterns import Pattern
 from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
-from stylehead.speech.listen import Listener, listen, load_listener
-from stylehead.speech.separation import Separator
+from stylehead.speech.listen import Listener, VoiceReport, listen, load_listener
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
 from stylehead.style.references import Retrieval
@@ -286,10 +285,9 @@ class _Source:
         return tuple(dict.fromkeys(made))
 
     @property
-    def separators(self) -> list[Separator]:
-        found = {
-            take.report.separator.name: take.report.separator for take in self.takes if take.report
-        }
+    def reports(self) -> list[VoiceReport]:
+        """One for each separator that was used."""
+        found = {take.report.separator: take.report for take in self.takes if take.report}
         return list(found.values())
 
     @property
@@ -300,7 +298,7 @@ class _Source:
         """Return what the video says about itself."""
         source = " ".join(dict.fromkeys(mix.source_sha256 for mix in self.mixes))
         entries = read_manifest()
-        separators = chain.from_iterable(separator.files for separator in self.separators)
+        separators = chain.from_iterable(report.files for report in self.reports)
         names = (*FACE_FILES, *renderer.weights, *self.weights, *separators)
         hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
         return {
@@ -340,7 +338,7 @@ def _result(
         style=source.style,
         not_in_clip=source.not_in_clip,
         encoder=source.encoder,
-        separator=", ".join(one.name for one in source.separators) if singing else SAVED,
+        separator=", ".join(one.separator for one in source.reports) if singing else SAVED,
         voice_fraction=source.voice_fraction,
         renderer=renderer,
         device=scene.device.type,

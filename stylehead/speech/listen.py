@@ -74,7 +74,10 @@ class Listener:
 class VoiceReport:
     """How much of a recording is a voice; complete when its last chunk has been read."""
 
-    separator: Separator
+    separator: str
+    """Name of what took the voice out; itself it is let go when it is done, for it may be large."""
+    files: tuple[str, ...] = ()
+    """Names in weights.toml of what it computed with."""
     frames: int = 0
     """At 60 Hz."""
     voiced: int = 0
@@ -152,35 +155,34 @@ def listen(sound: Sound, listener: Listener, *, reporter: Reporter = SILENT) -> 
     Memory stays flat: the recording is read while the chunks are. Raises MediaError for a silent
     recording.
     """
-    report = report_of(sound, listener.separators, reporter=reporter)
-    return SeparatedSpeech(
-        sound.seconds, _chunks(sound, listener.encoder, report, reporter), report
-    )
+    report, separator = report_of(sound, listener.separators, reporter=reporter)
+    chunks = _chunks(_Voice(sound, separator, report, reporter), listener.encoder)
+    return SeparatedSpeech(sound.seconds, chunks, report)
 
 
-def report_of(sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT) -> VoiceReport:
-    """Return a report to be filled in, its separator chosen; MediaError for a silent recording."""
+def report_of(
+    sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT
+) -> tuple[VoiceReport, Separator]:
+    """Return a report to be filled in, and its separator; MediaError for a silent recording."""
     if sound.silent:
         raise MediaError(
             f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
         )
-    return VoiceReport(separators.choose(sound, reporter))
+    separator = separators.choose(sound, reporter)
+    return VoiceReport(separator.name, separator.files), separator
 
 
 def speech_features(
     sound: Sound, listener: Listener, *, reporter: Reporter = SILENT
 ) -> torch.Tensor:
     """Return a recording's speech features (T, F) at 60 Hz, its voice separated first."""
-    voice = _Voice(sound, VoiceReport(listener.separators.choose(sound, reporter)), reporter)
+    separator = listener.separators.choose(sound, reporter)
+    voice = _Voice(sound, separator, VoiceReport(separator.name), reporter)
     return torch.cat(list(listener.encoder.encode(voice.blocks())))
 
 
-def _chunks(
-    sound: Sound, encoder: SpeechEncoder, report: VoiceReport, reporter: Reporter
-) -> Iterator[SpeechChunk]:
-    frames = math.ceil(round(sound.seconds * MOTION_FPS, 6))
-    reporter.start("Listening", math.ceil(frames / CHUNK))
-    voice = _Voice(sound, report, reporter)
+def _chunks(voice: _Voice, encoder: SpeechEncoder) -> Iterator[SpeechChunk]:
+    voice.start()
     for features in encoder.encode(voice.blocks()):
         yield SpeechChunk(features, *voice.measured())
 
@@ -188,15 +190,23 @@ def _chunks(
 class _Voice:
     """Passes a recording's voice on, block by block, and measures it on the way."""
 
-    def __init__(self, sound: Sound, report: VoiceReport, reporter: Reporter) -> None:
-        self._sound, self._report, self._reporter = sound, report, reporter
+    def __init__(
+        self, sound: Sound, separator: Separator, report: VoiceReport, reporter: Reporter
+    ) -> None:
+        self._sound, self._separator, self._report = sound, separator, report
+        self._reporter = reporter
         self._filters = torch.from_numpy(mel_filters())
         self._measures: list[tuple[Floats, ...]] = []
         self._last: torch.Tensor | None = None
 
+    def start(self) -> None:
+        """Tell the user that this recording is listened to."""
+        frames = math.ceil(round(self._sound.seconds * MOTION_FPS, 6))
+        self._reporter.start("Listening", math.ceil(frames / CHUNK))
+
     def blocks(self) -> Iterator[Floats]:
         """Yield what the encoder takes, 10 s at a time."""
-        for voice in self._report.separator.separate(self._sound):
+        for voice in self._separator.separate(self._sound):
             self._report.count(voice)
             frames = len(voice.activity)
             rows = self._rows(voice.samples, frames)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import torch
 
 from stylehead.media.audio import Sound
@@ -11,7 +9,7 @@ from stylehead.models.voice_filter import VoiceFilter
 from stylehead.options import Separate
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.separation import NoSeparator, Separator, VoiceSeparator
-from stylehead.speech.spleeter import SpleeterSeparator
+from stylehead.speech.spleeter import Look, SpleeterSeparator
 from stylehead.weights.networks import load_network, load_spleeter
 from stylehead.weights.store import resolve
 
@@ -19,11 +17,12 @@ MUSIC = -18.0  # dB of what is no voice, against the voice, from which Spleeter 
 
 
 class Separators:
-    """The separators that a choice allows."""
+    """The separators that a choice allows; Spleeter, 80 MB, is loaded for each recording anew."""
 
     def __init__(self, choice: Separate, device: torch.device) -> None:
         self._choice, self._device = choice, device
         self._filter = VoiceSeparator(load_network(VoiceFilter, resolve("voice_filter"), device))
+        self._looked: tuple[Sound, Look] | None = None
 
     def choose(self, sound: Sound, reporter: Reporter = SILENT) -> Separator:
         """Return the separator for a recording."""
@@ -31,14 +30,15 @@ class Separators:
             return NoSeparator()
         if self._choice is Separate.FILTER:
             return self._filter
+        looked = self._looked if self._looked and self._looked[0] is sound else None
+        if looked and looked[1].music < MUSIC and self._choice is Separate.AUTO:
+            return self._filter
+        nets = load_spleeter(resolve("spleeter"), self._device)
+        spleeter = SpleeterSeparator(*nets, self._filter, looked)
         if self._choice is Separate.SPLEETER:
-            return self._spleeter
-        if self._spleeter.look(sound, reporter).music < MUSIC:
+            return spleeter
+        self._looked = (sound, spleeter.look(sound, reporter))
+        if self._looked[1].music < MUSIC:
             return self._filter
         reporter.say("Music plays behind the voice: Spleeter separates them.")
-        return self._spleeter
-
-    @cached_property
-    def _spleeter(self) -> SpleeterSeparator:
-        voice, music = load_spleeter(resolve("spleeter"), self._device)
-        return SpleeterSeparator(voice, music, self._filter)
+        return spleeter

@@ -56,12 +56,17 @@ class SpleeterSeparator:
     files = ("spleeter", "voice_filter")
 
     def __init__(
-        self, voice: SpleeterUNet, music: SpleeterUNet, voice_filter: VoiceSeparator
+        self,
+        voice: SpleeterUNet,
+        music: SpleeterUNet,
+        voice_filter: VoiceSeparator,
+        looked: tuple[Sound, Look] | None = None,
     ) -> None:
+        """Take both networks; `looked` is what is known of a recording already."""
         self._voice, self._music = voice.eval(), music.eval()
         self._filter = voice_filter
         self._window = torch.hann_window(N_FFT)
-        self._looked: tuple[Sound, Look] | None = None
+        self._looked = looked
 
     def look(self, sound: Sound, reporter: Reporter = SILENT) -> Look:
         """Separate one window of three, and the last one; the last recording's are remembered."""

@@ -27,11 +27,11 @@ def write_voice(audio: Path, output: Path, options: VoiceOptions, reporter: Repo
     )
     sound = open_audio(audio, start=options.start, duration=options.duration)
     separators = Separators(options.separate, choose_device(options.device))
-    report = report_of(sound, separators, reporter=reporter)
+    report, separator = report_of(sound, separators, reporter=reporter)
 
     def blocks() -> Iterator[Floats]:
         reporter.start("Listening", math.ceil(sound.seconds / 10))
-        for voice in report.separator.separate(sound):
+        for voice in separator.separate(sound):
             report.count(voice)
             yield voice.for_encoder
             reporter.advance()

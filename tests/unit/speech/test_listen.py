@@ -56,8 +56,8 @@ def test_a_sentence_in_a_long_silence_is_a_voice(silence):
                 loud = np.abs(voice.mix).max() > 0.01
                 yield voice._replace(activity=voice.activity * np.float32(loud))
 
-    report = VoiceReport(AtItsEnd())
-    for voice in report.separator.separate(recording):
+    report = VoiceReport("some")
+    for voice in AtItsEnd().separate(recording):
         report.count(voice)
     assert report.sounding == pytest.approx(120, abs=30)
     said = report.summary(recording)

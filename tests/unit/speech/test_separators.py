@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -50,14 +53,27 @@ def test_a_named_separator_is_used_whatever_sounds(spoken, band):
     assert Separators(Separate.SPLEETER, CPU).choose(spoken).name == "spleeter"
 
 
-def test_spleeter_is_loaded_once_and_serves_music(band, spoken):
+def test_spleeter_serves_music_and_is_let_go(band, spoken):
     separator = Separators(Separate.AUTO, CPU)
     reporter = RememberingReporter()
-    first, second = separator.choose(band, reporter), separator.choose(band, reporter)
-    assert first is second
+    first = separator.choose(band, reporter)
     assert first.name == "spleeter"
-    assert ["Spleeter separates" in said for said in reporter.said] == [True, True]
+    assert ["Spleeter separates" in said for said in reporter.said] == [True]
+    there = weakref.ref(first)
+    del first
     assert separator.choose(spoken).name == "filter"
+    gc.collect()
+    assert there() is None
+
+
+def test_a_recording_is_looked_at_once(band, monkeypatch):
+    runs = []
+    split = SpleeterSeparator._split
+    monkeypatch.setattr(SpleeterSeparator, "_split", lambda *given: runs.append(1) or split(*given))
+    separator = Separators(Separate.AUTO, CPU)
+    list(separator.choose(band).separate(band))
+    separator.choose(band)
+    assert len(runs) == 2, "once to look, once to separate"
 
 
 # ---- off ------------------------------------------------------------------------------------
