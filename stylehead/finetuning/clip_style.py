@@ -14,9 +14,8 @@ from stylehead.errors import FaceError, MediaError, StyleError
 from stylehead.finetuning.config import TransferConfig
 from stylehead.finetuning.holdout import HoldoutResult
 from stylehead.finetuning.run import tune
-from stylehead.finetuning.target import target_of, tests_of
+from stylehead.finetuning.target import own_sound, target_of, tests_of
 from stylehead.finetuning.target_clip import TargetClip, learn_target_clip
-from stylehead.media.audio import Sound, open_audio
 from stylehead.options import AudioRange, Encoder, Encoding, StyleEffort
 from stylehead.pipeline.run import Predictor, learn_from_clip, load_predictor
 from stylehead.progress import SILENT, Reporter
@@ -117,7 +116,7 @@ def _transferred(
     try:
         target = learn_target_clip(
             replace(track, seconds=track.seconds - clip.start),
-            _own_sound(video, clip),
+            own_sound(video, clip),
             predictor,
             str(video),
             style.provenance.get("source_sha256", ""),
@@ -154,14 +153,6 @@ def _tried(
     config = TransferConfig(steps=steps)
     tuned = tune(whole.style, whole.aligned, whole.replay, learning, config, reporter=reporter)
     return test.compare(tuned), tuned
-
-
-def _own_sound(video: Path, clip: AudioRange) -> Sound | None:
-    """Return the sound of the part that was learned from, None where there is none."""
-    try:
-        return open_audio(video, start=clip.start, duration=clip.duration)
-    except MediaError:
-        return None
 
 
 def nearness(result: HoldoutResult) -> float:

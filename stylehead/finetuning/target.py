@@ -27,7 +27,7 @@ from stylehead.finetuning.target_clip import (
     split_style,
 )
 from stylehead.media.audio import Sound, open_audio
-from stylehead.options import TuningOptions
+from stylehead.options import AudioRange, TuningOptions
 from stylehead.pipeline.run import Predictor
 from stylehead.progress import Reporter
 from stylehead.speech.listen import Listener
@@ -120,7 +120,7 @@ def learn_target(
     clips, tracks = list[TargetClip](), dict[str, FaceTrack]()
     for video, digest in zip(videos, digests, strict=True):
         tracks[digest] = _track(video, folder, digest, reporter)
-        sound = open_audio(options.audio) if options.audio else _own_sound(video)
+        sound = open_audio(options.audio) if options.audio else own_sound(video)
         clips.append(
             learn_target_clip(
                 tracks[digest], sound, predictor, str(video), digest, reporter=reporter
@@ -208,9 +208,9 @@ def _track(video: Path, folder: Path, digest: str, reporter: Reporter) -> FaceTr
     return track_video(video, reporter=reporter)
 
 
-def _own_sound(video: Path) -> Sound | None:
-    """Return a clip's sound, None when it has none that can be read."""
+def own_sound(video: Path, part: AudioRange = AudioRange()) -> Sound | None:  # noqa: B008 (frozen)
+    """Return the sound of a part of a clip, None when it has none that can be read."""
     try:
-        return open_audio(video)
+        return open_audio(video, start=part.start, duration=part.duration)
     except MediaError:
         return None

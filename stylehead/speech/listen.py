@@ -172,15 +172,6 @@ def report_of(
     return VoiceReport(separator.name, separator.files), separator
 
 
-def speech_features(
-    sound: Sound, listener: Listener, *, reporter: Reporter = SILENT
-) -> torch.Tensor:
-    """Return a recording's speech features (T, F) at 60 Hz, its voice separated first."""
-    separator = listener.separators.choose(sound, reporter)
-    voice = _Voice(sound, separator, VoiceReport(separator.name), reporter)
-    return torch.cat(list(listener.encoder.encode(voice.blocks())))
-
-
 def _chunks(voice: _Voice, encoder: SpeechEncoder) -> Iterator[SpeechChunk]:
     voice.start()
     for features in encoder.encode(voice.blocks()):
