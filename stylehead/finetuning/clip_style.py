@@ -112,7 +112,6 @@ def _transferred(
     The end of the clip is held out to tell.
     """
     predictor = load_predictor(Encoding(encoder=encoder), CPU, reporter=reporter)
-    reporter.start("Style transfer", 1)
     try:
         target = learn_target_clip(
             replace(track, seconds=track.seconds - clip.start),
@@ -127,7 +126,6 @@ def _transferred(
         result, tuned = _tried(target, predictor, STEPS[effort], reporter)
     except StyleError as failure:
         return _said(style, f"{RANGES}{failure}", reporter)
-    reporter.advance()
     ratio = nearness(result)
     tuned_scores = result.scores["tuned"]
     if ratio < 1 and tuned_scores.lip_sync_margin(result.scores["un-tuned"]) >= 0:

@@ -40,7 +40,7 @@ from tests.stand_ins import media
 
 TALK = re.compile(
     r"(Looking for music|Listening|A voice in|Tracking|Rendering|Animating face|Downloading"
-    r"|\d+ frames of|\S+ is scaled down|\S+ was damaged|Note:|Style transfer) ?.*"
+    r"|\d+ frames of|\S+ is scaled down|\S+ was damaged|Note:) ?.*"
 )
 """Progress, which may stand before the one line that says what went wrong."""
 
