@@ -42,8 +42,8 @@ from stylehead.rendering.mesh_renderer import (
     move,
     prepare,
 )
-from stylehead.rendering.mouth_crop import CROP_POINTS, CROP_SIZE, MouthCrop
-from stylehead.rendering.mouth_generator import MouthCompleter
+from stylehead.rendering.mouth.completer import MouthCompleter
+from stylehead.rendering.mouth.crop import CROP_POINTS, CROP_SIZE, MouthCrop
 from stylehead.rendering.patterns import Pattern, frame_crop
 from stylehead.style.references import retrieve
 from stylehead.tracking.detector import FaceLandmarker, faces_in, landmarker

@@ -12,8 +12,8 @@ import torch
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import smoothstep
 from stylehead.models.mouth_generator import MouthGenerator
-from stylehead.rendering.mouth_crop import MouthCrop
-from stylehead.rendering.mouth_generator import MouthCompleter
+from stylehead.rendering.mouth.completer import MouthCompleter
+from stylehead.rendering.mouth.crop import MouthCrop
 from stylehead.rendering.patterns import Pattern, frame_crop, is_colourless, map_styles
 from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh, nearness
 from stylehead.rendering.rasterize import displacement_map

@@ -13,8 +13,8 @@ from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import Similarity
 from stylehead.files import check_output, make_folder
 from stylehead.media.image import write_image
-from stylehead.rendering.mouth_crop import MouthCrop, mouth_middle
-from stylehead.rendering.mouth_generator import MouthCompleter
+from stylehead.rendering.mouth.completer import MouthCompleter
+from stylehead.rendering.mouth.crop import MouthCrop, mouth_middle
 from stylehead.rendering.portrait_mesh import PortraitMesh
 from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.warp import Sampler

@@ -16,8 +16,8 @@ from stylehead.media.image import write_image
 from stylehead.models.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
 from stylehead.models.mouth_generator import CHANNELS, MouthGenerator, MouthGeneratorConfig, compose
 from stylehead.progress import SILENT, Reporter
-from stylehead.rendering.facial_map import facial_map
-from stylehead.rendering.mouth_interior import mouth_interiors, mouth_layer
+from stylehead.rendering.mouth.facial_map import facial_map
+from stylehead.rendering.mouth.interior import mouth_interiors, mouth_layer
 from stylehead.training.data.clips import PEOPLE
 from stylehead.training.data.mouth_batches import (
     Augmentation,

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from stylehead.errors import DataError
 from stylehead.face.landmarks import mirror_68
-from stylehead.rendering.facial_map import facial_map
-from stylehead.rendering.mouth_crop import CROP_POINTS, CROP_SIZE
+from stylehead.rendering.mouth.crop import CROP_POINTS, CROP_SIZE
+from stylehead.rendering.mouth.facial_map import facial_map
 from stylehead.training.data.mouth_pairs import load_pairs
 from stylehead.training.data.region_weights import region_weights
 from stylehead.types import TEMPLATES, Floats, Pixels

@@ -20,7 +20,7 @@ from stylehead.face.performance import Performance, recover_performance
 from stylehead.media.video import read_frames
 from stylehead.options import Device
 from stylehead.progress import SILENT, Reporter, track
-from stylehead.rendering.mouth_crop import CROP_POINTS, MouthCrop, mouth_middle
+from stylehead.rendering.mouth.crop import CROP_POINTS, MouthCrop, mouth_middle
 from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh
 from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.warp import crop_of, make_sampler

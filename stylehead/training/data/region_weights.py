@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from stylehead.rendering.facial_map import SHIFT
+from stylehead.rendering.mouth.facial_map import SHIFT
 from stylehead.types import Floats, Pixels
 
 MOUTH, EYES, SKIN = 5, 3, 1

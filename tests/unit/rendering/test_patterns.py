@@ -9,7 +9,7 @@ from stylehead.face.geometry import rotation_from_angles
 from stylehead.media.image import read_image
 from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
 from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare
-from stylehead.rendering.mouth_generator import MouthCompleter
+from stylehead.rendering.mouth.completer import MouthCompleter
 from stylehead.rendering.patterns import PATTERN, is_colourless, map_styles, save_patterns
 from stylehead.rendering.portrait_mesh import build_portrait_mesh
 from stylehead.types import TEMPLATES, StyleReference

@@ -9,7 +9,7 @@ import torch
 
 from stylehead.models.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
 from stylehead.models.mouth_generator import CHANNELS, MouthGenerator, MouthGeneratorConfig
-from stylehead.rendering.mouth_crop import CROP_SIZE
+from stylehead.rendering.mouth.crop import CROP_SIZE
 from stylehead.training.data.mouth_batches import Patches, batch_of
 from stylehead.training.data.region_weights import region_weights
 from stylehead.training.mouth_generator import (

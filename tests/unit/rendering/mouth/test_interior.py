@@ -8,9 +8,9 @@ import torch
 
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import INNER_LIPS, MESH_OF_68
-from stylehead.rendering.facial_map import facial_map
-from stylehead.rendering.mouth_crop import CROP_POINTS, CROP_SIZE, CROP_UNITS, mouth_middle
-from stylehead.rendering.mouth_interior import FINE, LIGHT, mouth_interior, show_interior
+from stylehead.rendering.mouth.crop import CROP_POINTS, CROP_SIZE, CROP_UNITS, mouth_middle
+from stylehead.rendering.mouth.facial_map import facial_map
+from stylehead.rendering.mouth.interior import FINE, LIGHT, mouth_interior, show_interior
 
 
 def lips(opening: float, *, lifted: float = 0.0) -> np.ndarray:

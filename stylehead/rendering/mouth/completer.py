@@ -9,9 +9,9 @@ import torch
 
 from stylehead.device import channels_first, to_array
 from stylehead.models.mouth_generator import MouthGenerator
-from stylehead.rendering.facial_map import facial_map
-from stylehead.rendering.mouth_crop import CROP_POINTS, CROP_SIZE, MouthCrop
-from stylehead.rendering.mouth_interior import mouth_interiors, mouth_layer
+from stylehead.rendering.mouth.crop import CROP_POINTS, CROP_SIZE, MouthCrop
+from stylehead.rendering.mouth.facial_map import facial_map
+from stylehead.rendering.mouth.interior import mouth_interiors, mouth_layer
 from stylehead.types import Floats, Pixels
 
 

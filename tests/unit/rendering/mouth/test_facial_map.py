@@ -1,7 +1,7 @@
 import numpy as np
 
 from stylehead.face.landmarks import POLYLINES
-from stylehead.rendering.facial_map import facial_map
+from stylehead.rendering.mouth.facial_map import facial_map
 from stylehead.training.data.region_weights import EYES, MOUTH, SKIN, region_weights
 from tests.stand_ins.faces import mean_face
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stylehead.models.mouth_generator import MouthGenerator, fade_rim
-from stylehead.rendering.facial_map import SHIFT, uncross_lips
-from stylehead.rendering.mouth_crop import CROP_SIZE, CROP_UNITS
+from stylehead.rendering.mouth.crop import CROP_SIZE, CROP_UNITS
+from stylehead.rendering.mouth.facial_map import SHIFT, uncross_lips
 from stylehead.types import Floats, Pixels
 
 FINER = 2  # pixels drawn per pixel of the patch, each way

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stylehead.face.geometry import Similarity, rotation_from_angles
-from stylehead.rendering.mouth_crop import CROP_SIZE, CROP_UNITS, MouthCrop
+from stylehead.rendering.mouth.crop import CROP_SIZE, CROP_UNITS, MouthCrop
 
 MIDDLE = np.array([0, 0.6, -0.1], np.float32)
 

@@ -15,8 +15,8 @@ from stylehead.face.geometry import Similarity
 from stylehead.face.landmarks import INNER_LIPS, INNER_LOWER, INNER_UPPER
 from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig
 from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare
-from stylehead.rendering.mouth_crop import CROP_SIZE, CROP_UNITS, MouthCrop, mouth_middle
-from stylehead.rendering.mouth_generator import MouthCompleter
+from stylehead.rendering.mouth.completer import MouthCompleter
+from stylehead.rendering.mouth.crop import CROP_SIZE, CROP_UNITS, MouthCrop, mouth_middle
 from stylehead.training.config import read_config
 from stylehead.training.loop import save_weights
 from stylehead.training.mouth_generator import PictureTraining

@@ -1,0 +1,1 @@
+"""The square around the mouth, and what completes it."""
