@@ -38,7 +38,7 @@ from stylehead.pipeline.singers import (
     open_song,
     perform,
 )
-from stylehead.progress import SILENT, Noting, Reporter, Stopwatch, track
+from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
 from stylehead.rendering.patterns import Pattern
 from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
 from stylehead.speech.listen import Listener, VoiceReport, listen, load_listener
@@ -138,7 +138,7 @@ def animate(
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
     song = open_song(sound, mix, options)
     renderer = load_renderer(options.renderer, device, reporter=reporter)
-    portraits = find_faces(Path(image), song, options, reporter)
+    portraits = find_faces(Path(image), song.faces, options, reporter)
     clock.lap("portrait")
 
     if motion is None:
@@ -157,8 +157,8 @@ def animate(
     reporter.say(scene.estimate(motions))
     clock.lap("preparing")
 
-    frames = track(scene.render(motions), "Rendering", len(motions[0]), reporter)
-    metadata = source.metadata(Path(image), renderer, options.seed)
+    frames = scene.render(motions, reporter)
+    metadata = source.metadata(output.stem, renderer, options.seed)
     fps, shown = motions[0].fps, song.subtitles
     write_video(output, frames, fps=fps, sound=sound, metadata=metadata, shown=shown)
     clock.lap("rendering")
@@ -294,7 +294,7 @@ class _Source:
     def voice_fraction(self) -> float | None:
         return max((take.voice_fraction for take in self.takes if take.singer), default=None)
 
-    def metadata(self, image: Path, renderer: LoadedRenderer, seed: int) -> dict[str, str]:
+    def metadata(self, title: str, renderer: LoadedRenderer, seed: int) -> dict[str, str]:
         """Return what the video says about itself."""
         source = " ".join(dict.fromkeys(mix.source_sha256 for mix in self.mixes))
         entries = read_manifest()
@@ -302,7 +302,7 @@ class _Source:
         names = (*FACE_FILES, *renderer.weights, *self.weights, *separators)
         hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
         return {
-            "title": f"{files.as_text(image.stem)} (AI-generated)",
+            "title": f"{files.as_text(title)} (AI-generated)",
             "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
             "what it shows was never filmed.",
             "software": f"stylehead {__version__}",

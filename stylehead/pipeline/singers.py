@@ -200,8 +200,10 @@ def _asked(text: str) -> tuple[int, Path, str | None]:
 # ---- faces -----------------------------------------------------------------------------------
 
 
-def find_faces(image: Path, song: Song, options: Options, reporter: Reporter) -> list[Portrait]:
-    """Return the face to animate, or all faces of the picture when the song numbers them.
+def find_faces(
+    image: Path, numbers: Sequence[int], options: Options, reporter: Reporter
+) -> list[Portrait]:
+    """Return the face to animate, or all faces of the picture when `numbers` of singers are given.
 
     Raises MediaError or FaceError for a picture that does not show them well.
     """
@@ -209,8 +211,8 @@ def find_faces(image: Path, song: Song, options: Options, reporter: Reporter) ->
     fitted = fit_video(pixels)
     if fitted is not pixels:
         reporter.say(f"{image.name} is scaled down to {fitted.shape[1]} x {fitted.shape[0]}")
-    if song.faces:
-        portraits, failures = find_portraits(fitted, name=str(image), numbers=song.faces)
+    if numbers:
+        portraits, failures = find_portraits(fitted, name=str(image), numbers=numbers)
         for failure in failures:
             reporter.say(f"{failure} It stays still.")
         for portrait in portraits:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from stylehead.options import Renderer
-from stylehead.progress import SILENT, Reporter, clock
+from stylehead.progress import SILENT, Reporter, clock, track
 from stylehead.rendering import mesh_renderer
 from stylehead.rendering.mesh_renderer import (
     MeshScene,
@@ -45,13 +45,17 @@ class Scene:
     width: int
     """Pixels; the video's is the even number below."""
     height: int
-    render: Callable[[Sequence[Motion]], Iterator[Pixels]]
-    """A motion for each face -> one (H, W, 3) RGB frame per frame, streamed."""
+    frames: Callable[[Sequence[Motion]], Iterator[Pixels]]
+    """What `render` reports the progress of."""
     patterns: list[list[Pattern]]
     """Each face's intermediate style patterns."""
     trial_frames: int
     """Frames rendered to estimate the whole, after a first one."""
     device: torch.device
+
+    def render(self, motions: Sequence[Motion], reporter: Reporter = SILENT) -> Iterator[Pixels]:
+        """Yield one (H, W, 3) RGB frame per frame of the motions, one motion for each face."""
+        return track(self.frames(motions), "Rendering", len(motions[0]), reporter)
 
     def estimate(self, motions: Sequence[Motion]) -> str:
         """Return a sentence: frames, size and estimated time, from a few frames rendered now.
@@ -128,7 +132,7 @@ class LoadedRenderer:
         return Scene(
             width=width,
             height=height,
-            render=partial(_render, faces),
+            frames=partial(_render, faces),
             patterns=[face.still.patterns for face in faces],
             trial_frames=self.trial_frames,
             device=self.device,

@@ -161,7 +161,7 @@ def test_start_and_duration_cut_out_the_part(call: Command, portrait: Path, outp
 
 def test_the_video_says_what_it_is_and_what_made_it(clip: Path) -> None:
     found = tags(clip)
-    assert found["title"] == "portrait (AI-generated)"
+    assert found["title"] == f"{clip.stem} (AI-generated)"
     assert found["comment"].startswith("AI-generated")
     assert found["software"] == f"stylehead {__version__}"
     entries = read_manifest()

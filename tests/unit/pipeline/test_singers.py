@@ -288,12 +288,12 @@ def test_one_singer_alone_moves_as_with_vocals(folder):
 def test_faces_that_sing_must_be_in_the_picture_and_others_may_be_small(folder):
     image = media.save_picture(folder / "two.png", media.two_faces(220, 140))
     with pytest.raises(FaceError, match="2 faces, so there is no face 3") as caught:
-        find_faces(image, song("3=mix.wav"), Options(), RememberingReporter())
+        find_faces(image, [3], Options(), RememberingReporter())
     assert "--sing" in caught.value.remedy
     with pytest.raises(FaceError, match="too small"):
-        find_faces(image, song("2=mix.wav"), Options(), RememberingReporter())
+        find_faces(image, [2], Options(), RememberingReporter())
     reporter = RememberingReporter()
-    (portrait,) = find_faces(image, song("1=mix.wav"), Options(), reporter)
+    (portrait,) = find_faces(image, [1], Options(), reporter)
     assert (portrait.number, portrait.count) == (1, 2)
     assert any("too small" in line and "stays still" in line for line in reporter.said)
 

@@ -18,7 +18,7 @@ def test_a_trial_is_a_small_share_of_the_work(frames, tried):
         return iter(np.zeros((len(motion), 2, 2, 3), np.uint8))
 
     scene = Scene(
-        width=2, height=2, render=render, patterns=[], trial_frames=6, device=torch.device("cpu")
+        width=2, height=2, frames=render, patterns=[], trial_frames=6, device=torch.device("cpu")
     )
     said = scene.estimate([performed_motion(frames / 30)])
     assert said.startswith(f"{frames} frames of 2 x 2")
