@@ -7,11 +7,13 @@ from dataclasses import Field, fields
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
 from stylehead.options import DEFAULT_STYLE, INPUT, LOOKS
+
+T = TypeVar("T")
 
 ImageOpt = Annotated[
     Path,
@@ -64,13 +66,13 @@ QuietOpt = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but
 VerboseOpt = Annotated[bool, typer.Option("--verbose", "-v", help="Also print log messages.")]
 
 
-def takes(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes(**groups: type) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Give a command one option for every field of these dataclasses, and hand it the dataclasses.
 
     Every command also takes -q and -v, so that they may stand before or after its name.
     """
 
-    def wrap(command: Callable[..., None]) -> Callable[..., None]:
+    def wrap(command: Callable[..., T]) -> Callable[..., T]:
         parameters = signature(command, eval_str=True).parameters.values()
         own = [
             one.replace(kind=Parameter.KEYWORD_ONLY) for one in parameters if one.name not in groups
@@ -83,16 +85,32 @@ def takes(**groups: type) -> Callable[[Callable[..., None]], Callable[..., None]
         talk = [_keyword("quiet", QuietOpt, False), _keyword("verbose", VerboseOpt, False)]
 
         @wraps(command)
-        def run(*, quiet: bool, verbose: bool, **given: Any) -> None:
+        def run(*, quiet: bool, verbose: bool, **given: Any) -> T:
             if quiet or verbose:  # else what was said before the command's name holds
                 from stylehead.cli import console
 
                 console.configure(quiet=quiet, verbose=verbose)
             for name, kind in groups.items():
                 given[name] = kind(**{one.name: given.pop(one.name) for one in fields(kind)})
-            command(**given)
+            return command(**given)
 
         run.__signature__ = Signature([*own, *added, *talk])  # pyright: ignore[reportAttributeAccessIssue] (typer reads it)
+        return run
+
+    return wrap
+
+
+def same_options(
+    reader: Callable[..., T],
+) -> Callable[[Callable[[T], None]], Callable[..., None]]:
+    """Give a command the options and the help of `reader`, and hand it what that returns."""
+
+    def wrap(command: Callable[[T], None]) -> Callable[..., None]:
+        @wraps(reader)
+        def run(**given: Any) -> None:
+            command(reader(**given))
+
+        run.__signature__ = signature(reader)  # pyright: ignore[reportAttributeAccessIssue] (typer reads it)
         return run
 
     return wrap

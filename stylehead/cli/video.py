@@ -1,0 +1,213 @@
+"""What a video is made of, as the command line says it: for one command, or a row of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from stylehead.cli.options import (
+    AudioOpt,
+    ImageOpt,
+    JsonOpt,
+    StyleRegionOpt,
+    StylesOpt,
+    StyleVideoOpt,
+    takes,
+)
+from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options
+
+if TYPE_CHECKING:
+    from stylehead.pipeline.run import Result
+    from stylehead.progress import Reporter
+    from stylehead.types import StyleMix
+
+MotionT = TypeVar("MotionT", bound=MotionOptions)
+SAVED = "Reuse"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoRequest:
+    """The options of `animate`, read."""
+
+    image: Path
+    audio: Path
+    output: Path
+    options: Options
+    effort: Effort
+    style_video: Path | None
+    style: list[str] | None
+    style_region: str | None
+    motion: Path | None
+    save_motion: Path | None
+    save_patterns: Path | None
+    json: bool
+
+
+@takes(options=Options, effort=Effort)
+def requested(
+    image: ImageOpt,
+    audio: AudioOpt,
+    options: Options,
+    effort: Effort,
+    style_video: StyleVideoOpt = None,
+    style: StylesOpt = None,
+    style_region: StyleRegionOpt = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Video to write.", rich_help_panel=LOOKS)
+    ] = Path("talking.mp4"),
+    motion: Annotated[
+        Path | None,
+        typer.Option(
+            "--motion",
+            help="Motion file to render, instead of predicting a motion.",
+            rich_help_panel=SAVED,
+        ),
+    ] = None,
+    save_motion: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-motion", help="Also write the motion to this file (npz).", rich_help_panel=SAVED
+        ),
+    ] = None,
+    save_patterns: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-patterns",
+            help="Also write the portrait's four intermediate style patterns (PNG) to this folder.",
+            rich_help_panel=SAVED,
+        ),
+    ] = None,
+    json: JsonOpt = False,
+) -> VideoRequest:
+    """Make a portrait speak or sing a recording in somebody's style.
+
+    [bold]Examples[/]
+
+      stylehead animate --image me.jpg --audio speech.wav
+
+      stylehead animate --image me.jpg --audio song.mp3 --style-video singer.mp4 -o song.mp4
+
+      stylehead animate --image me.jpg --audio speech.wav --style lively --crop -o face.mp4
+
+      stylehead animate --image me.jpg --audio song.mp3 --vocals singer.wav
+
+      stylehead animate --image us.jpg --audio song.mp3 --sing 1=lead.wav --sing 2=low.wav:lively
+    """
+    one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
+    singing = options.sing or options.cues
+    one_of({"--sing or --cues": singing, "--save-motion": save_motion})
+    one_of({"--sing or --cues": singing, "--save-patterns": save_patterns})
+    return VideoRequest(
+        image=image,
+        audio=audio,
+        output=output,
+        options=options,
+        effort=effort,
+        style_video=style_video,
+        style=style,
+        style_region=style_region,
+        motion=motion,
+        save_motion=save_motion,
+        save_patterns=save_patterns,
+        json=json,
+    )
+
+
+def check_request(request: VideoRequest) -> None:
+    """Refuse what can be refused without any work, before a style is learned from a clip.
+
+    Raises MediaError, or ConfigError for options that exclude each other.
+    """
+    from stylehead import files
+    from stylehead.media.video import VIDEO_SUFFIXES
+    from stylehead.pipeline.singers import files_of
+    from stylehead.rendering.patterns import check_patterns
+
+    options = request.options
+    named = [Path(name.rsplit(":", 1)[0]) for name in request.style or ()]
+    single = (request.image, request.audio, request.style_video, request.motion)
+    given = [path for path in single if path] + named + files_of(options)
+    over = options.overwrite
+    files.check_output(request.output, overwrite=over, suffixes=VIDEO_SUFFIXES, inputs=given)
+    files.check_file(request.image, "picture")
+    if request.save_motion:
+        files.check_output(request.save_motion, overwrite=over, suffixes=(".npz",), inputs=given)
+    if request.save_patterns:
+        check_patterns(request.save_patterns, overwrite=over, inputs=given)
+
+
+def make_video(request: VideoRequest, shown: Reporter) -> Result:
+    """Make one video, and what is to be saved beside it."""
+    from stylehead.motion.file import load_motion
+    from stylehead.motion.file import save_motion as write_motion
+    from stylehead.pipeline import run as pipeline
+    from stylehead.progress import Noting
+    from stylehead.rendering.patterns import save_patterns as write_patterns
+
+    check_request(request)
+    with sounds_of(request.audio, request.options) as (sound, options):
+        reporter = Noting(shown)  # the notes on a style's clip belong to the result, too
+        result = pipeline.animate(
+            request.image,
+            sound,
+            request.output,
+            style=style_mix(
+                request.style,
+                request.style_video,
+                request.style_region,
+                request.effort,
+                options,
+                reporter,
+            ),
+            motion=load_motion(request.motion) if request.motion else None,
+            options=options,
+            reporter=reporter,
+        )
+    if request.save_motion:
+        write_motion(result.motion, request.save_motion)
+    if request.save_patterns:
+        write_patterns(result.patterns, request.save_patterns)
+    return result
+
+
+@contextmanager
+def sounds_of(audio: Path, options: MotionT) -> Generator[tuple[Path, MotionT]]:
+    """Yield recording and options with pipes saved to files, each checked."""
+    from stylehead import files
+
+    with files.seekable([audio] if options.vocals is None else [audio, options.vocals]) as sounds:
+        for path, kind in zip(sounds, ("recording", "stem"), strict=False):
+            files.check_file(path, kind)
+        yield sounds[0], replace(options, vocals=sounds[1]) if options.vocals else options
+
+
+def style_mix(
+    names: list[str] | None,
+    video: Path | None,
+    regions: str | None,
+    effort: Effort,
+    hearing: Hearing,
+    reporter: Reporter,
+) -> StyleMix:
+    """Return the style that --style, --style-video and --style-region ask for."""
+    from stylehead.finetuning.clip_style import extract_style
+    from stylehead.style.mix import choose_mix
+
+    if not video:
+        return choose_mix(names, regions)
+    work, encoder = effort.style_effort, hearing.encoder
+    return choose_mix(
+        extract_style(video, effort=work, encoder=encoder, reporter=reporter), regions
+    )
+
+
+def one_of(given: dict[str, object]) -> None:
+    """Raise BadParameter when more than one of these flags has a value."""
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise typer.BadParameter(f"{' and '.join(named)} cannot be given together.")
