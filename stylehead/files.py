@@ -23,6 +23,11 @@ from filelock import FileLock
 
 from stylehead.errors import MediaError, StyleheadError
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -49,6 +54,11 @@ def digest(path: Path) -> str:
         while block := file.read(1 << 20):
             hasher.update(block)
     return hasher.hexdigest()
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return what a TOML text holds; raises ValueError, which names the line, for any other."""
+    return tomllib.loads(text)
 
 
 def as_text(name: str) -> str:

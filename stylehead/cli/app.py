@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from stylehead.cli import make, styles
+from stylehead.cli.batch import batch
 from stylehead.cli.doctor import doctor
 from stylehead.cli.evaluate import evaluate_app
 from stylehead.cli.options import QuietOpt, VerboseOpt
@@ -34,6 +35,7 @@ app = typer.Typer(
     help=HELP, rich_markup_mode="rich", no_args_is_help=True, pretty_exceptions_enable=False
 )
 app.command("animate", rich_help_panel="Make")(make.animate)
+app.command("batch", rich_help_panel="Make")(batch)
 app.command("motion", rich_help_panel="Make")(make.motion)
 app.command("voice", rich_help_panel="Make")(make.voice)
 app.command("demo", rich_help_panel="Make")(make.demo)
@@ -118,5 +120,5 @@ def _fail(failure: StyleheadError) -> None:
 
     if console.debugging():
         raise failure
-    console.error(failure)
+    console.error(str(failure), failure.remedy)
     raise SystemExit(1) from None

@@ -24,8 +24,6 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from stylehead.errors import StyleheadError
-
 _stderr = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _stdout = Console(highlight=False, soft_wrap=True, emoji=False)
 _quiet = False
@@ -55,10 +53,10 @@ def say(message: str) -> None:
         _stderr.print(escape(message))
 
 
-def error(failure: StyleheadError) -> None:
-    """Print what is wrong and what to do, in one line."""
-    problem = escape(str(failure).replace("\n", " "))
-    _stderr.print(f"[bold red]Error:[/] {problem} {escape(failure.remedy)}")
+def error(problem: str, remedy: str, *, where: str = "Error") -> None:
+    """Print what is wrong and what to do, in one line, also with -q."""
+    said = escape(problem.replace("\n", " "))
+    _stderr.print(f"[bold red]{escape(where)}:[/] {said} {escape(remedy)}")
 
 
 def debugging() -> bool:
@@ -151,8 +149,15 @@ class _Speed(ProgressColumn):
 @contextlib.contextmanager
 def progress() -> Generator[_Lines | _Bars]:
     """Yield a reporter: a live bar on a terminal, plain lines elsewhere."""
+    with bars() as shown:
+        yield _Lines() if shown is None else _Bars(shown)
+
+
+@contextlib.contextmanager
+def bars() -> Generator[Progress | None]:
+    """Yield live bars on a terminal; None where nobody watches."""
     if not _stderr.is_terminal or _quiet:
-        yield _Lines()
+        yield None
         return
     columns = (
         TextColumn("{task.description}"),
@@ -161,5 +166,5 @@ def progress() -> Generator[_Lines | _Bars]:
         _Speed(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_stderr, transient=True) as bars:
-        yield _Bars(bars)
+    with Progress(*columns, console=_stderr, transient=True) as shown:
+        yield shown

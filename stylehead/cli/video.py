@@ -118,6 +118,15 @@ def requested(
     )
 
 
+def inputs_of(request: VideoRequest) -> list[Path]:
+    """Return what a video is made from: files, and names of styles, which need not be files."""
+    from stylehead.pipeline.singers import files_of
+
+    named = [Path(name.rsplit(":", 1)[0]) for name in request.style or ()]
+    single = (request.image, request.audio, request.style_video, request.motion)
+    return [path for path in single if path] + named + files_of(request.options)
+
+
 def check_request(request: VideoRequest) -> None:
     """Refuse what can be refused without any work, before a style is learned from a clip.
 
@@ -125,14 +134,9 @@ def check_request(request: VideoRequest) -> None:
     """
     from stylehead import files
     from stylehead.media.video import VIDEO_SUFFIXES
-    from stylehead.pipeline.singers import files_of
     from stylehead.rendering.patterns import check_patterns
 
-    options = request.options
-    named = [Path(name.rsplit(":", 1)[0]) for name in request.style or ()]
-    single = (request.image, request.audio, request.style_video, request.motion)
-    given = [path for path in single if path] + named + files_of(options)
-    over = options.overwrite
+    given, over = inputs_of(request), request.options.overwrite
     files.check_output(request.output, overwrite=over, suffixes=VIDEO_SUFFIXES, inputs=given)
     files.check_file(request.image, "picture")
     if request.save_motion:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -77,14 +79,25 @@ def clip_style(
     """Learn the style of a clip as `extract_style` does; `anew` asks for what it was made of."""
     files.check_file(video, "clip")
     place = kept_at(video, clip, effort, encoder)
-    if not anew and (kept := _kept(place)):
-        reporter.say(f"The style of {video.name} was learned before.")
-        for said in f"{kept.provenance.get(NOTES, '')}\n{kept.provenance.get(TRANSFER, '')}".split(
-            "\n"
-        ):
-            if said:
+    with _alone(place):
+        if not anew and (kept := _kept(place)):
+            reporter.say(f"The style of {video.name} was learned before.")
+            told = (kept.provenance.get(NOTES, ""), kept.provenance.get(TRANSFER, ""))
+            for said in filter(None, "\n".join(told).split("\n")):
                 reporter.say(said)
-        return ClipStyle(replace(kept, name=name))
+            return ClipStyle(replace(kept, name=name))
+        return _learned(video, name, place, clip, effort, encoder, reporter)
+
+
+def _learned(
+    video: Path,
+    name: str,
+    place: Path,
+    clip: AudioRange,
+    effort: StyleEffort,
+    encoder: Encoder,
+    reporter: Reporter,
+) -> ClipStyle:
     style, retrieval, track = learn_from_clip(video, name, clip=clip, reporter=reporter)
     if notes := [f"Note: {warning}" for warning in retrieval.warnings]:
         for note in notes:
@@ -180,6 +193,18 @@ def kept_at(video: Path, clip: AudioRange, effort: StyleEffort, encoder: Encoder
     about = [files.digest(video), clip.start, clip.duration, effort.value, encoder.value]
     facts = json.dumps([*about, __version__, weights])
     return home() / "clips" / f"{sha256(facts.encode()).hexdigest()}{SUFFIX}"
+
+
+@contextmanager
+def _alone(place: Path) -> Generator[None]:
+    """Have one process at a time learn a clip's style: who waits finds it kept.
+
+    A cache that cannot be written does not matter.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):
+            stack.enter_context(files.lock(place.with_suffix(".lock")))
+        yield
 
 
 def _kept(place: Path) -> Style | None:

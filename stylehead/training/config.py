@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,11 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from stylehead.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from stylehead.files import parse_toml
 
 T = TypeVar("T")
 RECIPES = Path(__file__).parent / "recipes"
@@ -47,8 +42,8 @@ def read_config(name: str, kind: type[T]) -> T:
             f"There is no training recipe {name}.", remedy=f"Give a TOML file, or one of: {known}."
         )
     try:
-        table = with_new_names(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = with_new_names(parse_toml(path.read_text(encoding="utf-8")))
+    except ValueError as error:
         raise ConfigError(f"{path} is not TOML ({error}).", remedy="Correct that line.") from error
     keys = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType] (a T)
     for key in table.keys() - set(keys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,12 +12,8 @@ from pydantic import ValidationError as InvalidEntryError
 from pydantic.dataclasses import dataclass
 
 from stylehead.errors import WeightsError
+from stylehead.files import parse_toml
 from stylehead.weights.profiles import PROFILES
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 UNKNOWN = "unknown"
 STRICT = ConfigDict(extra="forbid")
@@ -138,8 +133,8 @@ def parse(text: str, path: Path) -> Mapping[str, WeightsEntry]:
     Raises WeightsError with the entry and the field of the first mistake.
     """
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = parse_toml(text)
+    except ValueError as error:
         raise WeightsError(
             f"{path} is not TOML ({error}).", remedy="Correct the line that it names."
         ) from error

@@ -12,7 +12,7 @@ PACKAGE = Path(stylehead.__file__).parent
 FLOORS = [
     "types errors choices progress version",
     "options files device models",
-    "media weights",
+    "media weights batch",
     "face demo",
     "tracking style speech motion rendering",
     "pipeline",

@@ -1,0 +1,89 @@
+"""What is remembered of each job of a folder, so that a repeated run goes on where one ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from stylehead import files
+from stylehead.errors import MediaError
+
+FOLDER = ".stylehead"
+"""Beside the videos: a folder for each job, with its record and its lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """How a job ended."""
+
+    key: str
+    """What it was made from: digest of options, inputs and version."""
+    done: bool
+    sha256: str = ""
+    """Of the video."""
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What there is to say of the video, as `animate --json` does."""
+    problem: str = ""
+    remedy: str = ""
+    details: str = ""
+
+
+_READ = TypeAdapter(Record)
+
+
+def folder_of(output: Path) -> Path:
+    """Return the folder in which a job is remembered, by its video's name."""
+    return output.parent / FOLDER / output.name
+
+
+@contextmanager
+def alone(output: Path) -> Generator[None]:
+    """Keep other runs from making the same video; raises MediaError when one does."""
+    files.make_folder(folder_of(output))
+    lock = files.lock(folder_of(output) / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except TimeoutError:
+        raise MediaError(
+            f"{output} is being made by another run.",
+            remedy="Repeat this one when that has ended, if it is still missing.",
+        ) from None
+    with lock:
+        lock.release()  # entered twice
+        yield
+
+
+def read_record(output: Path) -> Record | None:
+    """Return how a job ended the last time; None when nobody knows."""
+    try:
+        return _READ.validate_json((folder_of(output) / "run.json").read_bytes())
+    except (OSError, ValueError):  # never made, or its disk was full: it is made again
+        return None
+
+
+def write_record(output: Path, record: Record) -> None:
+    """Remember how a job ended; raises MediaError when the disk is full."""
+    folder = folder_of(output)
+    files.make_folder(folder)
+    with files.atomic(folder / "run.json") as part:
+        part.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+
+
+def is_made(output: Path, key: str) -> bool:
+    """Return whether a video lies there that was made from just this, untouched since."""
+    record = read_record(output)
+    return bool(record and record.done and record.key == key and is_ours(output, record))
+
+
+def is_ours(output: Path, record: Record | None) -> bool:
+    """Return whether the video that lies there is the one that was recorded."""
+    with contextlib.suppress(OSError):
+        return record is not None and record.sha256 == files.digest(output)
+    return False

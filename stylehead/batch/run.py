@@ -1,0 +1,90 @@
+"""A list of jobs, done: what is left to make, by how many processes, and how each ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stylehead import files
+from stylehead.batch.pool import Event, Facts, Failed, Finished, Work, run_jobs
+from stylehead.batch.record import Record, is_made, read_record, write_record
+from stylehead.errors import ConfigError
+
+MEMORY = 1 << 30
+"""Bytes that a process may need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One video to make."""
+
+    number: int
+    """Of its row."""
+    output: Path
+    key: str
+    """Digest of all that decides what the video is."""
+    seconds: float
+    """Length of the video."""
+    task: Any
+    """What the process that makes it is given."""
+
+
+def to_make(jobs: Sequence[Job], *, retry_failed: bool) -> list[Job]:
+    """Return the jobs whose videos are not there, or were made from something else.
+
+    With `retry_failed` what was made once counts as made, whatever has changed since.
+    """
+    if not retry_failed:
+        return [job for job in jobs if not is_made(job.output, job.key)]
+    records = ((job, read_record(job.output)) for job in jobs)
+    return [job for job, record in records if not (record and record.done and job.output.exists())]
+
+
+def shard_of(jobs: Sequence[Job], text: str) -> list[Job]:
+    """Return every N-th job, from the I-th on, of a text I/N; raises ConfigError for any other."""
+    parts = text.split("/")
+    if len(parts) == 2 and all(part.isdecimal() for part in parts):
+        part, parts_in_all = map(int, parts)
+        if 1 <= part <= parts_in_all:
+            return list(jobs[part - 1 :: parts_in_all])
+    raise ConfigError(f"--shard {text} is no part of a list.", remedy="Write I/N, as in 1/3.")
+
+
+def processes(jobs: int, wanted: int | None) -> int:
+    """Return in how many processes to work: one for each core, as far as the memory goes."""
+    if wanted is not None:
+        return wanted
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not told on this system
+        free = (cores or 1) * MEMORY
+    return max(1, min(cores or 1, free // MEMORY, jobs))
+
+
+def run_batch(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[tuple[Job, Event]]:
+    """Do jobs, and yield what happens to which; how each ended is remembered beside its video."""
+    for event in run_jobs([job.task for job in jobs], work, workers):
+        job = jobs[event.job]
+        if isinstance(event, Failed):
+            write_record(
+                job.output,
+                Record(
+                    key=job.key,
+                    done=False,
+                    problem=event.problem,
+                    remedy=event.remedy,
+                    details=event.details,
+                ),
+            )
+        if isinstance(event, Finished):
+            remember(job.output, job.key, event.facts)
+        yield job, event
+
+
+def remember(output: Path, key: str, facts: Facts) -> None:
+    """Remember that a video was made from what `key` stands for."""
+    write_record(output, Record(key=key, done=True, sha256=files.digest(output), facts=facts))

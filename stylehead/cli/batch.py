@@ -1,0 +1,178 @@
+"""stylehead batch: many videos from a list."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stylehead.batch.options import BatchOptions
+from stylehead.cli.options import takes
+from stylehead.options import LOOKS
+
+if TYPE_CHECKING:
+    from stylehead.batch.rows import Row, Value
+    from stylehead.batch.run import Job
+    from stylehead.cli.jobs import Fault
+    from stylehead.progress import Reporter
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".avif")
+SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aiff", ".mp4", ".mov", ".mkv")
+
+
+@takes(options=BatchOptions)
+def batch(
+    options: BatchOptions,
+    jobs: Annotated[
+        Path | None,
+        typer.Argument(help="List (csv, toml, jsonl) whose columns are animate's long options."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the videos.", rich_help_panel=LOOKS)
+    ] = Path("videos"),
+) -> None:
+    """Make many videos from a list; a run that was ended goes on where it was.
+
+    All rows are checked before the first video is made; what cannot be made stops no other.
+
+    [bold]Examples[/]
+
+      stylehead batch jobs.csv -o videos
+
+      stylehead batch --images people --audios lines -o videos --set style=lively
+
+      stylehead batch jobs.csv -o videos --shard 1/3
+    """
+    from stylehead.batch.run import processes, shard_of, to_make
+    from stylehead.cli import console
+    from stylehead.cli.jobs import read_jobs
+    from stylehead.files import make_folder
+
+    rows, folder = _rows(jobs, options)
+    make_folder(output)
+    console.say(f"Checking {len(rows)} rows")
+    known, faults = read_jobs(
+        rows,
+        folder.resolve(),
+        output.resolve(),
+        name=options.name,
+        overwrite=options.overwrite,
+    )
+    mine = shard_of(known, options.shard) if options.shard else known
+    left = mine if options.overwrite else to_make(mine, retry_failed=options.retry_failed)
+    minutes = sum(job.seconds for job in left) / 60
+    console.say(f"{len(left)} of {len(mine)} videos are left to make, {minutes:.1f} minutes.")
+    workers = processes(len(left), options.workers)
+    if options.dry_run and left:
+        console.say(_estimate(left, workers))
+    elif left:
+        faults += _made(left, workers, json_lines=options.json_lines)
+    if faults:
+        _refuse(faults, len(rows))
+
+
+def _rows(jobs: Path | None, options: BatchOptions) -> tuple[list[Row], Path]:
+    """Return the rows of a list, or of two folders, and what their relative names count from."""
+    from stylehead.batch.rows import crossed_rows, read_rows
+
+    columns: dict[str, Value] = {}
+    for text in options.columns or ():
+        column, equals, value = text.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set {text} is not COLUMN=VALUE.")
+        columns[column.strip().replace("_", "-")] = value.strip()
+    if jobs is not None and not (options.images or options.audios):
+        rows = read_rows(jobs)
+        return [replace(row, columns=columns | dict(row.columns)) for row in rows], jobs.parent
+    if jobs is not None or options.images is None or options.audios is None:
+        raise typer.BadParameter("Give a list of jobs, or both --images and --audios.")
+    images, audios = _within(options.images, PICTURES), _within(options.audios, SOUNDS)
+    return crossed_rows(images, audios, columns), Path()
+
+
+def _within(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return the files of a folder that end so, by name; raises ConfigError for none."""
+    from stylehead.errors import ConfigError
+
+    paths = folder.iterdir() if folder.is_dir() else ()
+    found = sorted(path for path in paths if path.suffix.lower() in suffixes)
+    if not found:
+        raise ConfigError(
+            f"{folder} holds no file that ends in {', '.join(suffixes)}.",
+            remedy="Name another folder.",
+        )
+    return found
+
+
+def _made(jobs: Sequence[Job], workers: int, *, json_lines: bool) -> list[Fault]:
+    """Make the videos, and return what is wrong with those that could not be made."""
+    from stylehead.batch.pool import Failed
+    from stylehead.batch.run import run_batch
+    from stylehead.cli.board import board
+    from stylehead.cli.jobs import Fault
+
+    faults: list[Fault] = []
+    with board(len(jobs), json_lines=json_lines) as shown:
+        for job, event in run_batch(jobs, make_job, workers):
+            shown.show(job, event)
+            if isinstance(event, Failed):
+                faults.append(Fault(job.number, event.problem, event.remedy))
+    return faults
+
+
+def make_job(task: tuple[str, list[str]], reporter: Reporter) -> dict[str, Any]:
+    """Make the video of a row, in a process of its own, and return what there is to say of it.
+
+    task: the folder that relative names count from, and the row as words of a command line.
+    """
+    from stylehead.batch.record import alone
+    from stylehead.cli.jobs import read_request
+    from stylehead.cli.video import make_video
+
+    folder, words = task
+    os.chdir(folder)
+    request = read_request(words)
+    with alone(request.output):
+        return json.loads(make_video(request, reporter).as_json())
+
+
+TRIAL = 1.0  # seconds
+
+
+def _estimate(jobs: Sequence[Job], workers: int) -> str:
+    """Return how long jobs take, by the beginning of the first, which is made and thrown away."""
+    from stylehead.cli.jobs import inside, read_request
+    from stylehead.cli.video import make_video
+    from stylehead.progress import SILENT
+
+    folder, words = jobs[0].task
+    with TemporaryDirectory() as out, inside(Path(folder)):
+        words = [*words, f"--output={Path(out) / 'trial.mp4'}", f"--duration={TRIAL}"]
+        stages = make_video(read_request(words), SILENT).stages
+    growing = stages["motion"] + stages["rendering"]
+    seconds = sum(job.seconds for job in jobs) * growing / TRIAL
+    seconds += len(jobs) * (sum(stages.values()) - growing)
+    return (
+        f"About {math.ceil(seconds / workers / 60)} min with {workers} workers, by the first "
+        f"{TRIAL:.0f} s of {jobs[0].output.name}."
+    )
+
+
+def _refuse(faults: Sequence[Fault], rows: int) -> None:
+    """List what is wrong, and leave with exit code 1."""
+    from stylehead.cli import console
+    from stylehead.errors import ConfigError
+
+    for one in sorted(faults, key=lambda one: one.number):
+        console.error(one.problem, one.remedy, where=f"Row {one.number}")
+    raise ConfigError(
+        f"{len(faults)} of {rows} videos were not made.",
+        remedy="Mend the rows above, and run the same command again: what is made stays.",
+    )

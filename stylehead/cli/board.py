@@ -1,0 +1,85 @@
+"""What a person sees of many jobs, and what a program is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Protocol
+
+from rich.progress import Progress, TaskID
+
+from stylehead.batch.pool import Event, Failed, Finished, Progressed, Started, Told
+from stylehead.batch.run import Job
+from stylehead.cli import console
+
+
+class Board(Protocol):
+    """Is shown what happens."""
+
+    def show(self, job: Job, event: Event) -> None:
+        """Show one event."""
+        ...
+
+
+class JsonLines:
+    """Every event as a line of JSON on stdout."""
+
+    def show(self, job: Job, event: Event) -> None:
+        """Print one event; `job` is its row's number."""
+        told = asdict(event) | {"job": job.number, "output": str(job.output)}
+        console.result(json.dumps({"event": type(event).__name__.lower()} | told))
+
+
+class _Lines:
+    """A line for each video that is done, where nobody watches."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+
+    def show(self, job: Job, event: Event) -> None:
+        if isinstance(event, Finished | Failed):
+            self._done += 1
+            console.say(f"{self._done} of {self._total}: {_ended(job, event)}")
+
+
+class _Bars:
+    """One bar for all, and one for each video that is being made."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._all = progress.add_task("Videos", total=total)
+        self._each: dict[int, TaskID] = {}
+
+    def show(self, job: Job, event: Event) -> None:
+        if isinstance(event, Started):
+            self._each[job.number] = self._progress.add_task(job.output.name, total=None)
+        elif isinstance(event, Progressed):
+            said = f"{job.output.name}: {event.stage}"
+            self._progress.update(
+                self._each[job.number], description=said, completed=event.done, total=event.total
+            )
+        elif isinstance(event, Told):
+            if event.message.startswith(("Note: ", "Warning: ")):
+                console.say(f"{job.output.name}: {event.message}")
+        else:
+            self._progress.remove_task(self._each.pop(job.number))
+            self._progress.advance(self._all)
+            console.say(_ended(job, event))
+
+
+def _ended(job: Job, event: Finished | Failed) -> str:
+    if isinstance(event, Failed):
+        return f"{job.output.name} was not made: {event.problem}"
+    return f"{job.output.name} was made."
+
+
+@contextmanager
+def board(total: int, *, json_lines: bool) -> Generator[Board]:
+    """Yield what shows events: bars on a terminal, plain lines elsewhere, or JSON lines."""
+    if json_lines:
+        yield JsonLines()
+        return
+    with console.bars() as progress:
+        yield _Lines(total) if progress is None else _Bars(progress, total)

@@ -1,0 +1,232 @@
+"""Rows of a list -> jobs: each row is read as the options of `animate` are, and checked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import typer
+from typer.core import TyperOption
+from typer.main import get_command
+
+from stylehead.batch.record import is_ours, read_record
+from stylehead.batch.rows import Row, Value
+from stylehead.batch.run import Job
+from stylehead.cli.video import VideoRequest, check_request, inputs_of, requested
+from stylehead.errors import ConfigError, StyleheadError
+from stylehead.version import __version__
+
+T = TypeVar("T")
+
+NOT_COLUMNS = {"quiet", "verbose", "json", "overwrite", "install-completion", "show-completion"}
+YES, NO = {"true", "yes", "1", "on"}, {"false", "no", "0", "off", ""}
+NAME = "{portrait}_{audio}"
+"""How a video is called that its row gives no name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a row."""
+
+    number: int
+    problem: str
+    remedy: str
+
+
+@cache
+def _reader() -> Any:
+    app = typer.Typer(add_completion=False)
+    app.command()(requested)
+    return get_command(app)
+
+
+@cache
+def columns() -> dict[str, TyperOption]:
+    """Return what a row may have: the long options of `animate`, without their dashes."""
+    named = {
+        name.removeprefix("--"): one
+        for one in _reader().params
+        for name in one.opts
+        if name.startswith("--")
+    }
+    return {name: one for name, one in named.items() if name not in NOT_COLUMNS}
+
+
+def read_request(words: Sequence[str]) -> VideoRequest:
+    """Read words as the command line of `animate`; raises ConfigError for a wrong one."""
+    try:
+        return _reader().main(list(words), prog_name="row", standalone_mode=False)
+    except typer.TyperException as error:
+        said = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
+        raise ConfigError(
+            f"An option is wrong: {said.rstrip('.')}.", remedy="See stylehead animate --help."
+        ) from error
+
+
+def words_of(row: Row) -> list[str]:
+    """Return a row as words of a command line; raises ConfigError for an unknown column."""
+    words: list[str] = []
+    for name, value in row.columns.items():
+        known = columns().get(name)
+        if known is None:
+            raise ConfigError(
+                f"{name} is not a column.", remedy="Columns are the long options of animate."
+            )
+        if known.is_flag:
+            words += [f"--{name}"] if _flag(name, value) else []
+        elif isinstance(value, bool):
+            raise ConfigError(f"{name} is {value}.", remedy=f"Give {name} a value.")
+        else:
+            several = value if isinstance(value, list) else [value]
+            if len(several) > 1 and not known.multiple:
+                raise ConfigError(f"{name} has several values.", remedy="Give it one.")
+            words += [f"--{name}={one}" for one in several]
+    return words
+
+
+def _flag(name: str, value: Value) -> bool:
+    text = str(value).lower()
+    if text not in YES | NO:
+        raise ConfigError(f"{name} is {value}.", remedy="Write true or false.")
+    return text in YES
+
+
+def read_jobs(
+    rows: Iterable[Row], folder: Path, out: Path, *, name: str, overwrite: bool
+) -> tuple[list[Job], list[Fault]]:
+    """Return the jobs of rows, and every fault of those that cannot be done.
+
+    Relative names in rows count from `folder`; videos go to `out`, called as their rows say or by
+    the pattern `name`. Each picture, recording, clip and style is looked at once.
+    """
+    jobs: list[Job] = []
+    faults: list[Fault] = []
+    taken: dict[Path, int] = {}
+    check = _Checks()
+    with inside(folder):
+        for row in rows:
+            try:
+                job, request = _job(row, folder, out, name)
+                ours = is_ours(job.output, read_record(job.output))
+                over = replace(request.options, overwrite=overwrite or ours)
+                seconds = check(replace(request, options=over))
+                if job.output in taken:
+                    raise ConfigError(
+                        f"{job.output.name} is also the video of row {taken[job.output]}.",
+                        remedy="Give one of them another output, or a pattern with --name.",
+                    )
+                taken[job.output] = row.number
+                jobs.append(replace(job, key=_key(request), seconds=seconds))
+            except StyleheadError as failure:
+                faults.append(Fault(row.number, str(failure), failure.remedy))
+    return jobs, faults
+
+
+def _job(row: Row, folder: Path, out: Path, name: str) -> tuple[Job, VideoRequest]:
+    words = words_of(row)
+    named = row.columns.get("output")
+    output = out / (str(named) if named else f"{_named(row, name)}.mp4")
+    words += [f"--output={output}", "--overwrite"]
+    request = read_request(words)
+    job = Job(number=row.number, output=output, key="", seconds=0, task=(str(folder), words))
+    return job, request
+
+
+def _named(row: Row, pattern: str) -> str:
+    """Return a video's name: `{COLUMN}` stands for what the row says there, a file for its stem."""
+    stems = {
+        column: Path(value).stem if column in ("image", "audio", "style-video") else value
+        for column, value in row.columns.items()
+        if isinstance(value, str)
+    }
+    stems |= {"portrait": stems.get("image", ""), "number": str(row.number)}
+    try:
+        found = pattern.format_map(stems)
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
+        raise ConfigError(
+            f"The name {pattern} has a part that this row does not fill ({error}).",
+            remedy="Use {portrait}, {audio}, {number} or another column of the list.",
+        ) from error
+    return found.replace("/", "-").replace("\\", "-")
+
+
+def _key(request: VideoRequest) -> str:
+    """Return the digest of all that decides what the video is."""
+    from stylehead import files
+
+    inputs = [files.digest(path) for path in inputs_of(request) if path.is_file()]
+    options = repr(replace(request, output=Path(), json=False))
+    return sha256(json.dumps([__version__, options, inputs]).encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Generator[None]:
+    """Have relative names count from a folder."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+class _Checks:
+    """Looks at what jobs are made from, at each thing once; raises what is wrong with it."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[object, ...], object] = {}
+
+    def __call__(self, request: VideoRequest) -> float:
+        """Return the length of the video in seconds; raises for the first fault."""
+        from stylehead.files import check_file
+        from stylehead.media.audio import open_audio
+        from stylehead.motion.file import load_motion
+        from stylehead.pipeline.singers import check_song, find_faces, open_song
+        from stylehead.progress import SILENT
+        from stylehead.style.mix import choose_mix
+
+        options = request.options
+        check_song(options, saved=request.motion is not None)
+        request.output.parent.mkdir(parents=True, exist_ok=True)
+        check_request(request)
+        if clip := request.style_video:
+            self._once(("clip", clip), lambda: check_file(clip, "clip"))
+        if motion := request.motion:
+            self._once(("motion", motion), lambda: load_motion(motion))
+        style = (tuple(request.style or ()), request.style_region)
+        self._once(("style", *style), lambda: choose_mix(request.style, request.style_region))
+        check_file(request.audio, "recording")
+        part = (options.start, options.duration)
+        sound = self._once(
+            ("sound", request.audio, *part),
+            lambda: open_audio(request.audio, start=part[0], duration=part[1]),
+        )
+        singing = (options.vocals, options.vocals_offset, tuple(options.sing or ()), options.cues)
+
+        def look() -> None:
+            faces: list[int] = []
+            if any(singing):
+                faces = open_song(sound, choose_mix(None, None), options).faces
+            find_faces(request.image, faces, options, SILENT)
+
+        sung = (request.audio, *part, *singing) if any(singing) else ()
+        self._once(("faces", request.image, options.face, *sung), look)
+        return sound.seconds
+
+    def _once(self, what: tuple[object, ...], look: Callable[[], T]) -> T:
+        if what not in self._found:
+            try:
+                self._found[what] = look()
+            except StyleheadError as failure:
+                self._found[what] = failure
+        found = self._found[what]
+        if isinstance(found, StyleheadError):
+            raise found
+        return cast("T", found)

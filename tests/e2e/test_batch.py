@@ -1,0 +1,119 @@
+"""Lists of videos, through the command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command
+from tests.stand_ins import media
+
+QUICK = "crop,size,fps,duration,separate"
+VALUES = "yes,128,10,0.4,filter"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    media.save_picture(tmp_path / "face.png", media.portrait())
+    media.save_sound(tmp_path / "voice.wav", media.voice(2))
+    return tmp_path
+
+
+def write_list(folder: Path, *rows: str) -> Path:
+    """Write a list of image, audio and seed; the rest is what makes small videos."""
+    lines = [f"image,audio,seed,{QUICK}", *(f"{row},{VALUES}" for row in rows)]
+    path = folder / "jobs.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def videos(folder: Path) -> dict[str, str]:
+    return {path.name: sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.mp4")}
+
+
+def test_good_rows_are_made_bad_ones_listed_and_mended_ones_made_later(
+    call: Command, folder: Path
+) -> None:
+    rows = ("face.png,voice.wav,1", "none.png,voice.wav,2", "face.png,voice.wav,3")
+    jobs = write_list(folder, *rows)
+    words = ("batch", jobs, "-o", folder / "out", "--name", "{number}", "--workers", 1)
+    outcome = call(*words, "--json-lines")
+    assert outcome.code == 1
+    assert "Row 3: none.png does not exist. Check the picture's path." in outcome.stderr
+    assert outcome.stderr.strip().split("\n")[-1].startswith("Error: 1 of 3 videos were not made.")
+    events = [json.loads(line) for line in outcome.stdout.splitlines()]
+    finished = [event for event in events if event["event"] == "finished"]
+    assert [event["job"] for event in finished] == [2, 4]
+    assert finished[0]["facts"]["frames"] == 4
+    assert {"started", "progressed"} <= {event["event"] for event in events}
+    made = videos(folder / "out")
+    assert sorted(made) == ["2.mp4", "4.mp4"]
+
+    media.save_picture(folder / "none.png", media.portrait())
+    before = {path: path.stat().st_mtime_ns for path in (folder / "out").glob("*.mp4")}
+    outcome = call(*words, "--retry-failed")
+    assert outcome.code == 0, outcome
+    assert "1 of 3 videos are left" in outcome.stderr
+    assert sorted(videos(folder / "out")) == ["2.mp4", "3.mp4", "4.mp4"]
+    assert all(path.stat().st_mtime_ns == when for path, when in before.items())
+    assert "0 of 3" in call(*words).stderr
+
+
+def test_a_batch_makes_what_animate_makes(call: Command, folder: Path) -> None:
+    jobs = write_list(folder, "face.png,voice.wav,5")
+    assert call("batch", jobs, "-o", folder / "out", "--name", "{number}").code == 0
+    options = zip(QUICK.split(","), VALUES.split(","), strict=True)
+    flags = [f"--{name}" if value == "yes" else f"--{name}={value}" for name, value in options]
+    inputs = ("--image", folder / "face.png", "--audio", folder / "voice.wav", "--seed", 5)
+    assert call("animate", *inputs, *flags, "-o", folder / "2.mp4").code == 0
+    alone, listed = (media.read_video(path)[0] for path in (folder / "2.mp4", folder / "out/2.mp4"))
+    assert (alone == listed).all()
+
+
+def test_folders_are_crossed_and_a_dry_run_makes_nothing(call: Command, folder: Path) -> None:
+    for name in ("people", "lines"):
+        (folder / name).mkdir()
+    media.save_picture(folder / "people" / "a.png", media.portrait())
+    for name in ("x", "y"):
+        media.save_sound(folder / "lines" / f"{name}.wav", media.voice(2))
+    pairs = zip(QUICK.split(","), VALUES.split(","), strict=True)
+    given = [f"--set={name}={value}" for name, value in pairs]
+    words = ("--images", folder / "people", "--audios", folder / "lines", *given)
+    outcome = call("batch", *words, "-o", folder / "out", "--dry-run", "--shard", "2/2")
+    assert outcome.code == 0, outcome
+    assert "1 of 1 videos are left to make" in outcome.stderr
+    assert "a_y.mp4" in outcome.stderr
+    assert not videos(folder / "out")
+
+
+def test_a_list_or_two_folders_are_needed(call: Command, folder: Path) -> None:
+    for words in ((), ("--images", folder), (write_list(folder, "a,b,1"), "--audios", folder)):
+        assert call("batch", *words).code == 2
+    outcome = call("batch", "--images", folder / "none", "--audios", folder)
+    assert outcome.code == 1
+    assert "holds no file" in outcome.stderr
+
+
+@pytest.mark.slow
+def test_a_killed_batch_goes_on_and_gives_the_same_videos(folder: Path) -> None:
+    jobs = write_list(folder, *(f"face.png,voice.wav,{seed}" for seed in range(3)))
+    words = [sys.executable, "-m", "stylehead", "batch", str(jobs), "--name", "{number}", "-o"]
+    whole, parts = folder / "whole", folder / "parts"
+    subprocess.run([*words, str(whole)], check=True, capture_output=True)
+    run = subprocess.Popen([*words, str(parts)], stderr=subprocess.DEVNULL)
+    while not videos(parts):
+        time.sleep(0.05)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    subprocess.run([*words, str(parts)], check=True, capture_output=True)
+    assert videos(parts) == videos(whole)
+    left = [path.name for path in parts.iterdir() if path.suffix != ".mp4"]
+    assert left == [".stylehead"]

@@ -1,0 +1,115 @@
+"""Jobs in real processes; what they do is simple, so that a process starts fast."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from stylehead.batch.pool import Failed, Finished, Progressed, Started, Told, run_jobs
+from stylehead.errors import MediaError
+
+
+def work(task, reporter):
+    name, value = task
+    if name == "fail":
+        raise MediaError(f"{value} is missing.", remedy="Find it.")
+    if name == "crash":
+        raise ZeroDivisionError("no user's fault")
+    if name == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "report":
+        reporter.start("Counting", 3)
+        for _ in range(3):
+            reporter.advance()
+        reporter.say("Note: counted")
+    if name == "wait":
+        Path(value).write_text(str(os.getpid()))
+        try:
+            while True:
+                time.sleep(0.05)
+                reporter.say("still here")
+        finally:
+            Path(value).unlink()
+    return {"value": value, "process": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
+
+
+def ended(tasks, workers):
+    events = run_jobs(tasks, work, workers)
+    return {one.job: one for one in events if isinstance(one, Finished | Failed)}
+
+
+def test_every_job_is_done_once_and_processes_are_used_again():
+    found = ended([("do", number) for number in range(7)], 2)
+    assert [found[number].facts["value"] for number in range(7)] == list(range(7))
+    assert 1 <= len({one.facts["process"] for one in found.values()}) <= 2
+    assert os.getpid() not in {one.facts["process"] for one in found.values()}
+
+
+def test_a_process_has_one_thread_unless_the_user_says_otherwise(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert ended([("do", 1)], 1)[0].facts["threads"] == "1"
+    assert "OMP_NUM_THREADS" not in os.environ
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert ended([("do", 1)], 1)[0].facts["threads"] == "3"
+
+
+def test_bad_jobs_stop_no_others():
+    found = ended([("fail", "x"), ("do", 1), ("crash", 0), ("die", 0), ("do", 2)], 1)
+    assert found[0] == Failed(0, "x is missing.", "Find it.")
+    assert "ZeroDivisionError" in found[2].problem
+    assert "test_pool.py" in found[2].details
+    assert "memory" in found[3].problem
+    assert (found[1].facts["value"], found[4].facts["value"]) == (1, 2)
+    assert found[4].facts["process"] != found[1].facts["process"]
+
+
+def test_progress_and_notes_arrive_in_order():
+    events = list(run_jobs([("report", 0)], work, 1))
+    assert events[0] == Started(0)
+    assert events[1] == Progressed(0, "Counting", 0, 3)
+    assert Told(0, "Note: counted") in events
+    assert isinstance(events[-1], Finished)
+
+
+def test_leaving_ends_the_processes_and_they_clean_up(tmp_path):
+    events = run_jobs([("wait", str(tmp_path / "part")), ("do", 1)], work, 2)
+    for event in events:
+        if isinstance(event, Told):
+            break
+    process = int((tmp_path / "part").read_text())
+    events.close()
+    assert not (tmp_path / "part").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_a_process_whose_pool_was_killed_cleans_up_and_ends(tmp_path):
+    part = tmp_path / "part"
+    pool = os.fork()
+    if pool == 0:
+        for _ in run_jobs([("wait", str(part))], work, 1):
+            pass
+        os._exit(0)
+    watch = threading.Event()
+    while not (part.exists() and part.read_text()):
+        watch.wait(0.05)
+    process = int(part.read_text())
+    os.kill(pool, signal.SIGKILL)
+    os.waitpid(pool, 0)
+    while part.exists():
+        watch.wait(0.05)
+    for _ in range(200):
+        if not Path(f"/proc/{process}").exists() or "Z" in _state(process):
+            return
+        watch.wait(0.05)
+    pytest.fail("the process goes on without a pool")
+
+
+def _state(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return "Z"

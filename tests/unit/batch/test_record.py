@@ -1,0 +1,70 @@
+import pytest
+
+from stylehead.batch.record import Record, alone, folder_of, is_made, read_record, write_record
+from stylehead.batch.run import Job, processes, remember, shard_of, to_make
+from stylehead.errors import ConfigError, MediaError
+
+
+def job(folder, number, key="key"):
+    return Job(number=number, output=folder / f"{number}.mp4", key=key, seconds=1, task=None)
+
+
+def made(one):
+    one.output.write_bytes(b"video")
+    remember(one.output, one.key, {"seconds": 1.0})
+
+
+def test_a_video_is_made_while_key_and_bytes_are_the_same(tmp_path):
+    one = job(tmp_path, 1)
+    assert not is_made(one.output, "key")
+    made(one)
+    assert is_made(one.output, "key")
+    assert not is_made(one.output, "other key")
+    one.output.write_bytes(b"edited")
+    assert not is_made(one.output, "key")
+    one.output.unlink()
+    assert not is_made(one.output, "key")
+
+
+def test_a_record_is_read_as_it_was_written_and_a_damaged_one_is_none(tmp_path):
+    output = tmp_path / "a.mp4"
+    record = Record(key="k", done=False, problem="p", remedy="r", details="d")
+    write_record(output, record)
+    assert read_record(output) == record
+    assert folder_of(output) == tmp_path / ".stylehead" / "a.mp4"
+    (folder_of(output) / "run.json").write_text('{"key": 1')
+    assert read_record(output) is None
+
+
+def test_what_is_left_is_what_is_missing_changed_or_failed(tmp_path):
+    jobs = [job(tmp_path, number) for number in range(4)]
+    made(jobs[0])
+    made(jobs[1])
+    write_record(jobs[2].output, Record(key="key", done=False))
+    changed = [job(tmp_path, 0, "changed"), *jobs[1:]]
+    assert to_make(changed, retry_failed=False) == [changed[0], jobs[2], jobs[3]]
+    assert to_make(changed, retry_failed=True) == [jobs[2], jobs[3]]
+
+
+def test_shards_share_a_list(tmp_path):
+    jobs = [job(tmp_path, number) for number in range(7)]
+    parts = [shard_of(jobs, f"{part}/3") for part in (1, 2, 3)]
+    assert sorted(one.number for part in parts for one in part) == list(range(7))
+    assert [one.number for one in parts[1]] == [1, 4]
+    for wrong in ("0/3", "4/3", "1", "a/b", "1/0", "1/2/3"):
+        with pytest.raises(ConfigError, match="no part of a list"):
+            shard_of(jobs, wrong)
+
+
+def test_one_run_at_a_time_makes_a_video(tmp_path):
+    output = tmp_path / "a.mp4"
+    with alone(output), pytest.raises(MediaError, match="being made by another run"), alone(output):
+        pass
+    with alone(output):
+        pass
+
+
+def test_there_are_no_more_processes_than_jobs_unless_asked_for():
+    assert processes(1, None) == 1
+    assert processes(1, 5) == 5
+    assert processes(1000, None) >= 1
