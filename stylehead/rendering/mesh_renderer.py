@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,13 +24,15 @@ from stylehead.rendering.warp import (
     add_crop,
     crop_of,
     make_sampler,
-    paste_crop,
     soften_folds,
 )
 from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
 from stylehead.weights.networks import load_mouth_generator
 from stylehead.weights.store import resolve
 
+Area = tuple[slice, slice]
+"""Rows and columns of a picture."""
+WHOLE: Area = (slice(None), slice(None))
 CELLS = 512  # cells of the displacement map per 512 pixels: finer shows no difference
 CHUNK = 64  # frames whose meshes are computed at once
 SEAM = 0.1  # of the way between two faces, over which one's crop gives way to the other's
@@ -55,6 +58,20 @@ def load_mouth_networks(device: torch.device) -> MouthNetworks:
     )
 
 
+class Memory(threading.local):
+    """What a thread makes frames in, kept from frame to frame.
+
+    Fresh memory of this size costs more than what is written to it: a fault for every 4 KB.
+    """
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        cells = min(size, CELLS)
+        self.displacement = np.empty((cells, cells, 2), np.float32)
+        self.depth = np.empty((cells, cells), np.float32)
+        self.folds = np.empty((cells, cells), np.uint8)
+        self.crops = np.empty((BATCH[device.type], size, size, 3), np.uint8)
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MeshScene:
     """A portrait ready to be rendered in any motion."""
@@ -69,7 +86,18 @@ class MeshScene:
     """The style-aware generator, which has encoded the patterns."""
     device: torch.device
     paste: Floats | None
-    """(S, S, 1) weight of the moved crop; None when the crop is the whole frame."""
+    """(S, S) weight of the moved crop; None when the crop is the whole frame."""
+    memory: Memory
+
+    @property
+    def area(self) -> Area:
+        """The part of the picture in which frames can differ from it."""
+        height, width = self.picture.shape[:2]
+        if self.paste is None:
+            return np.s_[:height, :width]
+        left, top = self.mesh.corner.astype(int)
+        size = self.mesh.size
+        return np.s_[max(0, top) : min(height, top + size), max(0, left) : min(width, left + size)]
 
 
 def prepare(
@@ -105,38 +133,48 @@ def prepare(
         completer=completer,
         device=device,
         paste=_paste_weight(mesh, portrait, neighbours) if crop_size is None else None,
+        memory=Memory(mesh.size, device),
     )
 
 
 def _paste_weight(mesh: PortraitMesh, portrait: Portrait, neighbours: Sequence[Floats]) -> Floats:
-    """Return the weight (S, S, 1) of a crop: it ends at its edge, and half-way to another face."""
+    """Return the weight (S, S) of a crop: it ends at its edge, and half-way to another face."""
     weight = _feather(mesh.size)
     if not neighbours:
         return weight
     pixels = np.indices((mesh.size, mesh.size), np.float32)[::-1].transpose(1, 2, 0)
     face, *others = (mesh.in_crop(one) for one in (portrait.face.mesh, *neighbours))
-    near = nearness(pixels, face, others)[..., None]
+    near = nearness(pixels, face, others)
     return weight * smoothstep(((near - 0.5) / SEAM + 0.5).clip(0, 1))
 
 
 def _feather(size: int) -> Floats:
-    """Return the weight (S, S, 1) of a crop: 1 inside, falling to 0 at its edge."""
+    """Return the weight (S, S) of a crop: 1 inside, falling to 0 at its edge."""
     steps = np.minimum(np.arange(size), np.arange(size)[::-1]) / (FEATHER * size)
     ramp = steps.clip(0, 1).astype(np.float32)
-    return np.minimum(ramp[:, None], ramp[None])[..., None]
+    return np.minimum(ramp[:, None], ramp)
 
 
 def render(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
     """Yield one (H, W, 3) RGB frame per frame of motion; memory does not grow with its length."""
-    return (compose(scene, crop) for crop in render_crops(scene, motion))
+    for crop in render_crops(scene, motion):
+        frame = scene.picture.copy()
+        compose([scene], [crop], frame)
+        yield frame
 
 
 def render_crops(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
-    """Yield the moved crop (S, S, 3) alone for each frame of motion."""
+    """Yield the moved crop (S, S, 3) alone for each frame of motion.
+
+    It is the scene's own memory, and changes as soon as the next crop is asked for.
+    """
     frames = _posed(scene.mesh, motion)
     while batch := list(islice(frames, BATCH[scene.device.type])):
         vertices, mouths = zip(*batch, strict=True)
-        crops = [move(scene, posed) for posed in vertices]
+        crops = [
+            move(scene, posed, out)
+            for posed, out in zip(vertices, scene.memory.crops[: len(vertices)], strict=True)
+        ]
         scene.completer.complete(crops, vertices, mouths)
         yield from crops
 
@@ -159,30 +197,39 @@ def _posed(mesh: PortraitMesh, motion: Motion) -> Iterator[tuple[Floats, MouthCr
             yield vertices, frame_crop(mesh, mesh.head_pose(rotation, translation))
 
 
-def move(scene: MeshScene, vertices: Floats) -> Pixels:
-    """Return the crop (S, S, 3) with its mesh moved to vertices (N, 3), nothing made up."""
-    mesh = scene.mesh
+def move(scene: MeshScene, vertices: Floats, out: Pixels | None = None) -> Pixels:
+    """Return the crop (S, S, 3) with its mesh moved to vertices (N, 3), nothing made up.
+
+    It is in `out` where that is given, else in fresh memory.
+    """
+    mesh, memory = scene.mesh, scene.memory
     displacement = displacement_map(
-        mesh.triangles, vertices, mesh.source, size=mesh.size, cells=min(mesh.size, CELLS)
+        mesh.triangles,
+        vertices,
+        mesh.source,
+        size=mesh.size,
+        cells=len(memory.depth),
+        out=memory.displacement,
+        depth=memory.depth,
     )
-    moved = scene.sampler(displacement)
-    soften_folds(moved, displacement)
+    moved = scene.sampler(displacement, out)
+    soften_folds(moved, displacement, memory.folds)
     return moved
 
 
-def compose(scene: MeshScene, moved: Pixels) -> Pixels:
-    """Return the frame of a moved crop (S, S, 3): itself, or pasted into the still picture."""
-    if scene.paste is None:
-        return moved
-    return paste_crop(scene.picture, moved, scene.mesh, scene.paste)
+def compose(
+    scenes: Sequence[MeshScene], moved: Sequence[Pixels], frame: Pixels, area: Area = WHOLE
+) -> None:
+    """Lay the moved crop (S, S, 3) of each face into a frame of their picture, in place.
 
-
-def compose_together(scenes: Sequence[MeshScene], moved: Sequence[Pixels]) -> Pixels:
-    """Return the frame of several faces of one picture, each with its moved crop (S, S, 3)."""
-    picture = scenes[0].picture
-    frame = picture.copy()
+    frame is the picture's `area`, (H, W, 3) or less, as it is without them. A crop that is all
+    there is to see fills it.
+    """
+    rows, columns = area
     for scene, crop in zip(scenes, moved, strict=True):
         if scene.paste is None:
-            raise ValueError("several faces need the whole picture")
-        add_crop(frame, picture, crop, scene.mesh, scene.paste)
-    return frame
+            frame[:] = crop[area]
+            continue
+        left, top = scene.mesh.corner.astype(int)
+        place = int(top) - (rows.start or 0), int(left) - (columns.start or 0)
+        add_crop(frame, scene.picture[area], crop, place, scene.paste)

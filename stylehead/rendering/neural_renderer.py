@@ -22,7 +22,7 @@ from stylehead.models.liveportrait.portrait_animator import PortraitAnimator
 from stylehead.models.vid2vid.style_mapper import StyleMapper
 from stylehead.progress import SILENT, Reporter
 from stylehead.rendering import mesh_renderer
-from stylehead.rendering.mesh_renderer import MeshScene, MouthNetworks, compose
+from stylehead.rendering.mesh_renderer import MeshScene, MouthNetworks
 from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
 from stylehead.weights.networks import load_published
 from stylehead.weights.store import load_state
@@ -85,13 +85,8 @@ def prepare_neural(
     return NeuralScene(still=still, driver=driver, network=network, source=source, device=device)
 
 
-def render_neural(scene: NeuralScene, motion: Motion) -> Iterator[Pixels]:
-    """Yield one (H, W, 3) RGB frame per frame of motion; memory does not grow with its length."""
-    return (compose(scene.still, crop) for crop in neural_crops(scene, motion))
-
-
 def neural_crops(scene: NeuralScene, motion: Motion) -> Iterator[Pixels]:
-    """Yield the moved crop (S, S, 3) alone for each frame of motion."""
+    """Yield the moved crop (S, S, 3) for each frame of motion; memory does not grow with it."""
     drivers = mesh_renderer.render(scene.driver, motion)
     while batch := list(islice(drivers, BATCH[scene.device.type])):
         for crop in _drive(scene, batch):

@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 from stylehead.types import Floats
 
+EDGE = 1e-3
+"""How far outside a triangle, in its barycentric weights, a cell still belongs to it."""
 
-@njit(cache=True, fastmath=True)
+
+@njit(cache=True, fastmath=True, nogil=True)
 def _fill(
     triangles: NDArray[np.int64],
     target: Floats,
@@ -20,6 +23,7 @@ def _fill(
 ) -> None:
     size = out.shape[0]
     depth[:] = 1e9
+    out[:] = 0
     for index in range(triangles.shape[0]):
         a, b, c = triangles[index, 0], triangles[index, 1], triangles[index, 2]
         # Cell centres: a resize with half-pixel centres takes the map back to full size.
@@ -29,60 +33,94 @@ def _fill(
         area = (by - cy) * (ax - cx) + (cx - bx) * (ay - cy)
         if abs(area) < 1e-9:
             continue
-        x0 = max(0, int(np.ceil(min(ax, bx, cx) - 1e-3)))
-        x1 = min(size - 1, int(np.floor(max(ax, bx, cx) + 1e-3)))
-        y0 = max(0, int(np.ceil(min(ay, by, cy) - 1e-3)))
-        y1 = min(size - 1, int(np.floor(max(ay, by, cy) + 1e-3)))
+        x0 = max(0, int(np.ceil(min(ax, bx, cx) - EDGE)))
+        x1 = min(size - 1, int(np.floor(max(ax, bx, cx) + EDGE)))
+        y0 = max(0, int(np.ceil(min(ay, by, cy) - EDGE)))
+        y1 = min(size - 1, int(np.floor(max(ay, by, cy) + EDGE)))
+        # Weights of a and b grow evenly along a row: u = u0 + ux x, v = v0 + vx x.
+        ux, vx = (by - cy) / area, (cy - ay) / area
+        az, bz, cz = target[a, 2], target[b, 2], target[c, 2]
+        dax, day = source[a, 0] - target[a, 0], source[a, 1] - target[a, 1]
+        dbx, dby = source[b, 0] - target[b, 0], source[b, 1] - target[b, 1]
+        dcx, dcy = source[c, 0] - target[c, 0], source[c, 1] - target[c, 1]
         for y in range(y0, y1 + 1):
-            for x in range(x0, x1 + 1):
-                u = ((by - cy) * (x - cx) + (cx - bx) * (y - cy)) / area
-                v = ((cy - ay) * (x - cx) + (ax - cx) * (y - cy)) / area
+            u0 = ((cx - bx) * (y - cy) - (by - cy) * cx) / area
+            v0 = ((ax - cx) * (y - cy) - (cy - ay) * cx) / area
+            low, high = np.float64(x0), np.float64(x1)
+            for at, step in ((u0, ux), (v0, vx), (1 - u0 - v0, -ux - vx)):
+                if step > 0:
+                    low = max(low, np.ceil((-EDGE - at) / step))
+                elif step < 0:
+                    high = min(high, np.floor((-EDGE - at) / step))
+                elif at < -EDGE:
+                    high = low - 1
+            for x in range(int(low), int(high) + 1):
+                u, v = u0 + ux * x, v0 + vx * x
                 w = 1 - u - v
-                if u < -1e-3 or v < -1e-3 or w < -1e-3:
-                    continue
-                z = u * target[a, 2] + v * target[b, 2] + w * target[c, 2]
+                z = u * az + v * bz + w * cz
                 if z < depth[y, x]:
                     depth[y, x] = z
-                    for axis in range(2):
-                        out[y, x, axis] = (
-                            u * (source[a, axis] - target[a, axis])
-                            + v * (source[b, axis] - target[b, axis])
-                            + w * (source[c, axis] - target[c, axis])
-                        )
+                    out[y, x, 0] = u * dax + v * dbx + w * dcx
+                    out[y, x, 1] = u * day + v * dby + w * dcy
 
 
 def displacement_map(
-    triangles: NDArray[np.int64], target: Floats, source: Floats, *, size: int, cells: int
+    triangles: NDArray[np.int64],
+    target: Floats,
+    source: Floats,
+    *,
+    size: int,
+    cells: int,
+    out: Floats | None = None,
+    depth: Floats | None = None,
 ) -> Floats:
     """Return where each target pixel comes from, as displacements (cells, cells, 2) in pixels.
 
     triangles (M, 3); target and source (N, 3) vertices in pixels of a size x size picture, z away
     from the camera. Where triangles overlap the nearest wins; cells no triangle covers stay put.
+    out and depth (cells, cells) are memory to use; without them it is fresh.
     """
-    out = np.zeros((cells, cells, 2), np.float32)
-    depth = np.empty((cells, cells), np.float32)
+    out = np.empty((cells, cells, 2), np.float32) if out is None else out
+    depth = np.empty((cells, cells), np.float32) if depth is None else depth
     _fill(triangles, target, source, cells / size, out, depth)
     return out
 
 
-@njit(cache=True)
-def _mark(displacement: Floats, limit: float, out: NDArray[np.uint8]) -> None:
+@njit(cache=True, nogil=True)
+def mark_folds(displacement: Floats, limit: float, out: NDArray[np.uint8]) -> tuple[int, int]:
+    """Mark both sides of jumps larger than `limit` between neighbouring cells; return their rows.
+
+    displacement (C, C, 2) in, 255 or 0 into out (C, C). The rows are the first one with a mark and
+    the one after the last; equal when nothing is folded.
+    """
     rows, columns = out.shape
+    first, last = rows, 0
+    out[:] = 0
     for y in range(rows):
+        below = min(y + 1, rows - 1)
+        marks = 0
+        for x in range(columns - 1):
+            right = max(
+                abs(displacement[y, x + 1, 0] - displacement[y, x, 0]),
+                abs(displacement[y, x + 1, 1] - displacement[y, x, 1]),
+            )
+            down = max(
+                abs(displacement[below, x, 0] - displacement[y, x, 0]),
+                abs(displacement[below, x, 1] - displacement[y, x, 1]),
+            )
+            marks += max(right, down) > limit
+        last_jump = max(
+            abs(displacement[below, columns - 1, 0] - displacement[y, columns - 1, 0]),
+            abs(displacement[below, columns - 1, 1] - displacement[y, columns - 1, 1]),
+        )
+        if marks == 0 and last_jump <= limit:
+            continue
+        first, last = min(first, y), max(last, below + 1)
         for x in range(columns):
             for axis in range(2):
                 here = displacement[y, x, axis]
                 if x + 1 < columns and abs(displacement[y, x + 1, axis] - here) > limit:
                     out[y, x] = out[y, x + 1] = 255
-                if y + 1 < rows and abs(displacement[y + 1, x, axis] - here) > limit:
-                    out[y, x] = out[y + 1, x] = 255
-
-
-def fold_mask(displacement: Floats, limit: float) -> NDArray[np.uint8]:
-    """Return 255 on both sides of jumps larger than `limit` between neighbouring cells, else 0.
-
-    displacement (C, C, 2) in, (C, C) out.
-    """
-    out = np.zeros(displacement.shape[:2], np.uint8)
-    _mark(displacement, limit, out)
-    return out
+                if abs(displacement[below, x, axis] - here) > limit:
+                    out[y, x] = out[below, x] = 255
+    return min(first, last), last

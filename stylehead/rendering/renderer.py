@@ -15,9 +15,10 @@ from stylehead.options import Renderer
 from stylehead.progress import SILENT, Reporter, clock, track
 from stylehead.rendering import mesh_renderer
 from stylehead.rendering.mesh_renderer import (
+    Area,
     MeshScene,
     MouthNetworks,
-    compose_together,
+    compose,
     load_mouth_networks,
 )
 from stylehead.rendering.neural_renderer import (
@@ -28,7 +29,6 @@ from stylehead.rendering.neural_renderer import (
     load_style_mapper,
     neural_crops,
     prepare_neural,
-    render_neural,
 )
 from stylehead.rendering.patterns import Pattern
 from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
@@ -42,20 +42,36 @@ TRIAL_SHARE = 0.05
 class Scene:
     """A picture ready to be rendered: one face of it in any motion, or several together."""
 
-    width: int
-    """Pixels; the video's is the even number below."""
-    height: int
-    frames: Callable[[Sequence[Motion]], Iterator[Pixels]]
-    """What `render` reports the progress of."""
+    picture: Pixels
+    """(H, W, 3) RGB, as it is where nothing moves; the video's sides are the even numbers below."""
+    area: Area
+    """Where frames can differ from it."""
+    draw: Callable[[Sequence[Motion]], Iterator[Pixels]]
+    """A motion for each face -> the area of one frame after the other, streamed.
+
+    Each is the thread's own memory, and changes as soon as the next is asked for."""
     patterns: list[list[Pattern]]
     """Each face's intermediate style patterns."""
     trial_frames: int
     """Frames rendered to estimate the whole, after a first one."""
     device: torch.device
 
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.picture.shape[1]
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.picture.shape[0]
+
     def render(self, motions: Sequence[Motion], reporter: Reporter = SILENT) -> Iterator[Pixels]:
-        """Yield one (H, W, 3) RGB frame per frame of the motions, one motion for each face."""
-        return track(self.frames(motions), "Rendering", len(motions[0]), reporter)
+        """Yield one (H, W, 3) RGB frame per frame of the faces' motions, each a new picture."""
+        for part in track(self.draw(motions), "Rendering", len(motions[0]), reporter):
+            frame = self.picture.copy()
+            frame[self.area] = part
+            yield frame
 
     def estimate(self, motions: Sequence[Motion]) -> str:
         """Return a sentence: frames, size and estimated time, from a few frames rendered now.
@@ -78,7 +94,7 @@ class Scene:
 
     def _timed(self, motions: Sequence[Motion]) -> float:
         began = time.perf_counter()
-        for _ in self.render(motions):
+        for _ in self.draw(motions):
             pass
         return time.perf_counter() - began
 
@@ -87,8 +103,6 @@ class _Prepared(NamedTuple):
     """One face of a picture, ready."""
 
     still: MeshScene
-    render: Callable[[Motion], Iterator[Pixels]]
-    """Motion -> frames of the whole picture, or of the crop."""
     crops: Callable[[Motion], Iterator[Pixels]]
     """Motion -> moved crops."""
 
@@ -128,11 +142,11 @@ class LoadedRenderer:
             )
             for portrait, style in zip(portraits, references, strict=True)
         ]
-        height, width = faces[0].still.picture.shape[:2]
+        area = _around([face.still.area for face in faces])
         return Scene(
-            width=width,
-            height=height,
-            frames=partial(_render, faces),
+            picture=faces[0].still.picture,
+            area=area,
+            draw=partial(_draw, faces, area),
             patterns=[face.still.patterns for face in faces],
             trial_frames=self.trial_frames,
             device=self.device,
@@ -154,11 +168,7 @@ class LoadedRenderer:
                 device=self.device,
                 neighbours=neighbours,
             )
-            return _Prepared(
-                scene,
-                partial(mesh_renderer.render, scene),
-                partial(mesh_renderer.render_crops, scene),
-            )
+            return _Prepared(scene, partial(mesh_renderer.render_crops, scene))
         neural = prepare_neural(
             portrait,
             references,
@@ -168,20 +178,28 @@ class LoadedRenderer:
             device=self.device,
             neighbours=neighbours,
         )
-        return _Prepared(
-            neural.still, partial(render_neural, neural), partial(neural_crops, neural)
-        )
+        return _Prepared(neural.still, partial(neural_crops, neural))
 
 
-def _render(faces: Sequence[_Prepared], motions: Sequence[Motion]) -> Iterator[Pixels]:
-    """Yield frames of one face or of several, each in a motion of its own."""
-    if len(faces) == 1:
-        yield from faces[0].render(motions[0])
-        return
+def _around(areas: Sequence[Area]) -> Area:
+    """Return the least area that holds all of these; it begins at even rows and columns."""
+    rows, columns = (
+        slice(min(side.start for side in sides) // 2 * 2, max(side.stop for side in sides))
+        for sides in zip(*areas, strict=True)
+    )
+    return rows, columns
+
+
+def _draw(faces: Sequence[_Prepared], area: Area, motions: Sequence[Motion]) -> Iterator[Pixels]:
+    """Yield the area of each frame of one face or of several, each in a motion of its own."""
     stills = [face.still for face in faces]
+    before = stills[0].picture[area]
+    frame = np.empty_like(before)
     moved = (face.crops(motion) for face, motion in zip(faces, motions, strict=True))
     for crops in zip(*moved, strict=True):
-        yield compose_together(stills, crops)
+        frame[:] = before
+        compose(stills, crops, frame, area)
+        yield frame
 
 
 def load_renderer(

@@ -39,9 +39,9 @@ def counted(where):
     """Return the scene with a sampler that counts its calls."""
     calls = []
 
-    def sample(displacement):
+    def sample(displacement, out=None):
         calls.append(1)
-        return where.sampler(displacement)
+        return where.sampler(displacement, out)
 
     return replace(where, sampler=sample), calls
 

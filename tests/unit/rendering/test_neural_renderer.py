@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare, render
-from stylehead.rendering.neural_renderer import BATCH, prepare_neural, render_neural
+from stylehead.rendering.mesh_renderer import compose, load_mouth_networks, prepare, render
+from stylehead.rendering.neural_renderer import BATCH, neural_crops, prepare_neural
 from stylehead.types import Motion
 from tests.stand_ins.faces import make_style
 from tests.stand_ins.networks import Mirror
@@ -29,6 +29,13 @@ def still_motion(frames: int) -> Motion:
         Fraction(25),
         np.zeros((68, 3), np.float32),
     )
+
+
+def render_neural(scene, motion):
+    for crop in neural_crops(scene, motion):
+        frame = scene.still.picture.copy()
+        compose([scene.still], [crop], frame)
+        yield frame
 
 
 def test_the_network_sees_the_portrait_s_crop(astronaut):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stylehead.rendering.mesh_renderer import (
-    compose_together,
+    compose,
     load_mouth_networks,
     prepare,
     render,
@@ -53,7 +53,11 @@ def lively(phase: int):
 
 def together(prepared, motions):
     crops = (render_crops(scene, motion) for scene, motion in zip(prepared, motions, strict=True))
-    return np.stack([compose_together(prepared, moved) for moved in zip(*crops, strict=True)])
+    frames = []
+    for moved in zip(*crops, strict=True):
+        frames.append(prepared[0].picture.copy())
+        compose(prepared, moved, frames[-1])
+    return np.stack(frames)
 
 
 def face_box(portrait):
