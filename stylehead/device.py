@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -46,6 +48,30 @@ def choose_device(device: Device) -> torch.device:
             remedy="Pass --device cpu, or install a build of torch with CUDA.",
         )
     return torch.device("cpu")
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: affinity and a container's limit count."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, _container_limit() or sys.maxsize))
+
+
+CGROUPS = Path("/sys/fs/cgroup")
+"""Where Linux says how much of the processor a container gets."""
+
+
+def _container_limit() -> int | None:
+    """Return the cores that a container's time share amounts to, rounded up; None without one."""
+    try:
+        if (CGROUPS / "cpu.max").exists():
+            share, period = (CGROUPS / "cpu.max").read_text().split()
+        else:
+            share, period = (
+                (CGROUPS / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
+            )
+        return -(-int(share) // int(period)) if int(share) > 0 else None
+    except (OSError, ValueError):  # no Linux, no limit ("max"), or one that cannot be read
+        return None
 
 
 def to_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:

@@ -240,6 +240,20 @@ class Compute:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Workers:
+    """How many do the work."""
+
+    workers: int | None = option(
+        None,
+        "Frames that are rendered at the same time, each on one core; the video is the same. "
+        "Default: the cores that this process may use.",
+        panel=LOOKS,
+        low=1,
+        high=1024,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overwrite:
     """What happens to files that exist."""
 
@@ -288,7 +302,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Picture, Singing, MotionOptions):
+class Options(Picture, Singing, Workers, MotionOptions):
     """What may be chosen about a video."""
 
 

@@ -88,7 +88,7 @@ def _torch() -> str:
 
 
 def _codecs() -> str:
-    from stylehead.media.video import missing_encoders
+    from stylehead.media.muxer import missing_encoders
 
     missing = missing_encoders()
     if missing:

@@ -133,7 +133,7 @@ def check_request(request: VideoRequest) -> None:
     Raises MediaError, or ConfigError for options that exclude each other.
     """
     from stylehead import files
-    from stylehead.media.video import VIDEO_SUFFIXES
+    from stylehead.media.muxer import VIDEO_SUFFIXES
     from stylehead.rendering.patterns import check_patterns
 
     given, over = inputs_of(request), request.options.overwrite

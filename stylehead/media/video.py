@@ -1,38 +1,28 @@
-"""Video in and out: frames with their true times; H.264 and AAC in MP4."""
+"""Video in: frames with their true times."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from fractions import Fraction
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer, OutputContainer
-from av.error import FFmpegError
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from stylehead.errors import MediaError
-from stylehead.files import atomic
-from stylehead.media.audio import Sound, mono
 from stylehead.media.container import (
     beginning,
-    cause_of,
     film_track,
     open_container,
     sound_track,
     until_damaged,
 )
-from stylehead.media.cues import Subtitle
-from stylehead.media.sound_stream import SoundFormat, read_sound, sound_format
 from stylehead.progress import clock
-from stylehead.types import Floats, Frame, Pixels
+from stylehead.types import Frame, Pixels
 
 WIDEST_PIXEL = 4.0  # width over height of a pixel beyond which a file's word for it is a mistake
-
-# ---- video in -------------------------------------------------------------------------------
 
 
 def read_frames(
@@ -136,179 +126,3 @@ def count_frames(path: Path) -> int | None:
         if container.duration and stream.average_rate:
             return round(container.duration / 1e6 * float(stream.average_rate))
         return None
-
-
-# ---- video out ------------------------------------------------------------------------------
-
-
-def missing_encoders() -> list[str]:
-    """Return the names of needed encoders that this build of PyAV lacks."""
-    return [name for name in ("libx264", "aac") if name not in av.codecs_available]
-
-
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
-"""Endings of files that write_video makes."""
-MOST_WORDS = 65_535  # bytes of one subtitle, whose length has two
-MILLISECONDS = 1000  # of a second: the times of subtitles
-AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
-
-
-def write_video(
-    path: Path,
-    frames: Iterator[Pixels],
-    *,
-    fps: Fraction,
-    sound: Sound,
-    metadata: dict[str, str],
-    shown: Sequence[Subtitle] = (),
-) -> int:
-    """Encode frames (H, W, 3) RGB as they come, with the recording's own sound; return how many.
-
-    H.264 and AAC in MP4, playable before it is fully loaded. Sound keeps its rate and channels
-    where AAC can carry them. What is `shown` as subtitles is a track of its own (mov_text), which
-    players show or hide. An odd side loses its last pixels. The file appears only when
-    everything was written; raises MediaError when it cannot be.
-    """
-    with atomic(path) as part, _encoder(path, part) as container:
-        container.metadata.update(metadata)
-        first = next(frames)
-        height, width = (side // 2 * 2 for side in first.shape[:2])
-        video = container.add_stream("libx264", rate=fps)
-        video.width, video.height = width, height
-        video.pix_fmt = "yuv420p"
-        video.options = {"preset": "veryfast", "crf": "18"}
-        video.codec_context.color_range = 1  # tv
-        video.codec_context.colorspace = 1  # bt709
-        video.codec_context.color_primaries = 1
-        video.codec_context.color_trc = 1
-        track = _SoundTrack(container, sound)
-        words = _WordTrack(container, shown) if shown else None
-        count = 0
-        for pixels in itertools.chain([first], frames):
-            picture = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(pixels[:height, :width]), format="rgb24"
-            ).reformat(format="yuv420p", dst_colorspace=1, dst_color_range=1)
-            picture.pts = count
-            picture.time_base = 1 / fps
-            container.mux(video.encode(picture))
-            count += 1
-            track.write_until(count / fps)
-            if words:
-                words.write_until(count / fps)
-        container.mux(video.encode(None))
-        track.write_until(None)
-    return count
-
-
-@contextmanager
-def _encoder(path: Path, part: Path) -> Generator[OutputContainer]:
-    try:
-        with av.open(
-            str(part.absolute()),
-            "w",
-            format="mp4",
-            options={"movflags": "faststart+use_metadata_tags"},
-        ) as container:
-            yield container
-    except FFmpegError as error:
-        raise MediaError(
-            f"{path} cannot be written ({cause_of(error)}).",
-            remedy="Choose another --output, or free some space on the disk.",
-        ) from error
-
-
-AAC_PLACES = {
-    "mono": "FC",
-    "stereo": "FL FR",
-    "3.0": "FL FR FC",
-    "4.0": "FL FR FC BC",
-    "5.0": "FL FR FC BL BR",
-    "5.1": "FL FR FC LFE BL BR",
-    "7.1": "FL FR FC LFE BL BR SL SR",
-}
-"""Layouts that AAC names, and the channels of each."""
-UNNAMED = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-"""What so many channels are, where a file does not name their places."""
-
-
-def aac_layout(stored: SoundFormat) -> str:
-    """Return the smallest layout AAC has a name for that holds all channels, else stereo.
-
-    Side channels are the back ones of a layout with one pair. Channels without places are mono,
-    but for the counts that everybody uses for one layout.
-    """
-    if not stored.has_places:
-        return UNNAMED.get(stored.channels, "mono")
-    places = {channel.name for channel in av.AudioLayout(stored.layout).channels}
-    if not places & {"BL", "BR"}:
-        places = {{"SL": "BL", "SR": "BR"}.get(place, place) for place in places}
-    fitting = (name for name, held in AAC_PLACES.items() if places <= set(held.split()))
-    return next(fitting, "stereo")
-
-
-class _WordTrack:
-    """Subtitles, each written when its time has come; the container fills the gaps."""
-
-    def __init__(self, container: OutputContainer, shown: Sequence[Subtitle]) -> None:
-        self._container = container
-        self._stream = container.add_stream("mov_text")
-        self._stream.codec_context.subtitle_header = b""  # the player's own look; None is an error
-        self._left = list(shown)
-
-    def write_until(self, seconds: Fraction) -> None:
-        """Write what is shown from before this time on."""
-        while self._left and self._left[0].start < seconds:
-            start, end, text = self._left.pop(0)
-            encoded = text.encode()[:MOST_WORDS].decode(errors="ignore").encode()
-            packet = av.Packet(len(encoded).to_bytes(2, "big") + encoded)
-            packet.stream = self._stream
-            packet.time_base = Fraction(1, MILLISECONDS)
-            packet.pts = packet.dts = round(start * MILLISECONDS)
-            packet.duration = round(end * MILLISECONDS) - packet.pts
-            self._container.mux(packet)
-
-
-class _SoundTrack:
-    """The recording's sound, written alongside the pictures so that memory stays flat."""
-
-    def __init__(self, container: OutputContainer, sound: Sound) -> None:
-        stored = sound_format(sound.path)
-        rate = sound.sample_rate if sound.sample_rate in AAC_RATES else 48_000
-        self._layout = aac_layout(stored)
-        self._container = container
-        self._stream = container.add_stream("aac", rate=rate, layout=self._layout)
-        channels = self._stream.codec_context.channels
-        self._stream.codec_context.bit_rate = (96_000 if rate >= 32_000 else 48_000) * channels
-        self._mixed = self._layout == "mono" and stored.channels > 1
-        self._signs = sound.signs
-        self._blocks = read_sound(
-            sound.path, rate=rate, layout=None if self._mixed else self._layout
-        )
-        self._skip = round(sound.start * rate)
-        self._left = round(sound.seconds * rate)
-        self._written = 0
-        self._rate = rate
-
-    def write_until(self, seconds: Fraction | None) -> None:
-        """Write sound up to this time; None writes the rest and closes the track."""
-        while self._left and (seconds is None or self._written < seconds * self._rate):
-            block = next(self._blocks, None)
-            if block is None:
-                self._left = 0
-                break
-            samples = block[self._skip : self._skip + self._left]
-            self._skip -= min(self._skip, len(block))
-            if len(samples):
-                self._encode(mono(samples, self._signs)[:, None] if self._mixed else samples)
-        if seconds is None:
-            self._container.mux(self._stream.encode(None))
-
-    def _encode(self, samples: Floats) -> None:
-        packed = np.ascontiguousarray(samples, np.float32).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=self._layout)
-        frame.sample_rate = self._rate
-        frame.pts = self._written
-        frame.time_base = Fraction(1, self._rate)
-        self._container.mux(self._stream.encode(frame))
-        self._written += len(samples)
-        self._left -= len(samples)

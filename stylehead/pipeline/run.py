@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -13,9 +14,9 @@ import numpy as np
 import torch
 
 from stylehead import files
-from stylehead.device import choose_device
+from stylehead.device import choose_device, usable_cores
 from stylehead.media.audio import Sound, open_audio
-from stylehead.media.video import VIDEO_SUFFIXES, write_video
+from stylehead.media.muxer import VIDEO_SUFFIXES, write_video
 from stylehead.motion.finishing import adjust, at_rate
 from stylehead.motion.generate import predict_motion
 from stylehead.motion.models import Networks, load_networks
@@ -29,6 +30,7 @@ from stylehead.options import (
     Options,
     Separation,
 )
+from stylehead.pipeline.film import Shot, film
 from stylehead.pipeline.singers import (
     Take,
     check_song,
@@ -154,13 +156,17 @@ def animate(
     references = [take.mix.references for take in takes]
     scene = renderer.prepare(portraits, references, crop_size=options.crop_size)
     motions = [take.motion for take in takes]
-    reporter.say(scene.estimate(motions))
+    workers = options.workers or usable_cores()
+    reporter.say(scene.estimate(motions, workers))
     clock.lap("preparing")
 
-    frames = scene.render(motions, reporter)
+    shot = Shot(scene, motions)
     metadata = source.metadata(output.stem, renderer, options.seed)
     fps, shown = motions[0].fps, song.subtitles
-    write_video(output, frames, fps=fps, sound=sound, metadata=metadata, shown=shown)
+    with closing(film(shot, workers=workers, reporter=reporter)) as segments:
+        write_video(
+            output, segments, size=shot.size, fps=fps, sound=sound, metadata=metadata, shown=shown
+        )
     clock.lap("rendering")
     return _result(output, portraits, scene, source, renderer.name, options.seed, reporter, clock)
 

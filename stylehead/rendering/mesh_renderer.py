@@ -94,7 +94,7 @@ class MeshScene:
         """The part of the picture in which frames can differ from it."""
         height, width = self.picture.shape[:2]
         if self.paste is None:
-            return np.s_[:height, :width]
+            return np.s_[0:height, 0:width]
         left, top = self.mesh.corner.astype(int)
         size = self.mesh.size
         return np.s_[max(0, top) : min(height, top + size), max(0, left) : min(width, left + size)]

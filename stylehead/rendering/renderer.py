@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from stylehead.options import Renderer
-from stylehead.progress import SILENT, Reporter, clock, track
-from stylehead.rendering import mesh_renderer
+from stylehead.progress import SILENT, Reporter, clock
+from stylehead.rendering import mesh_renderer, neural_renderer
 from stylehead.rendering.mesh_renderer import (
     Area,
     MeshScene,
@@ -33,7 +33,7 @@ from stylehead.rendering.neural_renderer import (
 from stylehead.rendering.patterns import Pattern
 from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
 
-ENCODING = 1.2e-8  # seconds a pixel of a frame, measured for x264 veryfast on 2 cores
+ENCODING = 1.6e-8  # seconds a pixel of a frame, measured for x264 veryfast on one core
 TRIAL_SHARE = 0.05
 """Frames rendered to estimate the time, as a share of all frames: not longer than the work."""
 
@@ -52,6 +52,10 @@ class Scene:
     Each is the thread's own memory, and changes as soon as the next is asked for."""
     patterns: list[list[Pattern]]
     """Each face's intermediate style patterns."""
+    batch: int
+    """Frames drawn at once."""
+    parallel: bool
+    """Whether threads of their own may draw; else one fills all cores or the GPU by itself."""
     trial_frames: int
     """Frames rendered to estimate the whole, after a first one."""
     device: torch.device
@@ -66,14 +70,7 @@ class Scene:
         """Pixels."""
         return self.picture.shape[0]
 
-    def render(self, motions: Sequence[Motion], reporter: Reporter = SILENT) -> Iterator[Pixels]:
-        """Yield one (H, W, 3) RGB frame per frame of the faces' motions, each a new picture."""
-        for part in track(self.draw(motions), "Rendering", len(motions[0]), reporter):
-            frame = self.picture.copy()
-            frame[self.area] = part
-            yield frame
-
-    def estimate(self, motions: Sequence[Motion]) -> str:
+    def estimate(self, motions: Sequence[Motion], workers: int = 1) -> str:
         """Return a sentence: frames, size and estimated time, from a few frames rendered now.
 
         The first frame is timed apart, for it starts the compiler; without trial frames its time
@@ -86,6 +83,7 @@ class Scene:
         if count:
             frame = self._timed([one[rows[1:]] for one in motions]) / count
         seconds = (frame + ENCODING * self.width * self.height) * len(motion)
+        seconds /= workers if self.parallel else 1
         slow = f" ({frame:.1f} s a frame)" if frame > 1 else ""
         return (
             f"{len(motion)} frames of {self.width} x {self.height} ({clock(motion.seconds)}), "
@@ -121,6 +119,12 @@ class LoadedRenderer:
     network: Animator | None = None
     """The warping network of a neural renderer."""
 
+    @property
+    def batch(self) -> int:
+        """Frames drawn at once."""
+        batches = neural_renderer.BATCH if self.network else mesh_renderer.BATCH
+        return batches[self.device.type]
+
     def prepare(
         self,
         portraits: Sequence[Portrait],
@@ -148,6 +152,8 @@ class LoadedRenderer:
             area=area,
             draw=partial(_draw, faces, area),
             patterns=[face.still.patterns for face in faces],
+            batch=self.batch,
+            parallel=self.network is None and self.device.type == "cpu",
             trial_frames=self.trial_frames,
             device=self.device,
         )
@@ -182,9 +188,15 @@ class LoadedRenderer:
 
 
 def _around(areas: Sequence[Area]) -> Area:
-    """Return the least area that holds all of these; it begins at even rows and columns."""
+    """Return the least area that holds all of these, from even rows and columns to even ones.
+
+    It may end beyond the picture by one.
+    """
     rows, columns = (
-        slice(min(side.start for side in sides) // 2 * 2, max(side.stop for side in sides))
+        slice(
+            min(side.start for side in sides) // 2 * 2,
+            (max(side.stop for side in sides) + 1) // 2 * 2,
+        )
         for sides in zip(*areas, strict=True)
     )
     return rows, columns

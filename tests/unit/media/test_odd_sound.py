@@ -10,8 +10,9 @@ import pytest
 from av.stream import Disposition
 
 from stylehead.media.audio import loudness, open_audio, piece_energies
+from stylehead.media.muxer import aac_layout, write_video
+from stylehead.media.segment import EncoderPicture, SegmentEncoder
 from stylehead.media.sound_stream import SoundFormat
-from stylehead.media.video import aac_layout, write_video
 from tests.stand_ins import media
 
 RATE = 16_000
@@ -117,9 +118,13 @@ def test_every_channel_is_heard_in_its_place_in_the_video(tmp_path, layout, orde
     samples = waves(av.AudioLayout(layout).nb_channels, rate=48_000)
     path = encoded(tmp_path / "in.flac", samples, 48_000, layout, "flac")
     sound = open_audio(path)
-    frames = iter([np.zeros((32, 32, 3), np.uint8)] * 8)
+    encoder = SegmentEncoder(32, 32, Fraction(10))
+    for _ in range(8):
+        encoder.add(EncoderPicture(np.zeros((32, 32, 3), np.uint8)))
     result = tmp_path / "out.mp4"
-    write_video(result, frames, fps=Fraction(10), sound=sound, metadata={})
+    write_video(
+        result, [encoder.finish()], size=(32, 32), fps=Fraction(10), sound=sound, metadata={}
+    )
     with av.open(str(result)) as container:
         wanted = aac_layout(SoundFormat(48_000, samples.shape[1], layout))
         assert container.streams.audio[0].codec_context.layout.name == wanted

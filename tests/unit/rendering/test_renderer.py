@@ -19,7 +19,7 @@ def test_a_trial_is_a_small_share_of_the_work(frames, tried):
 
     scene = Scene(
         picture=np.zeros((2, 2, 3), np.uint8), area=np.s_[:2, :2], draw=render, patterns=[],
-        trial_frames=6, device=torch.device("cpu"),
+        batch=4, parallel=True, trial_frames=6, device=torch.device("cpu"),
     )  # fmt: skip
     said = scene.estimate([performed_motion(frames / 30)])
     assert said.startswith(f"{frames} frames of 2 x 2")

@@ -176,7 +176,8 @@ def test_what_a_network_makes_up_ends_half_way_to_the_neighbour():
         network=Painter(0.0, 1.0),
     )  # fmt: skip
     scene = renderer.prepare(portraits, [REFERENCES] * 2, crop_size=None)
-    (frame,) = scene.render([still(1), still(1)])
+    frame = scene.picture.copy()
+    (frame[scene.area],) = scene.draw([still(1), still(1)])
     assert [len(patterns) for patterns in scene.patterns] == [4, 4]
     assert scene.estimate([still(30), still(30)]).startswith(f"30 frames of {SIDE} x {SIDE}")
     dark, bright = (frame[face_box(portrait)[1:]] for portrait in portraits)

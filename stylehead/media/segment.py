@@ -1,0 +1,153 @@
+"""Segments: parts of a video, each encoded alone and closed, so that many can be made at once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.codec.context import Flags
+from numba import njit
+from numpy.typing import NDArray
+
+from stylehead.types import Pixels
+
+SEGMENT = 300
+"""Frames of a segment; the last one of a video has what is left."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Segment:
+    """H.264 of up to SEGMENT frames that refers to no others."""
+
+    frames: int
+    data: bytes
+    """All packets, one after the other."""
+    table: NDArray[np.int64]
+    """(P, 4) of each packet: bytes, when it is shown and decoded, in frames, and 1 for a key."""
+
+    def packets(self, start: int, fps: Fraction) -> Iterator[av.Packet]:
+        """Yield the packets of a segment that begins at frame `start` of its video."""
+        place = 0
+        for size, shown, decoded, key in self.table.tolist():
+            packet = av.Packet(self.data[place : place + size])
+            packet.pts, packet.dts, packet.duration = start + shown, start + decoded, 1
+            packet.time_base = 1 / fps
+            packet.is_keyframe = bool(key)
+            place += size
+            yield packet
+
+    def to_bytes(self) -> bytes:
+        """Return the segment as it is stored or sent."""
+        out = io.BytesIO()
+        data = np.frombuffer(self.data, np.uint8)
+        np.savez(out, frames=self.frames, data=data, table=self.table)
+        return out.getvalue()
+
+    @staticmethod
+    def from_bytes(stored: bytes) -> Segment:
+        """Return the segment that `to_bytes` has stored."""
+        with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
+            return Segment(
+                frames=int(arrays["frames"]),
+                data=arrays["data"].tobytes(),
+                table=arrays["table"],
+            )
+
+
+def set_up(
+    context: av.VideoCodecContext, width: int, height: int, fps: Fraction
+) -> av.VideoCodecContext:
+    """Give an H.264 encoder the settings that all segments of a video share."""
+    context.width, context.height = width, height
+    context.pix_fmt = "yuv420p"
+    context.time_base = 1 / fps
+    context.framerate = fps
+    # With more threads the same frames would give other bytes.
+    context.thread_count = 1
+    context.options = {"preset": "veryfast", "crf": "18", "g": str(SEGMENT)}
+    context.flags |= Flags.global_header
+    context.color_range = 1  # tv
+    context.colorspace = 1  # bt709
+    context.color_primaries = 1
+    context.color_trc = 1
+    return context
+
+
+class SegmentEncoder:
+    """Encodes one segment, picture by picture."""
+
+    def __init__(self, width: int, height: int, fps: Fraction) -> None:
+        self._context = set_up(av.CodecContext.create("libx264", "w"), width, height, fps)
+        self._time_base = 1 / fps
+        self._frames = 0
+        self._data = bytearray()
+        self._table: list[tuple[int, int, int, int]] = []
+
+    def add(self, picture: EncoderPicture) -> None:
+        """Encode the next frame; the picture may be changed afterwards."""
+        picture.frame.pts = self._frames
+        picture.frame.time_base = self._time_base
+        self._frames += 1
+        self._keep(self._context.encode(picture.frame))
+
+    def finish(self) -> Segment:
+        """Close the segment."""
+        self._keep(self._context.encode(None))
+        table = np.array(self._table, np.int64)
+        return Segment(frames=self._frames, data=bytes(self._data), table=table)
+
+    def _keep(self, packets: Sequence[av.Packet]) -> None:
+        for packet in packets:
+            if packet.pts is None or packet.dts is None:
+                raise ValueError("the encoder gave a packet without its time")
+            self._table.append((packet.size, packet.pts, packet.dts, int(packet.is_keyframe)))
+            self._data += memoryview(packet)
+
+
+class EncoderPicture:
+    """A picture in an encoder's colours, in memory that is used for one frame after the other."""
+
+    def __init__(self, picture: Pixels) -> None:
+        """Begin with a picture (H, W, 3) RGB; an odd side loses its last pixels."""
+        height, width = (side // 2 * 2 for side in picture.shape[:2])
+        self._planes = np.empty((height * 3 // 2, width), np.uint8)
+        self.draw(picture[:height, :width], 0, 0)
+        self.frame = av.VideoFrame.from_numpy_buffer(self._planes, format="yuv420p")
+
+    def draw(self, part: Pixels, top: int, left: int) -> None:
+        """Replace a part (h, w, 3) RGB, whose corner is at an even row and column."""
+        height, width = self._planes.shape[0] * 2 // 3, self._planes.shape[1]
+        chroma = self._planes[height:].reshape(2, height // 2, width // 2)
+        _to_yuv(part, self._planes[:height], chroma, top, left)
+
+
+@njit(cache=True, nogil=True)
+def _to_yuv(
+    part: Pixels, luma: NDArray[np.uint8], chroma: NDArray[np.uint8], top: int, left: int
+) -> None:
+    """Write BT.709 in TV range, the colour of each four pixels averaged."""
+    height = min(part.shape[0], luma.shape[0] - top) // 2
+    width = min(part.shape[1], luma.shape[1] - left) // 2
+    for row in range(height):
+        y, at = 2 * row, top + 2 * row
+        for column in range(width):
+            x, place = 2 * column, left + 2 * column
+            red, green, blue = 0, 0, 0
+            for i in range(2):
+                for j in range(2):
+                    r = np.int32(part[y + i, x + j, 0])
+                    g = np.int32(part[y + i, x + j, 1])
+                    b = np.int32(part[y + i, x + j, 2])
+                    # The matrix times 2**15; half of 2**15 rounds.
+                    value = (5983 * r + 20127 * g + 2032 * b + (16 << 15) + (1 << 14)) >> 15
+                    luma[at + i, place + j] = np.uint8(value)
+                    red, green, blue = red + r, green + g, blue + b
+            offset = (128 << 17) + (1 << 16)  # of four pixels
+            bluish = (-3298 * red - 11094 * green + 14392 * blue + offset) >> 17
+            reddish = (14392 * red - 13072 * green - 1320 * blue + offset) >> 17
+            chroma[0, at // 2, place // 2] = np.uint8(bluish)
+            chroma[1, at // 2, place // 2] = np.uint8(reddish)

@@ -1,0 +1,281 @@
+"""Filming: a scene in motion -> segments of a video, made by several workers at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+
+from stylehead.media.segment import SEGMENT, EncoderPicture, Segment, SegmentEncoder
+from stylehead.progress import SILENT, Reporter
+from stylehead.rendering.renderer import Scene
+from stylehead.types import Motion
+
+Task = Callable[[], None]
+Pictures = list[EncoderPicture]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """What is filmed: a scene, and the motion of each of its faces, all of one length."""
+
+    scene: Scene
+    motions: Sequence[Motion]
+
+    @property
+    def segments(self) -> int:
+        """Number of segments of the video."""
+        return -(-len(self.motions[0]) // SEGMENT)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the video."""
+        return self.scene.width // 2 * 2, self.scene.height // 2 * 2
+
+    def batches(self, number: int) -> list[range]:
+        """Return the frames of a segment, in the batches in which they are drawn.
+
+        They are the same however the work is shared out, since a network's last digits may depend
+        on what else is in a batch.
+        """
+        end = min(len(self.motions[0]), (number + 1) * SEGMENT)
+        starts = range(number * SEGMENT, end, self.scene.batch)
+        return [range(start, min(start + self.scene.batch, end)) for start in starts]
+
+    def picture(self) -> EncoderPicture:
+        """Return the still picture, for frames to be drawn into."""
+        return EncoderPicture(self.scene.picture)
+
+    def draw(self, rows: range, pictures: Pictures) -> Pictures:
+        """Draw frames into pictures, and return those that were needed."""
+        areas = self.scene.draw([motion[np.asarray(rows)] for motion in self.motions])
+        top, left = (side.start for side in self.scene.area)
+        for area, picture in zip(areas, pictures, strict=False):
+            picture.draw(area, top, left)
+        return pictures[: len(rows)]
+
+    def encoder(self) -> SegmentEncoder:
+        """Return an encoder for one segment."""
+        return SegmentEncoder(*self.size, self.motions[0].fps)
+
+
+def film_segment(shot: Shot, number: int) -> Segment:
+    """Render and encode one segment; it is the same that `film` yields."""
+    pictures = [shot.picture() for _ in range(shot.scene.batch)]
+    encoder = shot.encoder()
+    with one_thread(shot.scene):
+        for rows in shot.batches(number):
+            for picture in shot.draw(rows, pictures):
+                encoder.add(picture)
+    return encoder.finish()
+
+
+def film(shot: Shot, *, workers: int, reporter: Reporter = SILENT) -> Iterator[Segment]:
+    """Yield the segments of a video in order, rendered and encoded by workers at once.
+
+    The bytes are the same for any number of workers. What fails in a worker is raised here, after
+    all have stopped.
+    """
+    scene = shot.scene
+    reporter.start("Rendering", len(shot.motions[0]))
+    crew = _Crew(shot, workers=workers)
+    threads = []
+    # A renderer that fills all cores by itself, or the GPU, leaves no more than the encoding.
+    count = workers if scene.parallel else (1 if scene.device.type == "cpu" else 2)
+    with one_thread(scene):
+        if count > 1:
+            threads = [threading.Thread(target=crew.work, daemon=True) for _ in range(count)]
+        try:
+            for thread in threads:
+                thread.start()
+            yield from crew.watch(reporter) if threads else crew.work_alone(reporter)
+        finally:
+            crew.stop()
+            for thread in threads:
+                thread.join()
+
+
+@contextmanager
+def one_thread(scene: Scene) -> Iterator[None]:
+    """Have torch and OpenCV compute on the calling thread alone, where frames are made in parallel.
+
+    Their pools of threads cost more than they bring beside other workers.
+    """
+    if not scene.parallel:
+        yield
+        return
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """A segment that is being made."""
+
+    number: int
+    batches: list[range]
+    encoder: SegmentEncoder
+    begun: int = 0
+    """Batches that have been given to a worker."""
+    encoded: int = 0
+    busy: bool = False
+    """Whether a worker encodes it."""
+    drawn: dict[int, Pictures] = field(default_factory=dict[int, Pictures])
+
+
+class _Crew:
+    """Shares out the work. Batches are drawn in any order and encoded in theirs.
+
+    A worker encodes what is ready before it draws anything new, so what is drawn and not yet
+    encoded stays a few batches. Segments are made one after the other by few workers; for many, one
+    encoder is not fast enough, and there are several at once.
+    """
+
+    def __init__(self, shot: Shot, *, workers: int) -> None:
+        self._shot = shot
+        self._open = 1 + (workers - 1) // 4
+        self._in_flight = workers + self._open
+        self._draws = workers if shot.scene.parallel else 1
+        self._turn = threading.Condition()
+        self._parts: list[_Part] = []
+        self._next = 0
+        self._drawing = 0
+        self._free: list[Pictures] = []
+        self._made = 0
+        self._done: dict[int, Segment] = {}
+        self._frames = 0
+        self._failure: BaseException | None = None
+        self._stopped = False
+
+    def work(self) -> None:
+        """Do one task after the other, until there are none or something fails."""
+        try:
+            if self._shot.scene.parallel:
+                torch.set_num_threads(1)  # a setting of each thread
+            while task := self._wait():
+                task()
+        except BaseException as failure:  # noqa: BLE001 (raised again where segments are watched)
+            with self._turn:
+                self._failure = self._failure or failure
+                self._stopped = True
+                self._turn.notify_all()
+
+    def work_alone(self, reporter: Reporter) -> Iterator[Segment]:
+        """Do everything in the calling thread; yield the segments."""
+        shown = 0
+        for number in range(self._shot.segments):
+            while number not in self._done:
+                task = self._task()
+                if task is None:
+                    raise RuntimeError("nothing is left to do, and a segment is missing")
+                task()
+                shown = _report(reporter, shown, self._frames)
+            yield self._done.pop(number)
+
+    def watch(self, reporter: Reporter) -> Iterator[Segment]:
+        """Yield the segments that workers make, in order."""
+        shown = 0
+        for number in range(self._shot.segments):
+            while True:
+                with self._turn:
+                    while shown == self._frames and number not in self._done and not self._failure:
+                        self._turn.wait()
+                    if self._failure:
+                        raise self._failure
+                    frames, segment = self._frames, self._done.pop(number, None)
+                shown = _report(reporter, shown, frames)
+                if segment:
+                    yield segment
+                    break
+
+    def stop(self) -> None:
+        """Have workers end after the task they are at."""
+        with self._turn:
+            self._stopped = True
+            self._turn.notify_all()
+
+    def _wait(self) -> Task | None:
+        """Return the next task when there is one; None when there will be none."""
+        with self._turn:
+            while not self._stopped:
+                if task := self._task():
+                    return task
+                if self._next == self._shot.segments and not self._parts:
+                    return None
+                self._turn.wait()
+        return None
+
+    def _task(self) -> Task | None:
+        """Take what is to be done now."""
+        for part in self._parts:
+            if not part.busy and part.encoded in part.drawn:
+                part.busy = True
+                return partial(self._encode, part, part.drawn.pop(part.encoded))
+        if self._drawing == self._draws:
+            return None
+        pictures = self._pictures()
+        if pictures is None:
+            return None
+        unfinished = [part for part in self._parts if part.begun < len(part.batches)]
+        if len(unfinished) < self._open and self._next < self._shot.segments:
+            batches = self._shot.batches(self._next)
+            unfinished.append(_Part(self._next, batches, self._shot.encoder()))
+            self._parts.append(unfinished[-1])
+            self._next += 1
+        if not unfinished:
+            self._free.append(pictures)
+            return None
+        part = min(unfinished, key=lambda one: one.begun - one.encoded)
+        part.begun += 1
+        self._drawing += 1
+        return partial(self._draw, part, part.begun - 1, pictures)
+
+    def _pictures(self) -> Pictures | None:
+        """Return memory for a batch, or None while all is in use."""
+        if self._free:
+            return self._free.pop()
+        if self._made == self._in_flight:
+            return None
+        self._made += 1
+        return [self._shot.picture() for _ in range(self._shot.scene.batch)]
+
+    def _draw(self, part: _Part, batch: int, pictures: Pictures) -> None:
+        self._shot.draw(part.batches[batch], pictures)
+        with self._turn:
+            self._drawing -= 1
+            part.drawn[batch] = pictures
+            self._turn.notify_all()
+
+    def _encode(self, part: _Part, pictures: Pictures) -> None:
+        rows = part.batches[part.encoded]
+        for picture in pictures[: len(rows)]:
+            part.encoder.add(picture)
+        last = part.encoded + 1 == len(part.batches)
+        segment = part.encoder.finish() if last else None
+        with self._turn:
+            self._free.append(pictures)
+            self._frames += len(rows)
+            part.encoded += 1
+            part.busy = False
+            if segment:
+                self._parts.remove(part)
+                self._done[part.number] = segment
+            self._turn.notify_all()
+
+
+def _report(reporter: Reporter, shown: int, frames: int) -> int:
+    for _ in range(frames - shown):
+        reporter.advance()
+    return frames

@@ -1,0 +1,108 @@
+"""Segments are closed, keep their frames in order, and show the colours they were given."""
+
+import hashlib
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from stylehead.media.audio import open_audio
+from stylehead.media.muxer import write_video
+from stylehead.media.segment import SEGMENT, EncoderPicture, Segment, SegmentEncoder
+from stylehead.media.video import read_frames
+from tests.stand_ins import media
+
+FPS = Fraction(30)
+SIDE = 64
+
+
+def frame(number, side=SIDE):
+    """A picture that tells its number by its brightness, with a square that moves."""
+    pixels = np.full((side, side, 3), 40 + number % 160, np.uint8)
+    at = number % (side - 8)
+    pixels[8:16, at : at + 8] = (200, 40, 60)
+    return pixels
+
+
+def segment(numbers):
+    encoder = SegmentEncoder(SIDE, SIDE, FPS)
+    picture = EncoderPicture(frame(0))
+    for number in numbers:
+        picture.draw(frame(number), 0, 0)
+        encoder.add(picture)
+    return encoder.finish()
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory):
+    path = tmp_path_factory.mktemp("voice") / "voice.wav"
+    return open_audio(media.save_sound(path, media.voice(3.0)))
+
+
+def written(path, segments, voice, **more):
+    frames = write_video(
+        path, segments, size=(SIDE, SIDE), fps=FPS, sound=voice, metadata={}, **more
+    )
+    return frames, list(read_frames(path))
+
+
+def test_segments_laid_together_show_every_frame_once_in_order(tmp_path, voice):
+    parts = [range(40), range(40, 45), range(45, 90)]
+    count, frames = written(tmp_path / "out.mp4", [segment(part) for part in parts], voice)
+    assert count == len(frames) == 90
+    for number, shown in enumerate(frames):
+        assert shown.seconds == pytest.approx(number / 30, abs=1e-4)
+        assert shown.pixels[40:, :].mean() == pytest.approx(40 + number, abs=2.5)
+
+
+def test_every_segment_begins_anew_so_it_can_be_decoded_alone(tmp_path, voice):
+    parts = [segment(range(30)), segment(range(30, 60))]
+    (first, second), alone = parts, tmp_path / "alone.mp4"
+    assert first.table[0, 3] == second.table[0, 3] == 1
+    _, frames = written(alone, [second], voice)
+    assert frames[0].pixels[40:].mean() == pytest.approx(70, abs=2.5)
+
+
+def test_a_segment_survives_being_stored():
+    made = segment(range(20))
+    found = Segment.from_bytes(made.to_bytes())
+    assert (found.frames, found.data) == (made.frames, made.data)
+    np.testing.assert_array_equal(found.table, made.table)
+
+
+def test_the_same_frames_give_the_same_bytes():
+    one, other = (hashlib.sha256(segment(range(25)).data).digest() for _ in range(2))
+    assert one == other
+
+
+def test_a_full_segment_needs_no_second_key_frame():
+    made = segment([0] * SEGMENT)
+    assert made.frames == SEGMENT
+    assert made.table[:, 3].sum() == 1
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128)])
+def test_colours_are_those_of_the_picture(colour):
+    picture = EncoderPicture(np.full((16, 20, 3), colour, np.uint8))
+    shown = picture.frame.reformat(
+        format="rgb24", src_colorspace="ITU709", src_color_range="MPEG", dst_color_range="JPEG"
+    ).to_ndarray()
+    assert np.abs(shown.astype(int) - colour).max() <= 3
+
+
+def test_drawing_a_part_leaves_the_rest_of_the_picture():
+    whole = np.random.default_rng(0).integers(0, 255, (32, 48, 3)).astype(np.uint8)
+    picture, changed = EncoderPicture(whole), whole.copy()
+    changed[6:20, 10:31] = 90
+    picture.draw(changed[6:20, 10:32], 6, 10)
+    np.testing.assert_array_equal(
+        picture.frame.to_ndarray(), EncoderPicture(changed).frame.to_ndarray()
+    )
+
+
+def test_an_odd_side_loses_its_last_pixels():
+    picture = EncoderPicture(np.zeros((33, 47, 3), np.uint8))
+    picture.draw(np.full((13, 17, 3), 255, np.uint8), 20, 30)
+    assert (picture.frame.width, picture.frame.height) == (46, 32)
+    assert av.VideoFrame.to_ndarray(picture.frame)[31, 45] == 235

@@ -1,0 +1,168 @@
+"""Any number of workers makes the same video, in order, in bounded memory, and stops as one."""
+
+import gc
+import threading
+import time
+from contextlib import closing
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+
+from stylehead.media.segment import SEGMENT, EncoderPicture
+from stylehead.pipeline import film as module
+from stylehead.pipeline.film import Shot, film, film_segment
+from stylehead.rendering.mesh_renderer import load_mouth_networks
+from stylehead.rendering.renderer import LoadedRenderer, Scene
+from tests.stand_ins.faces import drawn_portrait, make_style, performed_motion
+
+CPU = torch.device("cpu")
+WORKERS = (1, 2, 3, 8)
+
+
+def moving(frames):
+    motion = performed_motion(2, degrees=(6, 8, 4), hertz=1.5, blinks=1, opening=0.2)
+    return motion[np.arange(frames) % len(motion)]
+
+
+def scene(draw=None, *, batch=4, parallel=True):
+    """A picture of 64 x 48 whose inner part takes a frame's brightness from the motion."""
+    picture = np.full((48, 64, 3), 30, np.uint8)
+
+    def drawn(motions):
+        for angle in motions[0].rotation[:, 0, 1]:
+            part = picture[8:40, 10:50].copy()
+            part[4:20, 4:30] = np.uint8(128 + 120 * angle)
+            yield part
+
+    return Scene(
+        picture=picture, area=np.s_[8:40, 10:50], draw=draw or drawn, patterns=[], batch=batch,
+        parallel=parallel, trial_frames=0, device=CPU,
+    )  # fmt: skip
+
+
+class Counter:
+    def __init__(self):
+        self.total, self.steps = None, 0
+
+    def start(self, stage, total):
+        self.total = total
+
+    def advance(self):
+        self.steps += 1
+
+    def say(self, message):
+        pass
+
+
+def filmed(shot, workers, reporter=None):
+    reporter = reporter or Counter()
+    return [segment.data for segment in film(shot, workers=workers, reporter=reporter)]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("frames", [1, SEGMENT - 1, SEGMENT, 2 * SEGMENT + 7])
+def test_any_number_of_workers_makes_the_same_bytes(frames):
+    shot = Shot(scene(), [moving(frames)])
+    wanted = filmed(shot, 1)
+    assert len(wanted) == shot.segments == -(-frames // SEGMENT)
+    for workers in WORKERS[1:]:
+        assert filmed(shot, workers) == wanted
+    assert [film_segment(shot, number).data for number in range(shot.segments)] == wanted
+
+
+def test_a_portrait_gives_the_same_bytes_with_any_number_of_workers():
+    loaded = LoadedRenderer(
+        name="embedded", weights=(), mouths=load_mouth_networks(CPU), trial_frames=0, device=CPU
+    )
+    references = [make_style().references]
+    for size in (96, None):
+        portrait = drawn_portrait(side=161, unit=0.12)
+        prepared = loaded.prepare([portrait], references, crop_size=size)
+        shot = Shot(prepared, [moving(30)])
+        wanted = filmed(shot, 1)
+        for workers in WORKERS[1:]:
+            assert filmed(shot, workers) == wanted
+
+
+def test_every_frame_is_reported_once():
+    for workers in WORKERS:
+        counter = Counter()
+        filmed(Shot(scene(), [moving(SEGMENT + 13)]), workers, counter)
+        assert counter.total == counter.steps == SEGMENT + 13
+
+
+@pytest.mark.parametrize("workers", [2, 8])
+def test_what_is_drawn_waits_in_bounded_memory(monkeypatch, workers):
+    made = count()
+
+    class Counted(EncoderPicture):
+        def __init__(self, picture):
+            next(made)
+            super().__init__(picture)
+
+    monkeypatch.setattr(module, "EncoderPicture", Counted)
+    add = module.SegmentEncoder.add
+
+    def slowly(self, picture):
+        time.sleep(0.001)
+        add(self, picture)
+
+    monkeypatch.setattr(module.SegmentEncoder, "add", slowly)
+    shot = Shot(scene(), [moving(3 * SEGMENT)])
+    filmed(shot, workers)
+    batches = next(made) / shot.scene.batch
+    assert batches <= workers + 1 + (workers - 1) // 4
+
+
+def test_one_worker_at_a_time_draws_what_is_not_parallel():
+    inside, most = [], []
+
+    def draw(motions):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.001)
+        yield from [np.zeros((32, 40, 3), np.uint8)] * len(motions[0])
+        inside.pop()
+
+    shot = Shot(scene(draw, parallel=False), [moving(90)])
+    filmed(shot, 4)
+    assert max(most) == 1
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_failure_in_a_worker_comes_out_and_stops_all(workers):
+    drawn = count()
+
+    def draw(motions):
+        if next(drawn) == 20:
+            raise ValueError("no such face")
+        yield from [np.zeros((32, 40, 3), np.uint8)] * len(motions[0])
+
+    with pytest.raises(ValueError, match="no such face"):
+        filmed(Shot(scene(draw), [moving(40 * SEGMENT)]), workers)
+    assert next(drawn) < 20 + 4 * workers + 8
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_whoever_stops_listening_stops_the_work(workers):
+    shot = Shot(scene(), [moving(100 * SEGMENT)])
+    with closing(film(shot, workers=workers)) as segments:
+        assert next(segments).frames == SEGMENT
+    gc.collect()
+
+
+def test_thread_settings_are_as_before_when_all_is_filmed():
+    torch.set_num_threads(2)
+    try:
+        filmed(Shot(scene(), [moving(20)]), 2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
