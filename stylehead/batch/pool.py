@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -130,7 +130,7 @@ class _Worker:
     job: int | None = None
 
 
-def run_jobs(tasks: Sequence[Any], work: Work, workers: int) -> Iterator[Event]:
+def run_jobs(tasks: Sequence[Any], work: Work, workers: int) -> Generator[Event]:
     """Do tasks in so many processes, and yield what happens; a job's number is its task's place.
 
     A process that dies fails its job alone, and another takes its place. Leaving the iterator ends

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -74,6 +75,23 @@ def write_record(output: Path, record: Record) -> None:
     files.make_folder(folder)
     with files.atomic(folder / "run.json") as part:
         part.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+
+
+SEGMENTS = "segments-"
+
+
+def unfinished_of(output: Path, key: str) -> Path:
+    """Return the folder for what is finished of a video; what was made of other things goes."""
+    own = folder_of(output) / f"{SEGMENTS}{key[:16]}"
+    forget_unfinished(output, but=own)
+    return own
+
+
+def forget_unfinished(output: Path, but: Path | None = None) -> None:
+    """Remove what was kept of a video while it was made."""
+    for folder in folder_of(output).glob(f"{SEGMENTS}*"):
+        if folder != but:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_made(output: Path, key: str) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stylehead import files
 from stylehead.batch.pool import Event, Facts, Failed, Finished, Work, run_jobs
-from stylehead.batch.record import Record, is_made, read_record, write_record
+from stylehead.batch.record import Record, forget_unfinished, is_made, read_record, write_record
+from stylehead.device import usable_cores
 from stylehead.errors import ConfigError
 
 MEMORY = 1 << 30
@@ -57,15 +58,15 @@ def processes(jobs: int, wanted: int | None) -> int:
     """Return in how many processes to work: one for each core, as far as the memory goes."""
     if wanted is not None:
         return wanted
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_cores()
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not told on this system
-        free = (cores or 1) * MEMORY
-    return max(1, min(cores or 1, free // MEMORY, jobs))
+        free = cores * MEMORY
+    return max(1, min(cores, free // MEMORY, jobs))
 
 
-def run_batch(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[tuple[Job, Event]]:
+def run_batch(jobs: Sequence[Job], work: Work, workers: int) -> Generator[tuple[Job, Event]]:
     """Do jobs, and yield what happens to which; how each ended is remembered beside its video."""
     for event in run_jobs([job.task for job in jobs], work, workers):
         job = jobs[event.job]
@@ -88,3 +89,4 @@ def run_batch(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[tuple[J
 def remember(output: Path, key: str, facts: Facts) -> None:
     """Remember that a video was made from what `key` stands for."""
     write_record(output, Record(key=key, done=True, sha256=files.digest(output), facts=facts))
+    forget_unfinished(output)

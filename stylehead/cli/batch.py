@@ -127,20 +127,22 @@ def _made(jobs: Sequence[Job], workers: int, *, json_lines: bool) -> list[Fault]
     return faults
 
 
-def make_job(task: tuple[str, list[str]], reporter: Reporter) -> dict[str, Any]:
+def make_job(task: tuple[str, list[str], str], reporter: Reporter) -> dict[str, Any]:
     """Make the video of a row, in a process of its own, and return what there is to say of it.
 
-    task: the folder that relative names count from, and the row as words of a command line.
+    task: the folder that relative names count from, the row as words of a command line, and what
+    its video is made from, as one digest.
     """
-    from stylehead.batch.record import alone
+    from stylehead.batch.record import alone, unfinished_of
     from stylehead.cli.jobs import read_request
     from stylehead.cli.video import make_video
 
-    folder, words = task
+    folder, words, key = task
     os.chdir(folder)
     request = read_request(words)
     with alone(request.output):
-        return json.loads(make_video(request, reporter).as_json())
+        unfinished = unfinished_of(request.output, key)
+        return json.loads(make_video(request, reporter, unfinished).as_json())
 
 
 TRIAL = 1.0  # seconds
@@ -152,7 +154,7 @@ def _estimate(jobs: Sequence[Job], workers: int) -> str:
     from stylehead.cli.video import make_video
     from stylehead.progress import SILENT
 
-    folder, words = jobs[0].task
+    folder, words, _ = jobs[0].task
     with TemporaryDirectory() as out, inside(Path(folder)):
         words = [*words, f"--output={Path(out) / 'trial.mp4'}", f"--duration={TRIAL}"]
         stages = make_video(read_request(words), SILENT).stages

@@ -39,6 +39,8 @@ class _Lines:
         self._total, self._done = total, 0
 
     def show(self, job: Job, event: Event) -> None:
+        if isinstance(event, Told):
+            _tell(job, event)
         if isinstance(event, Finished | Failed):
             self._done += 1
             console.say(f"{self._done} of {self._total}: {_ended(job, event)}")
@@ -61,12 +63,15 @@ class _Bars:
                 self._each[job.number], description=said, completed=event.done, total=event.total
             )
         elif isinstance(event, Told):
-            if event.message.startswith(("Note: ", "Warning: ")):
-                console.say(f"{job.output.name}: {event.message}")
+            _tell(job, event)
         else:
             self._progress.remove_task(self._each.pop(job.number))
             self._progress.advance(self._all)
             console.say(_ended(job, event))
+
+
+def _tell(job: Job, event: Told) -> None:
+    console.say(f"{job.output.name}: {event.message}")
 
 
 def _ended(job: Job, event: Finished | Failed) -> str:

@@ -25,7 +25,7 @@ from stylehead.version import __version__
 
 T = TypeVar("T")
 
-NOT_COLUMNS = {"quiet", "verbose", "json", "overwrite", "install-completion", "show-completion"}
+NOT_COLUMNS = {"quiet", "verbose", "json", "overwrite", "workers"}
 YES, NO = {"true", "yes", "1", "on"}, {"false", "no", "0", "off", ""}
 NAME = "{portrait}_{audio}"
 """How a video is called that its row gives no name."""
@@ -113,30 +113,34 @@ def read_jobs(
     with inside(folder):
         for row in rows:
             try:
-                job, request = _job(row, folder, out, name)
-                ours = is_ours(job.output, read_record(job.output))
+                output, words = _called(row, out, name)
+                request = read_request(words)
+                ours = is_ours(output, read_record(output))
                 over = replace(request.options, overwrite=overwrite or ours)
                 seconds = check(replace(request, options=over))
-                if job.output in taken:
+                if output in taken:
                     raise ConfigError(
-                        f"{job.output.name} is also the video of row {taken[job.output]}.",
+                        f"{output.name} is also the video of row {taken[output]}.",
                         remedy="Give one of them another output, or a pattern with --name.",
                     )
-                taken[job.output] = row.number
-                jobs.append(replace(job, key=_key(request), seconds=seconds))
+                taken[output] = row.number
+                key = _key(request)
+                task = (str(folder), words, key)
+                jobs.append(
+                    Job(number=row.number, output=output, key=key, seconds=seconds, task=task)
+                )
             except StyleheadError as failure:
                 faults.append(Fault(row.number, str(failure), failure.remedy))
     return jobs, faults
 
 
-def _job(row: Row, folder: Path, out: Path, name: str) -> tuple[Job, VideoRequest]:
+def _called(row: Row, out: Path, name: str) -> tuple[Path, list[str]]:
+    """Return where a row's video goes, and the row as words of a command line."""
     words = words_of(row)
     named = row.columns.get("output")
     output = out / (str(named) if named else f"{_named(row, name)}.mp4")
-    words += [f"--output={output}", "--overwrite"]
-    request = read_request(words)
-    job = Job(number=row.number, output=output, key="", seconds=0, task=(str(folder), words))
-    return job, request
+    words += [f"--output={output}", "--overwrite", "--workers=1"]  # videos are made side by side
+    return output, words
 
 
 def _named(row: Row, pattern: str) -> str:

@@ -145,8 +145,8 @@ def check_request(request: VideoRequest) -> None:
         check_patterns(request.save_patterns, overwrite=over, inputs=given)
 
 
-def make_video(request: VideoRequest, shown: Reporter) -> Result:
-    """Make one video, and what is to be saved beside it."""
+def make_video(request: VideoRequest, shown: Reporter, unfinished: Path | None = None) -> Result:
+    """Make one video, and what is to be saved beside it; `unfinished` as `animate` takes it."""
     from stylehead.motion.file import load_motion
     from stylehead.motion.file import save_motion as write_motion
     from stylehead.pipeline import run as pipeline
@@ -170,6 +170,7 @@ def make_video(request: VideoRequest, shown: Reporter) -> Result:
             ),
             motion=load_motion(request.motion) if request.motion else None,
             options=options,
+            unfinished=unfinished,
             reporter=reporter,
         )
     if request.save_motion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,13 +38,17 @@ class Shot:
         """Width and height of the video."""
         return self.scene.width // 2 * 2, self.scene.height // 2 * 2
 
+    def frames_of(self, number: int) -> int:
+        """Return how many frames a segment has."""
+        return min(SEGMENT, len(self.motions[0]) - number * SEGMENT)
+
     def batches(self, number: int) -> list[range]:
         """Return the frames of a segment, in the batches in which they are drawn.
 
         They are the same however the work is shared out, since a network's last digits may depend
         on what else is in a batch.
         """
-        end = min(len(self.motions[0]), (number + 1) * SEGMENT)
+        end = number * SEGMENT + self.frames_of(number)
         starts = range(number * SEGMENT, end, self.scene.batch)
         return [range(start, min(start + self.scene.batch, end)) for start in starts]
 
@@ -76,15 +80,17 @@ def film_segment(shot: Shot, number: int) -> Segment:
     return encoder.finish()
 
 
-def film(shot: Shot, *, workers: int, reporter: Reporter = SILENT) -> Iterator[Segment]:
-    """Yield the segments of a video in order, rendered and encoded by workers at once.
+def film(
+    shot: Shot, *, workers: int, first: int = 0, reporter: Reporter = SILENT
+) -> Generator[Segment]:
+    """Yield the segments of a video from `first` on, in order, rendered and encoded at once.
 
     The bytes are the same for any number of workers. What fails in a worker is raised here, after
     all have stopped.
     """
     scene = shot.scene
-    reporter.start("Rendering", len(shot.motions[0]))
-    crew = _Crew(shot, workers=workers)
+    reporter.start("Rendering", len(shot.motions[0]) - first * SEGMENT)
+    crew = _Crew(shot, first, workers=workers)
     threads = []
     # A renderer that fills all cores by itself, or the GPU, leaves no more than the encoding.
     count = workers if scene.parallel else (1 if scene.device.type == "cpu" else 2)
@@ -102,7 +108,7 @@ def film(shot: Shot, *, workers: int, reporter: Reporter = SILENT) -> Iterator[S
 
 
 @contextmanager
-def one_thread(scene: Scene) -> Iterator[None]:
+def one_thread(scene: Scene) -> Generator[None]:
     """Have torch and OpenCV compute on the calling thread alone, where frames are made in parallel.
 
     Their pools of threads cost more than they bring beside other workers.
@@ -143,14 +149,14 @@ class _Crew:
     encoder is not fast enough, and there are several at once.
     """
 
-    def __init__(self, shot: Shot, *, workers: int) -> None:
+    def __init__(self, shot: Shot, first: int, *, workers: int) -> None:
         self._shot = shot
+        self._first = self._next = first
         self._open = 1 + (workers - 1) // 4
         self._in_flight = workers + self._open
         self._draws = workers if shot.scene.parallel else 1
         self._turn = threading.Condition()
         self._parts: list[_Part] = []
-        self._next = 0
         self._drawing = 0
         self._free: list[Pictures] = []
         self._made = 0
@@ -175,7 +181,7 @@ class _Crew:
     def work_alone(self, reporter: Reporter) -> Iterator[Segment]:
         """Do everything in the calling thread; yield the segments."""
         shown = 0
-        for number in range(self._shot.segments):
+        for number in range(self._first, self._shot.segments):
             while number not in self._done:
                 task = self._task()
                 if task is None:
@@ -187,7 +193,7 @@ class _Crew:
     def watch(self, reporter: Reporter) -> Iterator[Segment]:
         """Yield the segments that workers make, in order."""
         shown = 0
-        for number in range(self._shot.segments):
+        for number in range(self._first, self._shot.segments):
             while True:
                 with self._turn:
                     while shown == self._frames and number not in self._done and not self._failure:

@@ -30,7 +30,7 @@ from stylehead.options import (
     Options,
     Separation,
 )
-from stylehead.pipeline.film import Shot, film
+from stylehead.pipeline.film import Shot
 from stylehead.pipeline.singers import (
     Take,
     check_song,
@@ -40,6 +40,7 @@ from stylehead.pipeline.singers import (
     open_song,
     perform,
 )
+from stylehead.pipeline.unfinished import film_on
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
 from stylehead.rendering.patterns import Pattern
 from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
@@ -116,6 +117,7 @@ def animate(
     style: Style | StyleMix | str = DEFAULT_STYLE,
     motion: Motion | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
+    unfinished: Path | None = None,
     reporter: Reporter = SILENT,
 ) -> Result:
     """Write a video in which the portrait speaks or sings the audio in the given style.
@@ -123,6 +125,7 @@ def animate(
     `style` is a Style, a mix of several, a style file or the name of a known style; `motion` is
     rendered instead of a predicted one. With `options.vocals` that stem is listened to, and
     `audio` is what the video plays; with `options.sing` several faces follow stems of their own.
+    `unfinished` is a folder for what is finished of this video, from which a repeated call goes on.
     Cheap refusals come before long work.
 
     Returns the video's path and size, the motion and the portrait's style patterns.
@@ -163,7 +166,7 @@ def animate(
     shot = Shot(scene, motions)
     metadata = source.metadata(output.stem, renderer, options.seed)
     fps, shown = motions[0].fps, song.subtitles
-    with closing(film(shot, workers=workers, reporter=reporter)) as segments:
+    with closing(film_on(shot, unfinished, workers=workers, reporter=reporter)) as segments:
         write_video(
             output, segments, size=shot.size, fps=fps, sound=sound, metadata=metadata, shown=shown
         )

@@ -11,6 +11,7 @@ import time
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import Command
@@ -104,16 +105,23 @@ def test_a_list_or_two_folders_are_needed(call: Command, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_batch_goes_on_and_gives_the_same_videos(folder: Path) -> None:
-    jobs = write_list(folder, *(f"face.png,voice.wav,{seed}" for seed in range(3)))
+    media.save_sound(folder / "long.wav", np.tile(media.voice(8), 4))
+    rows = (f"face.png,long.wav,{seed},yes,128,25,25,filter" for seed in range(2))
+    jobs = write_list(folder)
+    jobs.write_text(jobs.read_text() + "\n".join(rows))
     words = [sys.executable, "-m", "stylehead", "batch", str(jobs), "--name", "{number}", "-o"]
     whole, parts = folder / "whole", folder / "parts"
     subprocess.run([*words, str(whole)], check=True, capture_output=True)
     run = subprocess.Popen([*words, str(parts)], stderr=subprocess.DEVNULL)
-    while not videos(parts):
-        time.sleep(0.05)
+    while not list(parts.glob(".stylehead/*/segments-*/00001.npz")):
+        assert run.poll() is None
+        time.sleep(0.02)
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
-    subprocess.run([*words, str(parts)], check=True, capture_output=True)
+    kept = list(parts.glob(".stylehead/*/segments-*/*.npz"))
+    assert kept
+    again = subprocess.run([*words, str(parts)], check=True, capture_output=True, text=True)
+    assert "segments were made before" in again.stderr
     assert videos(parts) == videos(whole)
-    left = [path.name for path in parts.iterdir() if path.suffix != ".mp4"]
-    assert left == [".stylehead"]
+    assert [path.name for path in parts.iterdir() if path.suffix != ".mp4"] == [".stylehead"]
+    assert not list(parts.glob(".stylehead/*/segments-*"))
