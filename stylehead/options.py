@@ -36,15 +36,13 @@ def option(
         high: Largest value allowed on the command line.
         metavar: What the help calls a value, where its type does not say enough.
     """
-    metadata = {
-        "help": help,
-        "flag": flag,
-        "panel": panel,
-        "low": low,
-        "high": high,
-        "metavar": metavar,
-    }
-    return field(default=default, metadata=metadata)
+    shown = {"help": help, "flag": flag, "panel": panel, "metavar": metavar}
+    return field(default=default, metadata=shown | {"low": low, "high": high})
+
+
+def share(default: float, help: str) -> Any:
+    """Return an option of the motion from 0 to 1."""
+    return option(default, help, panel=MOVES, low=0, high=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,13 +133,10 @@ class MotionControls:
     pose: float = option(
         1.0, "How much the head moves: 2 twice as much, 0.5 half.", panel=MOVES, low=0, high=3
     )
-    beat: float = option(
+    beat: float = share(
         0.3,
         "How much the head moves with the beat where music plays: 0 not at all, 1 as far as the "
         "style's head moves.",
-        panel=MOVES,
-        low=0,
-        high=1,
     )
     effort: float = option(
         1.0,
@@ -151,28 +146,24 @@ class MotionControls:
         low=0,
         high=2,
     )
-    hold: float = option(
+    hold: float = share(
         1.0,
         "How still the mouth keeps while a singer holds a note: 0 as it comes, 1 still.",
-        panel=MOVES,
-        low=0,
-        high=1,
     )
-    breath: float = option(
+    breath: float = share(
         0.2,
         "How far the mouth parts and the head lifts for a breath before a sung phrase: 0 not at "
         "all, 1 as far as in singing.",
-        panel=MOVES,
-        low=0,
-        high=1,
     )
-    phrasing: float = option(
+    phrasing: float = share(
         0.2,
         "How much the head rises into a sung phrase and settles after it: 0 not at all, 1 as far "
         "as the style's head moves.",
-        panel=MOVES,
-        low=0,
-        high=1,
+    )
+    posture: float = share(
+        0.5,
+        "How far the head is held as the style's person holds it, tilted or lowered: 0 as in the "
+        "picture, 1 as in the clip.",
     )
     still: bool = option(False, "Keep the head still; blinks stay.", panel=MOVES)
     blinks_per_minute: float | None = option(

@@ -43,6 +43,10 @@ TEMPLATES = ("none", "M", "R", "O")
 """The four key motion templates, in the paper's order (3.2)."""
 
 
+ENERGY, VOICE, STRESS = range(3)
+"""Columns of a contour."""
+
+
 def check_shape(name: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> None:
     """Raise ValueError unless the array has this shape; None stands for any length."""
     fits = array.ndim == len(shape) and all(
@@ -141,6 +145,10 @@ class FaceTrack(_ShowsShapes):
         )
 
 
+PER_FRAME = ("landmarks", "rotation", "translation", "blink", "gaze")
+"""What a Motion has a row of for each frame."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Motion(_ShowsShapes):
     """Facial motion over T frames; phi_mg of the paper when it was predicted from sound."""
@@ -183,14 +191,7 @@ class Motion(_ShowsShapes):
 
     def __getitem__(self, rows: slice | NDArray[np.intp]) -> Motion:
         """Return the motion of some frames, at the same rate."""
-        return replace(
-            self,
-            landmarks=self.landmarks[rows],
-            rotation=self.rotation[rows],
-            translation=self.translation[rows],
-            blink=self.blink[rows],
-            gaze=self.gaze[rows],
-        )
+        return replace(self, **{name: getattr(self, name)[rows] for name in PER_FRAME})
 
     @staticmethod
     def joined(motions: Sequence[Motion]) -> Motion:
@@ -201,14 +202,8 @@ class Motion(_ShowsShapes):
         first = motions[0]
         if any(motion.fps != first.fps for motion in motions):
             raise ValueError("motions at different frame rates cannot be joined")
-        return replace(
-            first,
-            landmarks=np.concatenate([motion.landmarks for motion in motions]),
-            rotation=np.concatenate([motion.rotation for motion in motions]),
-            translation=np.concatenate([motion.translation for motion in motions]),
-            blink=np.concatenate([motion.blink for motion in motions]),
-            gaze=np.concatenate([motion.gaze for motion in motions]),
-        )
+        parts = {name: [getattr(motion, name) for motion in motions] for name in PER_FRAME}
+        return replace(first, **{name: np.concatenate(part) for name, part in parts.items()})
 
     def with_(self, **changes: Floats | Fraction) -> Motion:
         """Return a copy with some fields replaced."""
@@ -272,12 +267,16 @@ class Style(_ShowsShapes):
     """Source digest, duration, face coverage, tool version."""
     tuning: Tuning | None = None
     """The change of the motion generator, of a style that was tuned."""
+    contour: Floats | None = None
+    """(T, 3) energy, voice and stress of what is said at each row, 0 to 1; None in old files."""
 
     def __post_init__(self) -> None:
-        """Check that there are four references and a time for each row."""
+        """Check that there are four references, and a time and a contour for each row."""
         if tuple(reference.template for reference in self.references) != TEMPLATES:
             raise ValueError(f"a style has the references {TEMPLATES}")
         check_shape("times", self.times, (len(self.motion),))
+        if self.contour is not None:
+            check_shape("contour", self.contour, (len(self.motion), 3))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

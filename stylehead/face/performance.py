@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.ndimage import percentile_filter
+from scipy.ndimage import median_filter, percentile_filter
 
 from stylehead.errors import FaceError
 from stylehead.face.face_model import EXPRESSIVE, FaceModel
@@ -26,6 +26,8 @@ from stylehead.types import FaceTrack, Floats, Motion
 
 CAMERA_DISTANCE = 12.0
 """Nominal distance of the camera in head-space units: turns a face's size into depth."""
+EYEBALL = 0.13
+"""Radius of the eyeball in head-space units: 12 mm."""
 SHUT_SHARE = 0.2  # of the frames, those with the mouth most shut, may make the neutral face
 NEUTRAL_SHARE = 0.08  # of the frames, those of them with the least expression, do
 BLINK = 0.35  # closure from which lid motion counts as a blink
@@ -51,6 +53,8 @@ class Performance:
     """(T,) closure of the lids: 0 open, 1 shut."""
     seconds: NDArray[np.float64]
     """(T,) time of each frame in the clip."""
+    neutral_scores: Floats
+    """(52,) expression scores of the frames that made the neutral face."""
 
     def motion(self, fps: Fraction) -> tuple[Motion, Floats]:
         """Return the motion at a steady rate, and the clip's time of each of its frames.
@@ -63,6 +67,7 @@ class Performance:
         offsets = _without_blinks(to_68(self.mesh) - neutral, self.blink)
         mean = mean_rotation(self.rotation)
         turned = _at(self.seconds, self.rotation @ mean.T, times)
+        gaze = gaze_of(self.mesh, self.blink)
         motion = Motion(
             _at(self.seconds, offsets, times),
             nearest_rotation(turned),
@@ -70,8 +75,33 @@ class Performance:
             _at(self.seconds, self.blink, times).clip(0, 1),
             fps,
             neutral,
+            np.stack([np.interp(times, self.seconds, axis) for axis in gaze.T], 1),
         )
         return motion, times.astype(np.float32)
+
+
+IRISES = (468, 473)
+"""Mesh vertices in the middle of the right and the left iris."""
+CORNERS = ((33, 133), (263, 362))
+"""Mesh vertices at the corners of these eyes."""
+STEADY_GAZE = 5  # frames of the median that takes the tracker's trembling off
+
+
+def gaze_of(mesh: Floats, blink: Floats) -> Floats:
+    """Return where the eyes look in the head (T, 2), degrees to image right and down.
+
+    mesh (T, 478, 3) in head space. Straight ahead is where they look most; behind shut lids they
+    look where they did before and will after.
+    """
+    middles = [mesh[:, pair].mean(1) for pair in (list(corners) for corners in CORNERS)]
+    aside = np.mean([mesh[:, i] - m for i, m in zip(IRISES, middles, strict=True)], axis=0)[:, :2]
+    seen = np.flatnonzero(blink < BLINK)
+    if len(seen) > 1:
+        rows = np.arange(len(aside), dtype=np.float64)
+        aside = _bridge(rows[seen], aside[seen], rows)
+    aside = median_filter(aside, (STEADY_GAZE, 1), mode="nearest")
+    turned = np.arcsin(((aside - np.median(aside, axis=0)) / EYEBALL).clip(-1, 1))
+    return np.degrees(turned).astype(np.float32)
 
 
 def recover_performance(
@@ -121,6 +151,7 @@ def recover_performance(
         translation=moved,
         blink=blink,
         seconds=seconds,
+        neutral_scores=track.expression[rows][neutral_rows].mean(0),
     )
 
 

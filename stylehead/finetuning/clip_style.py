@@ -21,7 +21,7 @@ from stylehead.finetuning.target_clip import TargetClip, learn_target_clip
 from stylehead.options import AudioRange, Encoder, Encoding, StyleEffort
 from stylehead.pipeline.run import Predictor, learn_from_clip, load_predictor
 from stylehead.progress import SILENT, Reporter
-from stylehead.style.file import SUFFIX, load_style, save_style
+from stylehead.style.file import FORMAT, SUFFIX, load_style, save_style
 from stylehead.style.references import Retrieval
 from stylehead.types import FaceTrack, Style
 from stylehead.version import __version__
@@ -191,7 +191,7 @@ def kept_at(video: Path, clip: AudioRange, effort: StyleEffort, encoder: Encoder
     """Return where the style of a clip is kept: by its content, and all that it depends on."""
     weights = {name: entry.sha256 for name, entry in read_manifest().items() if entry.embedded}
     about = [files.digest(video), clip.start, clip.duration, effort.value, encoder.value]
-    facts = json.dumps([*about, __version__, weights])
+    facts = json.dumps([*about, __version__, FORMAT, weights])
     return home() / "clips" / f"{sha256(facts.encode()).hexdigest()}{SUFFIX}"
 
 

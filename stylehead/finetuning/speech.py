@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from stylehead.models.manifold import Manifold
 from stylehead.speech.listen import ACTIVE, Listener, listen
 from stylehead.training.data.speakers import AlignedFeatures
 from stylehead.training.projection import make_base
-from stylehead.types import MOTION_FPS, Speech, SpeechChunk
+from stylehead.types import MOTION_FPS, Floats, Speech, SpeechChunk
 from stylehead.weights.store import asset
 
 NEUTRAL_SPEECH = "neutral_speech.ogg"
@@ -37,6 +38,14 @@ class EncodedSpeech:
     def features(self) -> Tensor:
         """(T, F) speech features at 60 Hz."""
         return torch.cat([chunk.features for chunk in self.chunks])
+
+    @property
+    def voice(self) -> tuple[Floats, Floats]:
+        """(N,) probability of a voice, and its level in dB, at 60 Hz."""
+        activity, level = zip(
+            *((chunk.activity, chunk.level) for chunk in self.chunks), strict=True
+        )
+        return np.concatenate(activity), np.concatenate(level)
 
     @property
     def voiced_seconds(self) -> float:

@@ -10,16 +10,17 @@ import numpy as np
 from stylehead.device import to_tensor
 from stylehead.errors import FaceError, MediaError, StyleError
 from stylehead.face.performance import recover_performance
-from stylehead.finetuning.singing import Singing, hear
+from stylehead.finetuning.singing import Heard, hear
 from stylehead.media.audio import Sound, open_audio
 from stylehead.motion.expression import expression_of
+from stylehead.pipeline.clip_sound import said_with
 from stylehead.pipeline.run import Predictor
 from stylehead.progress import SILENT, Reporter
-from stylehead.style.learn import STYLE_FPS, style_statistics
+from stylehead.style.learn import STYLE_FPS, style_motion, style_statistics
 from stylehead.style.references import retrieve
 from stylehead.training.av_sync import LARGEST_LAG, SYNC_LEAST, measure_sync
 from stylehead.training.data.speakers import AlignedFeatures
-from stylehead.types import MOTION_FPS, FaceTrack, Motion, Style, StyleReference
+from stylehead.types import MOTION_FPS, FaceTrack, Floats, Motion, Style, StyleReference
 from stylehead.weights.networks import CPU
 
 HELD_OUT = 0.3  # fraction at the end of each clip that is not learned from
@@ -29,6 +30,7 @@ LEAST_FACE, SMALL_FACE = 64.0, 120.0  # pixels of a face's height
 LONGER_CLIP = f"Give a clip with {LEAST_SECONDS:.0f} s of one face, or several clips."
 LOUD_MUSIC = 6.0  # dB over the voice from which lips are not learned from that sound
 CLEAN_VOICE = -40.0  # dB over the voice below which nothing else can be heard
+NOTHING = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -71,7 +73,7 @@ def learn_target_clip(
     cut = begin + (1 - HELD_OUT) * (end - begin)
     early = track.seconds < cut
     performance = recover_performance(track[early], name=name)
-    motion, times = performance.motion(STYLE_FPS)
+    motion, times = style_motion(performance)
     retrieval = retrieve(track[early], performance)
     provenance = {"source_sha256": source_sha256, "seconds": f"{cut - begin:.2f}"}
     style = Style(name, retrieval.references, motion, times, style_statistics(motion), provenance)
@@ -79,12 +81,13 @@ def learn_target_clip(
     offsets = late.landmarks + late.neutral - motion.neutral
     quick, quick_times = performance.motion(Fraction(MOTION_FPS))
     alignment = _align(sound, quick, float(quick_times[0]), predictor, reporter)
-    split = cut - alignment.lag / MOTION_FPS
+    late_by = alignment.lag / MOTION_FPS
+    split = cut - late_by
     return TargetClip(
-        style=style,
+        style=said_with(style, times - np.float32(late_by), *alignment.voice),
         aligned=alignment.aligned,
         held_out=late.with_(landmarks=offsets.astype(np.float32)),
-        learned_sound=part_of(sound, begin - alignment.lag / MOTION_FPS, split),
+        learned_sound=part_of(sound, begin - late_by, split),
         held_out_sound=part_of(sound, split),
         sung=alignment.sung,
         lag=alignment.lag,
@@ -123,6 +126,8 @@ class _Alignment:
     lag: int
     sung: bool
     notes: tuple[str, ...]
+    voice: tuple[Floats, Floats] = (NOTHING, NOTHING)
+    """Probability and level (N,) of the sound's voice."""
 
 
 def _align(
@@ -136,12 +141,13 @@ def _align(
         return _untrusted("The clip has no sound: the un-tuned generator keeps the lips' timing.")
     if sound.silent:
         return _untrusted("The clip is silent: the un-tuned generator keeps the lips' timing.")
-    speech, singing, music = hear(sound, predictor.listener, reporter=reporter)
+    heard = hear(sound, predictor.listener, reporter=reporter)
+    speech, singing, music = heard
     if music > LOUD_MUSIC:
         return _untrusted(
             f"Music is {music:.0f} dB louder than the voice: lip motion is not learned from this "
             "sound. Give the voice alone with --audio.",
-            singing,
+            heard,
         )
     articulation = motion.landmarks - expression_of(motion.landmarks, motion.neutral, motion.fps)
     features = speech.features[round(first * MOTION_FPS) :]
@@ -153,7 +159,7 @@ def _align(
             f"Mouth and sound are out of sync (correlation {correlation:.2f}): lip motion is not "
             "learned from this sound. Give the recording that belongs to the picture with "
             "--audio.",
-            singing,
+            heard,
         )
     side = "quieter" if music > 0 else "louder"
     clear = "clean" if music < CLEAN_VOICE else f"{abs(music):.0f} dB {side} than everything else"
@@ -168,13 +174,14 @@ def _align(
         )
     if singing.sung:
         notes.append(singing.note())
-    return _Alignment(pair.shifted(lag), lag, singing.sung, tuple(notes))
+    return _Alignment(pair.shifted(lag), lag, singing.sung, tuple(notes), speech.voice)
 
 
-def _untrusted(note: str, singing: Singing | None = None) -> _Alignment:
-    if singing is None or not singing.sung:
+def _untrusted(note: str, heard: Heard | None = None) -> _Alignment:
+    if heard is None:
         return _Alignment(None, 0, False, (note,))
-    return _Alignment(None, 0, True, (note, singing.note()))
+    notes = (note, heard.singing.note()) if heard.singing.sung else (note,)
+    return _Alignment(None, 0, heard.singing.sung, notes, heard.speech.voice)
 
 
 def part_of(sound: Sound | None, begin: float, end: float | None = None) -> Sound | None:
@@ -221,7 +228,10 @@ def joined_style(targets: list[TargetClip], name: str) -> Style:
         "seconds": f"{motion.seconds:.2f}",
     }
     times = np.concatenate([style.times for style in styles])
-    return Style(name, references, motion, times, style_statistics(motion), provenance)
+    joined = Style(name, references, motion, times, style_statistics(motion), provenance)
+    contours = [style.contour for style in styles if style.contour is not None]
+    known = len(contours) == len(styles)
+    return replace(joined, contour=np.concatenate(contours)) if known else joined
 
 
 def _nearness(reference: StyleReference) -> tuple[bool, float]:
@@ -240,7 +250,12 @@ def split_style(style: Style) -> tuple[Style, Motion]:
             f"{style.name} shows a face for only {style.motion.seconds:.1f} s.",
             remedy=LONGER_CLIP,
         )
-    statistics = style_statistics(learned)
-    return replace(
-        style, motion=learned, times=style.times[:cut], statistics=statistics, tuning=None
-    ), held_out
+    beginning = replace(
+        style,
+        motion=learned,
+        times=style.times[:cut],
+        statistics=style_statistics(learned),
+        tuning=None,
+        contour=None if style.contour is None else style.contour[:cut],
+    )
+    return beginning, held_out

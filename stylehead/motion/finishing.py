@@ -17,7 +17,7 @@ from stylehead.face.geometry import (
     smoothstep,
 )
 from stylehead.face.landmarks import MOUTH_PAIRS
-from stylehead.motion.eyes import sample_blinks
+from stylehead.motion.eyes import USUAL, sample_blinks
 from stylehead.options import MotionControls
 from stylehead.types import CHUNK, MOTION_FPS, Floats, Motion
 
@@ -31,7 +31,8 @@ def adjust(motion: Motion, controls: MotionControls) -> Motion:
     if controls.blinks_per_minute is not None:
         voice = np.ones(len(motion), np.float32)
         rng = random_streams(controls.seed)[0]
-        blink = sample_blinks(len(motion), voice, motion.fps, controls.blinks_per_minute, rng)
+        habit = USUAL._replace(rate=controls.blinks_per_minute)
+        blink = sample_blinks(len(motion), voice, motion.fps, habit, rng)
     angles = angles_from_rotation(motion.rotation) * controls.head_scale
     landmarks = motion.landmarks * np.float32(controls.expression)
     if controls.expression != 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
 from typing import NamedTuple
@@ -16,10 +16,11 @@ from stylehead.face.landmarks import points_of
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.models.pose_generator import FPS as POSES
 from stylehead.motion.beat import sway
-from stylehead.motion.expression import UPPER, sample_brows, sample_expression
-from stylehead.motion.eyes import blended_blink_rate, sample_blinks, sample_gaze
+from stylehead.motion.expression import UPPER, expression_of, sample_brows, sample_expression
+from stylehead.motion.eyes import blended_blinks, gaze_in, sample_blinks, sample_glances
 from stylehead.motion.finishing import from_rest, keep_lips_apart, random_streams
-from stylehead.motion.head import blended_head
+from stylehead.motion.gestures.acting import act, acts
+from stylehead.motion.head import blended_head, person_of, posture, sampled_heads
 from stylehead.motion.models import Networks, tuned_generator
 from stylehead.motion.singing import breathe, held_notes, hold, lift, sung_phrases
 from stylehead.motion.stream import UnstyledMotion, generate
@@ -42,6 +43,15 @@ class Role:
     controls: MotionControls = MotionControls()  # noqa: RUF009 (frozen)
     opened: Floats | None = None
     """(T,) how far the mouth may open at each frame, 0 to 1; None: it always may."""
+    pose: Floats | None = None
+    """(3,) pitch, yaw and roll in degrees of the head in the picture; None: straight."""
+
+    @property
+    def held(self) -> Floats:
+        """(3,) pitch, yaw and roll in degrees from there at which the head is held."""
+        own = np.zeros(3, np.float32) if self.pose is None else self.pose
+        amount = self.controls.posture * min(1.0, self.controls.head_scale)
+        return posture(self.mix, amount, own)
 
 
 class Sung(NamedTuple):
@@ -101,25 +111,28 @@ def _played(
 ) -> Motion:
     mix, controls = role.mix, role.controls
     plain, *articulated = unstyled.landmarks
-    faces = [
-        _styled(unstyled, landmarks, net, weight.style, fps, controls.seed)
-        for weight, net, landmarks in zip(mix.weights, nets, articulated, strict=True)
+    frames, voice = len(plain), unstyled.voice
+    blinking, _, looking = random_streams(controls.seed)
+    habit = blended_blinks(mix, controls.blinks_per_minute)
+    blink = sample_blinks(frames, voice, fps, habit, blinking)
+    glances = sample_glances(blink, fps, looking)
+    paths = sampled_heads(networks.pose, unstyled.prosody, frames, mix, fps, controls.seed)
+    performed = [
+        _performed(unstyled, own, net, weight.style, path, glances, fps, controls.seed)
+        for weight, net, own, path in zip(mix.weights, nets, articulated, paths, strict=True)
     ]
     neutral = generic_neutral()
     notes = held_notes(unstyled.prosody, unstyled.voice, fps)
     phrases = sung_phrases(unstyled.voice, notes, fps)
-    landmarks = hold(_mixed(plain, faces, mix), notes, fps, controls.hold)
+    landmarks = hold(_mixed(plain, [one.face for one in performed], mix), notes, fps, controls.hold)
     raised = raised_voice(unstyled.prosody, fps, len(landmarks))
     landmarks = widen(landmarks, neutral, unstyled.voice, raised, controls.effort)
     landmarks = breathe(landmarks, neutral, unstyled.voice, phrases, fps, controls.breath)
     landmarks = landmarks * np.float32(controls.expression)
     landmarks = from_rest(keep_lips_apart(landmarks, neutral), fps)
 
-    blinking, _, eyes = random_streams(controls.seed)
-    frames, voice = len(landmarks), unstyled.voice
-    rotation, translation = blended_head(
-        networks.pose, unstyled.prosody, frames, mix, fps, controls.head_scale, controls.seed
-    )
+    heads = [one.head for one in performed]
+    rotation, translation = blended_head(heads, mix, fps, controls.head_scale, role.held)
     amount = controls.beat * controls.head_scale
     rotation, translation = sway(
         rotation, translation, unstyled.beats, unstyled.music, mix, fps, amount
@@ -128,29 +141,27 @@ def _played(
     rotation, translation = lift(
         rotation, translation, phrases, mix, fps, breath=breath, phrasing=phrasing
     )
-    rate = controls.blinks_per_minute
-    rate = blended_blink_rate(mix) if rate is None else rate
-    blink = sample_blinks(frames, voice, fps, rate, blinking)
-    gaze = sample_gaze(rotation, blink, fps, eyes)
+    glances = glances * (1 - sum(weight.eyes for weight in mix.weights))
+    for weight, one in zip(mix.weights, performed, strict=True):
+        glances += weight.eyes * one.glances
+    gaze = gaze_in(rotation, glances)
     return Motion(landmarks, rotation, translation, blink, fps, neutral, gaze)
 
 
 RESTING = 0.4  # of a style's head motion, for a face that only listens
 
 
-def rest_motion(
-    frames: int, mix: StyleMix, networks: Networks, *, fps: Fraction, controls: MotionControls
-) -> Motion:
+def rest_motion(frames: int, role: Role, networks: Networks, *, fps: Fraction) -> Motion:
     """Return the motion of a face that has nothing to sing: a quiet head, blinks and glances."""
-    blinking, _, eyes = random_streams(controls.seed)
+    mix, controls = role.mix, role.controls
+    blinking, _, looking = random_streams(controls.seed)
     silence = np.zeros((math.ceil(frames / fps * POSES), networks.pose.config.heard), np.float32)
-    rotation, translation = blended_head(
-        networks.pose, silence, frames, mix, fps, RESTING * controls.head_scale, controls.seed
-    )
-    rate = controls.blinks_per_minute
-    rate = blended_blink_rate(mix) if rate is None else rate
-    blink = sample_blinks(frames, np.zeros(frames, np.float32), fps, rate, blinking)
-    gaze = sample_gaze(rotation, blink, fps, eyes)
+    paths = sampled_heads(networks.pose, silence, frames, mix, fps, controls.seed)
+    gain = RESTING * controls.head_scale
+    rotation, translation = blended_head(paths, mix, fps, gain, role.held)
+    habit = blended_blinks(mix, controls.blinks_per_minute)
+    blink = sample_blinks(frames, np.zeros(frames, np.float32), fps, habit, blinking)
+    gaze = gaze_in(rotation, sample_glances(blink, fps, looking))
     landmarks = np.zeros((frames, 68, 3), np.float32)
     return Motion(landmarks, rotation, translation, blink, fps, generic_neutral(), gaze)
 
@@ -159,30 +170,71 @@ def _generator(style: Style, usual: MotionGenerator) -> MotionGenerator:
     return tuned_generator(usual, style.tuning, style.name) if style.tuning else usual
 
 
-def _styled(
+class _Performed(NamedTuple):
+    """What a style makes of a voice."""
+
+    face: Floats
+    """(T, 68, 3)"""
+    head: Floats
+    """(T, 6) pitch, yaw, roll in degrees and the shift."""
+    glances: Floats
+    """(T, 2) degrees away from the camera."""
+
+
+ACTING = 1  # tells the random numbers of gestures from those of the sampled head
+
+
+def _performed(
     unstyled: UnstyledMotion,
     landmarks: Floats,
     net: MotionGenerator,
     style: Style,
+    sampled: Floats,
+    glances: Floats,
     fps: Fraction,
     seed: int,
+) -> _Performed:
+    """Return what a style makes of what its own or the usual generator predicts.
+
+    Its person's own gestures come with the speech. For want of a contour to choose them by, head
+    (T, 6) and glances (T, 2) are those that were sampled, and so are brows about the style's mean;
+    the expression of a tuned style is then played in any order.
+    """
+    voice, chance = unstyled.voice, random_streams(seed)[1]
+    if style.tuning and not acts(style):
+        face = _articulated(landmarks, voice, net, style, fps)
+        face += sample_expression(style, len(face), fps, chance)
+        return _Performed(face, sampled, glances)
+    brows = sample_brows(voice, unstyled.stress, style, fps, chance)
+    if not acts(style):
+        ranged = match_ranges(landmarks, voice, net, style, fps)
+        return _Performed(match_mean(ranged, voice, brows, style), sampled, glances)
+    rng = np.random.default_rng([seed, person_of(style), ACTING])
+    acting = act(style, unstyled.contour, sampled, brows, glances, fps, rng)
+    face = _articulated(landmarks, voice, net, style, fps)
+    face += acting.expression
+    return _Performed(face, acting.path, acting.glances)
+
+
+def _articulated(
+    landmarks: Floats, voice: Floats, net: MotionGenerator, style: Style, fps: Fraction
 ) -> Floats:
-    """Return the face (T, 68, 3) of a style, from what its own or the usual generator predicts.
+    """Return how a style speaks (T, 68, 3), with still brows and eyes.
 
     A tuned generator articulates as the style does; its mouth is opened as wide as the style's as
-    far as that keeps the tempo, and the style's expression is played with it.
-    Otherwise the usual one is brought to the style's statistics.
+    far as that keeps the tempo. Otherwise the usual one is brought to the ranges of the style's
+    articulation.
     """
-    voice, brow_chance = unstyled.voice, random_streams(seed)[1]
+    motion = style.motion
     if style.tuning:
         articulation = landmarks.copy()
         articulation[:, UPPER] = 0
-        neutral = generic_neutral()
-        opened = match_opening(articulation, voice, style.motion, neutral, fps)
-        return opened + sample_expression(style, len(opened), fps, brow_chance)
-    ranged = match_ranges(landmarks, voice, net, style, fps)
-    brows = sample_brows(voice, unstyled.stress, style, fps, brow_chance)
-    return match_mean(ranged, voice, brows, style)
+        return match_opening(articulation, voice, motion, generic_neutral(), fps)
+    spoken = motion.landmarks - expression_of(motion.landmarks, motion.neutral, motion.fps)
+    articulate = replace(style, motion=motion.with_(landmarks=spoken))
+    articulation = match_ranges(landmarks, voice, net, articulate, fps)
+    articulation[:, UPPER] = 0
+    return articulation
 
 
 def _mixed(plain: Floats, faces: list[Floats], mix: StyleMix) -> Floats:

@@ -11,42 +11,97 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d, grey_closing
 
 from stylehead.device import to_array
-from stylehead.face.geometry import angles_from_rotation, rotation_from_angles, smoothstep
+from stylehead.face.geometry import (
+    angles_from_rotation,
+    mean_rotation,
+    rotation_from_angles,
+    smoothstep,
+)
 from stylehead.models.pose_generator import AXES, PoseGenerator
 from stylehead.models.pose_generator import FPS as POSES
 from stylehead.motion.eyes import FARTHEST
 from stylehead.types import Floats, Motion, Style, StyleMix
 
 
+def person_of(style: Style) -> int:
+    """Return the seed of a clip's person: two do not turn their heads at the same moments."""
+    return zlib.crc32(style.provenance.get("source_sha256", "").encode())
+
+
+def sampled_heads(
+    net: PoseGenerator, prosody: Floats, frames: int, mix: StyleMix, fps: Fraction, seed: int
+) -> list[Floats]:
+    """Return the path (T, 6) of each style's head, drawn; of those that move none, zeros."""
+    return [
+        sample_head(
+            net,
+            prosody,
+            frames,
+            weight.style,
+            fps,
+            np.random.default_rng([seed, person_of(weight.style)]),
+        )
+        if weight.head
+        else np.zeros((frames, AXES), np.float32)
+        for weight in mix.weights
+    ]
+
+
 def blended_head(
-    net: PoseGenerator,
-    prosody: Floats,
-    frames: int,
-    mix: StyleMix,
-    fps: Fraction,
-    gain: float,
-    seed: int,
+    paths: list[Floats], mix: StyleMix, fps: Fraction, gain: float, held: Floats
 ) -> tuple[Floats, Floats]:
     """Return head rotation (T, 3, 3) and translation (T, 3): the styles' by their weights.
 
-    Each clip's person has random numbers of their own: two people do not turn their heads at the
-    same moments. Where two heads meet in one, its range is the sum of theirs.
+    paths (T, 6) of each style's head. Where two heads meet in one, its range is the sum of theirs.
+    The head leaves its neutral pose at the start and is back at the end; between them it is held
+    at pitch, yaw and roll `held` (3,) in degrees.
     """
-    path, ranges = np.zeros((frames, AXES), np.float32), np.zeros(AXES, np.float32)
-    moving = [weight for weight in mix.weights if weight.head]
-    for weight in moving:
-        person = zlib.crc32(weight.style.provenance.get("source_sha256", "").encode())
-        rng = np.random.default_rng([seed, person])
-        turned, moved = sample_head(
-            net, prosody, frames, weight.style, fps, gain * weight.head, rng
-        )
-        if len(moving) == 1:
-            return turned, moved
-        one = np.column_stack([angles_from_rotation(turned), moved])
-        path += one
-        ranges += np.ptp(one, axis=0)
-    path *= ranges / (np.ptp(path, axis=0) + 1e-6)
-    return rotation_from_angles(path[:, :3]), path[:, 3:]
+    frames = len(paths[0])
+    seconds = np.minimum(np.arange(frames), np.arange(frames)[::-1]) / float(fps)
+    ends = smoothstep((seconds / FADE).clip(0, 1))[:, None]
+    moving = [
+        gain * weight.head * ends * path
+        for weight, path in zip(mix.weights, paths, strict=True)
+        if weight.head
+    ]
+    path = np.sum([np.zeros((frames, AXES)), *moving], axis=0)
+    if len(moving) > 1:
+        ranges = np.sum([np.ptp(own, axis=0) for own in moving], axis=0)
+        path *= ranges / (np.ptp(path, axis=0) + 1e-6)
+    path[:, :3] += smoothstep((seconds / SETTLING).clip(0, 1))[:, None] * held
+    return rotation_from_angles(path[:, :3]), path[:, 3:].astype(np.float32)
+
+
+SETTLING = 1.5  # seconds at both ends in which a head comes to how it is usually held
+FARTHEST_HELD = np.array([5.0, 5.0, 7.0])
+"""Degrees of pitch, yaw and roll in the picture: a camera that stood aside is no habit, and a
+picture of a face shows no other side of it."""
+
+
+def posture(mix: StyleMix, amount: float, own: Floats) -> Floats:
+    """Return how a mix holds its head, pitch, yaw and roll (3,) in degrees from the picture's pose.
+
+    `amount` of the styles' habitual poses by their weights. Where the picture's own pose (3,) is
+    that way already, no further than FARTHEST_HELD from straight.
+    """
+    habits = [weight.head * habitual_pose(weight.style) for weight in mix.weights]
+    wanted = amount * np.sum(habits, axis=0).clip(-FARTHEST_HELD, FARTHEST_HELD)
+    farthest = np.maximum(np.abs(own), FARTHEST_HELD)
+    return (own + wanted).clip(-farthest, farthest) - own
+
+
+def habitual_pose(style: Style) -> Floats:
+    """Return pitch, yaw and roll (3,) in degrees at which a clip's person holds the head.
+
+    A style's motion is about that pose; its references tell it, which have the pose in the picture.
+    """
+    motion = style.motion
+    means = [
+        motion.rotation[int(np.argmin(np.abs(style.times - reference.seconds)))].T
+        @ reference.rotation
+        for reference in style.references
+    ]
+    return angles_from_rotation(mean_rotation(np.stack(means)))
 
 
 PITCH, ROLL, ASIDE, DOWN = 0, 2, 0, 1
@@ -67,31 +122,24 @@ def sample_head(
     frames: int,
     style: Style,
     fps: Fraction,
-    gain: float,
     rng: np.random.Generator,
-) -> tuple[Floats, Floats]:
-    """Return head rotation (T, 3, 3) and translation (T, 3) for a voice.
+) -> Floats:
+    """Return a head's path (T, 6) for a voice: pitch, yaw, roll in degrees and the shifts.
 
-    Pitch, yaw, roll and the three shifts are drawn pose by pose from what the pose generator
-    expects after the poses before it, given the voice's prosody (P, 80), at the style's tempo.
-    Ranges are the style's, up to LARGEST_RANGE; the head leaves its neutral pose at the start and
-    is back at the end.
+    All are drawn pose by pose from what the pose generator expects after the poses before it, given
+    the voice's prosody (P, 80), at the style's tempo and in its ranges.
     """
     ranges, tempo = style_range(style)
     drawn = draw_poses(net, prosody, tempo, rng)
-    step = 1 / float(fps)
     seconds = np.arange(len(drawn)) / POSES
-    times = np.arange(frames) * step
+    times = np.arange(frames) / float(fps)
     path = CubicSpline(seconds, drawn, axis=0)(times.clip(max=seconds[-1]))
     reached = np.full(AXES, NORMAL_RANGE)
-    if frames * step >= RANGE_FROM:
+    if frames / fps >= RANGE_FROM:
         path -= path.mean(0)
         low, high = np.percentile(path, [5, 95], axis=0)
         reached = high - low + 1e-6
-    path *= gain * ranges / reached
-    ends = (np.minimum(np.arange(frames), np.arange(frames)[::-1]) * step / FADE).clip(0, 1)
-    path *= smoothstep(ends)[:, None]
-    return rotation_from_angles(path[:, :3]), path[:, 3:].astype(np.float32)
+    return path * (ranges / reached)
 
 
 def draw_poses(
@@ -129,11 +177,21 @@ def _tempo(axis: Floats) -> float:
 
 
 def style_range(style: Style) -> tuple[Floats, Floats]:
-    """Return ranges (6,) and tempo in rad/s (6,) of a style's head."""
-    motion = style.motion
-    path = np.column_stack([angles_from_rotation(motion.rotation), motion.translation])
+    """Return ranges (6,), up to LARGEST_RANGE, and tempo in rad/s (6,) of a style's head."""
+    path = head_path(style.motion)
     low, high = np.percentile(path, [5, 95], axis=0)
-    return np.minimum(high - low, LARGEST_RANGE), tempo_of(path, 1 / float(motion.fps))
+    return np.minimum(high - low, LARGEST_RANGE), tempo_of(path, 1 / float(style.motion.fps))
+
+
+def head_path(motion: Motion) -> Floats:
+    """Return pitch, yaw and roll in degrees and the shift of a motion's head, (T, 6)."""
+    return np.column_stack([angles_from_rotation(motion.rotation), motion.translation])
+
+
+def reach(path: Floats) -> Floats:
+    """Return the factors (6,) that keep a head's path (T, 6) within LARGEST_RANGE."""
+    low, high = np.percentile(path, [5, 95], axis=0)
+    return np.minimum(1, LARGEST_RANGE / (high - low + 1e-6))
 
 
 def mix_range(mix: StyleMix) -> Floats:

@@ -16,7 +16,7 @@ from stylehead.device import to_array
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.motion.beat import Beats, find_beats
 from stylehead.motion.finishing import resample_curve, resample_offsets
-from stylehead.types import MEL_ROWS_PER_FRAME, MOTION_FPS, Floats, Speech
+from stylehead.types import MEL_ROWS_PER_FRAME, MOTION_FPS, VOICE, Floats, Speech
 
 SILENT_LEVEL, VOICED_LEVEL = -42.0, -30.0  # dB under the loud parts: gate shut, gate open
 UNLIKELY, LIKELY = 0.3, 0.7  # probabilities of a voice: gate shut, gate open
@@ -43,6 +43,13 @@ class UnstyledMotion(NamedTuple):
     """(T,) 1 where music plays, 0 where only a voice does."""
     beats: Beats
     """Of that music."""
+    energy: Floats
+    """(T,) loudness of the voice, 0 to 1."""
+
+    @property
+    def contour(self) -> Floats:
+        """(T, 3) energy, voice and stress, as a Style has them of its clip."""
+        return np.column_stack([self.energy, self.voice, self.stress])
 
     def within(self, opened: Floats) -> UnstyledMotion:
         """Return what is left where the mouth may open only as far as (T,) says, 0 to 1."""
@@ -50,6 +57,7 @@ class UnstyledMotion(NamedTuple):
             landmarks=[offsets * opened[:, None, None] for offsets in self.landmarks],
             voice=self.voice * opened,
             stress=self.stress * opened,
+            energy=self.energy * opened,
         )
 
 
@@ -65,23 +73,23 @@ def generate(
     landmarks = [np.zeros((frames, 68, 3), np.float32) for _ in generators]
     distinct = list(dict.fromkeys(generators))
     offsets, measures = _run(speech, distinct)
-    gate, stress = measures.gate, measures.stress
+    gate = measures.contour[:, VOICE]
     for target, net in zip(landmarks, generators, strict=True):
         own = offsets[distinct.index(net)]
         for rows, values in resample_offsets(own, gate, MOTION_FPS, fps, frames):
             target[rows] = values
     del offsets
-    voice, stressed, music = (
-        resample_curve(curve, fps, frames) for curve in (gate, stress, measures.music)
+    energy, voice, stress, music = (
+        resample_curve(curve, fps, frames) for curve in (*measures.contour.T, measures.music)
     )
-    return UnstyledMotion(landmarks, voice, stressed, measures.prosody, music, measures.beats)
+    return UnstyledMotion(landmarks, voice, stress, measures.prosody, music, measures.beats, energy)
 
 
 class _Measures(NamedTuple):
     """What a recording is besides features; curves (T,) at 60 fps."""
 
-    gate: Floats
-    stress: Floats
+    contour: Floats
+    """(T, 3)"""
     prosody: Floats
     music: Floats
     beats: Beats
@@ -107,15 +115,26 @@ def _run(
     activity, level, prosody, rest, onsets = (
         np.concatenate(part) for part in zip(*chunks, strict=True)
     )
-    loud = np.percentile(level, 95)
-    level, rest = level - loud, rest - loud
-    voiced = ((activity - UNLIKELY) / (LIKELY - UNLIKELY)).clip(0, 1)
-    gate = voice_gate(level, voiced)
+    contour = contour_of(activity, level)
     offsets = [stream.finished() for stream in streams]
+    rest = rest - np.percentile(level, 95)
     music = maximum_filter1d((rest > MUSIC_LEVEL).astype(np.float32), MUSIC_GAP)
     beats = find_beats(onsets * music.repeat(MEL_ROWS_PER_FRAME))
-    gate, stress = np.append(gate, gate[-1]), _stress(level) * voiced
-    return offsets, _Measures(gate, stress, prosody, music, beats)
+    contour = np.concatenate([contour, contour[-1:]])
+    return offsets, _Measures(contour, prosody, music, beats)
+
+
+def contour_of(activity: Floats, level: Floats) -> Floats:
+    """Return energy, voice and stress (T, 3) at 60 fps, 0 to 1.
+
+    From the probability of a voice (T,) and its level (T,) in dB. Energy is 0 where the gate shuts
+    and 1 in the loud parts.
+    """
+    level = level - np.percentile(level, 95)
+    voiced = ((activity - UNLIKELY) / (LIKELY - UNLIKELY)).clip(0, 1)
+    energy = (1 - level / SILENT_LEVEL).clip(0, 1) * voiced
+    gate, stress = voice_gate(level, voiced), _stress(level) * voiced
+    return np.column_stack([energy, gate, stress]).astype(np.float32)
 
 
 class _Offsets:

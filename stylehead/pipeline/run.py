@@ -30,6 +30,7 @@ from stylehead.options import (
     Options,
     Separation,
 )
+from stylehead.pipeline.clip_sound import with_contour
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.singers import (
     Take,
@@ -39,6 +40,7 @@ from stylehead.pipeline.singers import (
     listened_to,
     open_song,
     perform,
+    tell_of_old,
 )
 from stylehead.pipeline.unfinished import film_on
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
@@ -187,6 +189,7 @@ def make_motion(
     Raises MediaError, StyleError, WeightsError or DeviceError, each with a remedy.
     """
     mix = as_mix(style, strength=options.style_strength)
+    tell_of_old(mix, reporter)
     sound = open_audio(Path(audio), start=options.start, duration=options.duration)
     voice = listened_to(sound, options)
     device = choose_device(options.device)
@@ -209,7 +212,7 @@ def learn_from_clip(
         source=files.as_text(str(video)),
         source_sha256=files.digest(video),
     )
-    return style, retrieval, followed
+    return with_contour(style, video, clip), retrieval, followed
 
 
 @dataclass(frozen=True, slots=True)

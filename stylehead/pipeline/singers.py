@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stylehead.errors import ConfigError
-from stylehead.face.geometry import smoothstep
+from stylehead.face.geometry import angles_from_rotation, smoothstep
 from stylehead.face.landmarks import OVAL
 from stylehead.files import check_file
 from stylehead.media.audio import Sound, open_stem
@@ -233,6 +233,16 @@ def find_faces(
 # ---- motion ---------------------------------------------------------------------------------
 
 
+def tell_of_old(mix: StyleMix, reporter: Reporter) -> None:
+    """Tell the user which styles of a mix are of a version that had no gestures."""
+    for style in dict.fromkeys(weight.style for weight in mix.weights):
+        if style.contour is None:
+            reporter.say(
+                f"Note: {style.name} was learned by an older version, so head and brows are moved "
+                "by chance; learn it again with stylehead extract-style for its person's gestures."
+            )
+
+
 def perform(
     song: Song,
     portraits: Sequence[Portrait],
@@ -247,6 +257,8 @@ def perform(
     Who does not sing rests, and looks to who does. Raises MediaError for a silent recording; who
     has a silent stem rests.
     """
+    for mix in dict.fromkeys(singer.mix for singer in song.singers):
+        tell_of_old(mix, reporter)
     fps = Fraction(options.fps)
     frames = math.ceil(round(song.seconds * fps, 6))
     seeds = count(options.seed)  # the first singer's random numbers are those of a face alone
@@ -255,6 +267,7 @@ def perform(
             mix=singer.mix,
             controls=replace(options, seed=next(seeds)),
             opened=song.opened(singer.face, frames, fps),
+            pose=_pose(portraits, singer.face),
         )
         for singer in song.singers
     }
@@ -267,11 +280,21 @@ def perform(
             (motion, voices[place]), report = sung[singer]
             takes.append(Take(motion=motion, mix=singer.mix, singer=singer, report=report))
             continue
-        mix = singer.mix if singer else song.mix
-        controls = roles[singer].controls if singer else replace(options, seed=next(seeds))
-        motion = rest_motion(frames, mix, networks, fps=fps, controls=controls)
-        takes.append(Take(motion=motion, mix=mix, singer=singer))
+        if singer:
+            role = roles[singer]
+        else:
+            controls = replace(options, seed=next(seeds))
+            pose = _pose(portraits, portrait.number)
+            role = Role(mix=song.mix, controls=controls, pose=pose)
+        motion = rest_motion(frames, role, networks, fps=fps)
+        takes.append(Take(motion=motion, mix=role.mix, singer=singer))
     return takes if len(takes) == 1 else _looking(takes, portraits, voices, options)
+
+
+def _pose(portraits: Sequence[Portrait], face: int | None) -> Floats | None:
+    """Return pitch, yaw and roll (3,) of a face in the picture, by default of the only one."""
+    shown = [one.rotation for one in portraits if face in (None, one.number)]
+    return angles_from_rotation(shown[0]) if shown else None
 
 
 def _sung(

@@ -23,7 +23,7 @@ from stylehead.face.landmarks import (
     shut_eyes,
     to_68,
 )
-from stylehead.face.performance import CAMERA_DISTANCE
+from stylehead.face.performance import CAMERA_DISTANCE, EYEBALL
 from stylehead.types import Floats, Portrait
 
 RINGS = ((1.12, 1.0), (1.3, 1.0), (1.55, 0.8), (1.9, 0.45), (2.3, 0.12))
@@ -37,7 +37,6 @@ DEPTH_REACHED = 0.65  # of the oval's size beyond it, where the surface has curv
 CHEST = 0.12  # how rigidly what is below the chin follows the head
 FREE_FROM = 0.1  # beyond half-way to another face, from where on what is around a face moves freely
 SHOULDERS = 0.5  # of the head's shift that shoulders follow
-EYEBALL = 0.13  # radius of the eyeball, head-space unit: 12 mm
 IRIS_FOLLOW = np.array([0.5, 0.9, 1.0, 1.0, 1.0, 0.9, 0.5], np.float32)
 """How far points along the middle of an eye's opening follow the eyeball; corners do not."""
 STRAIGHT = np.zeros(2, np.float32)

@@ -160,6 +160,19 @@ def listen(sound: Sound, listener: Listener, *, reporter: Reporter = SILENT) -> 
     return SeparatedSpeech(sound.seconds, chunks, report)
 
 
+def measure_voice(sound: Sound, separators: Chooser) -> tuple[Floats, Floats]:
+    """Return probability and level in dB (N,) at 60 Hz of a recording's voice; nothing is encoded.
+
+    Raises MediaError for a silent recording.
+    """
+    report, separator = report_of(sound, separators)
+    voice = _Voice(sound, separator, report, SILENT)
+    for _ in voice.blocks():
+        pass
+    activity, level, *_ = voice.measured()
+    return activity, level
+
+
 def report_of(
     sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT
 ) -> tuple[VoiceReport, Separator]:

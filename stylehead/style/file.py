@@ -19,7 +19,7 @@ from stylehead.style.learn import STATISTICS
 from stylehead.types import TEMPLATES, Floats, Motion, Style, StyleReference, Tuning
 from stylehead.weights.store import asset, home
 
-FORMAT = "2"
+FORMAT = "3"
 Arrays = dict[str, NDArray[Any]]
 SUFFIX = ".style"
 OWN_VOICE = "own_voice."
@@ -34,7 +34,10 @@ def save_style(style: Style, path: Path | str) -> None:
         "motion.blink": style.motion.blink.astype(np.float16),
         "motion.neutral": style.motion.neutral,
         "motion.times": style.times,
+        "motion.gaze": style.motion.gaze.astype(np.float16),
     }
+    if style.contour is not None:
+        arrays["contour"] = style.contour.astype(np.float16)
     scores: dict[str, dict[str, Any]] = {}
     for reference in style.references:
         key = f"reference.{reference.template}"
@@ -83,7 +86,8 @@ class _TuningOf(BaseModel):
 class _About(BaseModel):
     """What a style file says beside its arrays."""
 
-    format: Literal["2"]
+    format: Literal["2", "3"]
+    """Files of format 2 have no contour and no gaze."""
     name: str
     fps: Fraction
     references: dict[str, _Found]
@@ -125,6 +129,7 @@ def _style(about: _About, arrays: Arrays) -> Style:
         arrays["motion.blink"].astype(np.float32),
         about.fps,
         arrays["motion.neutral"],
+        *_under("motion.gaze", arrays).values(),
     )
     return Style(
         about.name,
@@ -134,6 +139,7 @@ def _style(about: _About, arrays: Arrays) -> Style:
         about.statistics,
         about.provenance,
         _tuning(about.tuning, arrays),
+        arrays["contour"].astype(np.float32) if "contour" in arrays else None,
     )
 
 

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import REGIONS, brow_height, mouth_opening, mouth_width
-from stylehead.face.performance import BLINK, recover_performance
+from stylehead.face.performance import BLINK, Performance, recover_performance
+from stylehead.face.smile import lasting_smile
 from stylehead.style.references import Retrieval, retrieve
 from stylehead.types import FaceTrack, Floats, Motion, Style
 from stylehead.version import __version__
@@ -38,7 +40,7 @@ def learn_style(
     """
     performance = recover_performance(track, name=source)
     retrieval = retrieve(track, performance)
-    motion, times = performance.motion(STYLE_FPS)
+    motion, times = style_motion(performance)
     provenance = {
         "source_sha256": source_sha256,
         "seconds": f"{track.seconds[-1] - track.seconds[0]:.2f}",
@@ -48,6 +50,16 @@ def learn_style(
     }
     statistics = style_statistics(motion)
     return Style(name, retrieval.references, motion, times, statistics, provenance), retrieval
+
+
+def style_motion(performance: Performance) -> tuple[Motion, Floats]:
+    """Return a performance's motion at STYLE_FPS, and the clip's time of each of its frames.
+
+    A smile that lasts through the clip is taken from the neutral face and given to the motion.
+    """
+    motion, times = performance.motion(STYLE_FPS)
+    smile = lasting_smile(motion.neutral, performance.neutral_scores, FaceModel.embedded())
+    return motion.with_(landmarks=motion.landmarks + smile, neutral=motion.neutral - smile), times
 
 
 def style_statistics(motion: Motion) -> dict[str, float]:

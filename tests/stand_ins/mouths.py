@@ -47,5 +47,6 @@ def filmed(
         translation=np.zeros((count, 3), np.float32),
         blink=np.zeros(count, np.float32),
         seconds=seconds,
+        neutral_scores=FaceModel.embedded().neutral_scores,
     )
     return face_track(mesh, angles=angles, seconds=seconds, **track), performance

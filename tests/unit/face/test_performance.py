@@ -54,6 +54,33 @@ def motion(track, fps=FPS):
     return recover_performance(track).motion(Fraction(fps))[0]
 
 
+def looking(aside, blink=None):
+    """Film a face whose irises turn aside by degrees (T, 2), head nodding."""
+    faces = heads(talk())
+    turn = 0.13 * np.sin(np.radians(aside))
+    faces[:, 468:478, :2] += turn[:, None]
+    if blink is not None:
+        faces = shut_lids(faces, blink)
+    return face_track(faces, expression=scores(talk()), angles=NODS)
+
+
+def test_gaze_is_recovered_in_a_head_that_moves():
+    aside = np.zeros((len(TIMES), 2))
+    aside[60:80, 0], aside[110:130, 1] = 8.0, -5.0
+    found = motion(looking(aside)).gaze
+    np.testing.assert_allclose(found[64:76, 0], 8.0, atol=0.8)
+    np.testing.assert_allclose(found[114:126, 1], -5.0, atol=0.8)
+    np.testing.assert_allclose(found[30:50], 0.0, atol=0.5)
+
+
+def test_a_lid_that_shuts_is_no_glance():
+    aside, blink = np.zeros((len(TIMES), 2)), pulses([2.0, 4.0])
+    hidden = aside.copy()
+    hidden[blink > 0.6, 1] = 20.0  # what trackers make of an iris behind a lid
+    found = motion(looking(hidden, blink)).gaze
+    assert np.abs(found[:, 1]).max() < 2
+
+
 def test_offsets_are_recovered():
     found = motion(filmed(angles=NODS, place=SWAYS)).landmarks
     known = talk()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -8,19 +9,21 @@ from stylehead.motion.eyes import (
     OPENING,
     SHORTEST_GAP,
     SHUT,
+    USUAL,
     USUAL_RATE,
+    blink_habit,
     sample_blinks,
-    style_blink_rate,
 )
 from tests.stand_ins.faces import make_style, performed_motion
 
 LENGTH = CLOSING + SHUT + OPENING
 
 
-def blinks(rate, *, seconds=600, fps=60, seed=0, voice=None):
+def blinks(rate, *, seconds=600, fps=60, seed=0, voice=None, **habits):
     frames = round(seconds * fps)
     voice = np.ones(frames, np.float32) if voice is None else voice
-    return sample_blinks(frames, voice, Fraction(fps), rate, np.random.default_rng(seed))
+    habit = USUAL._replace(rate=rate, **habits)
+    return sample_blinks(frames, voice, Fraction(fps), habit, np.random.default_rng(seed))
 
 
 def spans(closure):
@@ -103,16 +106,16 @@ def test_the_same_seed_gives_the_same_blinks_and_another_others():
 
 def test_a_long_clip_blinks_at_its_own_rate():
     style = make_style(performed_motion(240, blinks=140))
-    assert style_blink_rate(style) == pytest.approx(35, rel=0.05)
+    assert blink_habit(style).rate == pytest.approx(35, rel=0.05)
 
 
 def test_a_short_clip_leans_on_the_usual_rate():
     style = make_style(performed_motion(3, blinks=0))
-    assert 0.5 * USUAL_RATE < style_blink_rate(style) < USUAL_RATE
+    assert 0.5 * USUAL_RATE < blink_habit(style).rate < USUAL_RATE
 
 
 def test_narrowed_eyes_do_not_count_as_endless_blinking():
-    assert style_blink_rate(make_style(performed_motion(60, blinks=120))) <= 60
+    assert blink_habit(make_style(performed_motion(60, blinks=120))).rate <= 60
 
 
 def test_closure_is_one_float32_between_zero_and_one_for_each_frame():
@@ -120,3 +123,49 @@ def test_closure_is_one_float32_between_zero_and_one_for_each_frame():
     assert closure.shape == (175,)
     assert closure.dtype == np.float32
     assert 0 <= closure.min() <= closure.max() <= 1
+
+
+# ---- habits ---------------------------------------------------------------------------------
+
+
+def blinker(onsets, *, seconds=60.0, contour=None):
+    """Return a style that blinks at moments in seconds."""
+    motion = performed_motion(seconds, blinks=0)
+    times = np.arange(len(motion)) / 30
+    blink = np.zeros(len(motion), np.float32)
+    for onset in onsets:
+        blink[(times >= onset) & (times < onset + 0.2)] = 1
+    contour = np.ones((len(motion), 3), np.float32) if contour is None else contour
+    return replace(make_style(motion.with_(blink=blink)), contour=contour)
+
+
+def test_double_blinks_are_learned_and_come():
+    single = blink_habit(blinker(np.arange(2, 58, 3.0)))
+    firsts = np.arange(2, 58, 6.0)
+    double = blink_habit(blinker(np.concatenate([firsts, firsts + 0.5])))
+    assert single.double == 0
+    assert double.double > 0.3
+    first, end = spans(blinks(20.0, double=double.double))
+    assert ((first[1:] - end[:-1]) / 60 < 0.3).mean() == pytest.approx(double.double, abs=0.07)
+    assert len(first) / 10 == pytest.approx(20.0, rel=0.15)
+
+
+def test_who_does_not_wait_for_pauses_blinks_anywhere():
+    times = np.arange(1800) / 30
+    contour = np.ones((1800, 3), np.float32)
+    contour[times % 2 < 0.4, 1] = 0
+    waits = blink_habit(blinker(np.arange(2.1, 58, 2.0), contour=contour))
+    never = blink_habit(blinker(np.arange(2.6, 58, 2.0), contour=contour))
+    assert never.pausing < 0.3
+    assert waits.pausing > 0.9
+    voice = talk_with_pauses(600, 60, every=1.0, pause=0.25)
+    shares = [
+        (voice[spans(blinks(17.0, voice=voice, pausing=habit.pausing))[0]] < 0.5).mean()
+        for habit in (waits, never)
+    ]
+    assert shares[0] > shares[1] + 0.2
+
+
+def test_a_style_without_a_contour_has_the_usual_habit():
+    old = replace(blinker([1.0, 1.5]), contour=None)
+    assert blink_habit(old)[1:] == USUAL[1:]

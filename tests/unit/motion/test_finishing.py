@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.motion import finishing
-from stylehead.motion.eyes import sample_blinks
+from stylehead.motion.eyes import USUAL, sample_blinks
 from stylehead.motion.finishing import (
     adjust,
     at_rate,
@@ -67,7 +67,9 @@ def test_a_rate_replaces_the_blinks_by_ones_of_the_seed_s_second_stream() -> Non
     found = adjust(motion, MotionControls(blinks_per_minute=30.0, seed=5)).blink
     rng = np.random.default_rng([5, 1])
     voice = np.ones(len(motion), np.float32)
-    np.testing.assert_array_equal(found, sample_blinks(len(motion), voice, FPS, 30.0, rng))
+    np.testing.assert_array_equal(
+        found, sample_blinks(len(motion), voice, FPS, USUAL._replace(rate=30.0), rng)
+    )
     assert adjust(motion, MotionControls(blinks_per_minute=0.0)).blink.max() == 0
 
 

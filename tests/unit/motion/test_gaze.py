@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylehead.face.geometry import rotation_from_angles
-from stylehead.motion.eyes import FARTHEST, HELD_GAZE, sample_gaze
+from stylehead.motion.eyes import FARTHEST, HELD_GAZE, gaze_in, sample_glances
 from tests.stand_ins.faces import STILL
 
 FPS = Fraction(60)
@@ -16,7 +16,7 @@ def turned(*degrees, frames=600):
 
 def gaze(rotation, *, blink=None, seed=0):
     blink = np.zeros(len(rotation), np.float32) if blink is None else blink
-    return sample_gaze(rotation, blink, FPS, np.random.default_rng(seed))
+    return gaze_in(rotation, sample_glances(blink, FPS, np.random.default_rng(seed)))
 
 
 def nose(rotation):
@@ -74,7 +74,7 @@ def held(*degrees, frames=300):
     """Return by how much the eyes turn in a head that is turned, beside those of a straight one."""
     blink = np.zeros(frames, np.float32)
     looks = [
-        sample_gaze(rotation, blink, Fraction(30), np.random.default_rng(0))
+        gaze_in(rotation, sample_glances(blink, Fraction(30), np.random.default_rng(0)))
         for rotation in (
             rotation_from_angles(np.tile(np.array(degrees, np.float32), (frames, 1))),
             np.tile(STILL, (frames, 1, 1)),

@@ -1,15 +1,24 @@
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 
-from stylehead.face.geometry import angles_from_rotation
+from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.models.pose_generator import FPS as POSES
 from stylehead.models.pose_generator import PoseConfig, PoseGenerator
-from stylehead.motion.head import sample_head, towards_singers, turned
+from stylehead.motion.head import (
+    blended_head,
+    habitual_pose,
+    posture,
+    sample_head,
+    towards_singers,
+    turned,
+)
 from stylehead.style.learn import span
+from stylehead.style.mix import mix_styles
 from stylehead.weights.networks import load_network
 from stylehead.weights.store import resolve
 from tests.stand_ins.faces import make_style, performed_motion
@@ -40,7 +49,8 @@ def sample(style, *, net=None, seconds=120.0, fps=30, gain=1.0, seed=0, prosody=
     prosody = babble(seconds) if prosody is None else prosody
     rng = np.random.default_rng(seed)
     frames = round(seconds * fps)
-    return sample_head(net or Swing(), prosody, frames, style, Fraction(fps), gain, rng)
+    path = sample_head(net or Swing(), prosody, frames, style, Fraction(fps), rng)
+    return blended_head([path], mix_styles([(style, 1.0)], {}), Fraction(fps), gain, np.zeros(3))
 
 
 def nodding(degrees=(3.0, 5.0, 2.0), **more):
@@ -252,3 +262,59 @@ def test_a_head_turns_as_far_as_it_is_told_and_ends_where_it_began():
     assert np.abs(moved.gaze).max() <= 9
     np.testing.assert_array_equal(moved.landmarks, motion.landmarks)
     np.testing.assert_allclose(turned(motion, aim, 0.0).rotation, motion.rotation, atol=1e-6)
+
+
+# ---- posture --------------------------------------------------------------------------------
+
+
+def tilted(*degrees):
+    """Return a style whose person holds the head at pitch, yaw and roll in the picture."""
+    style = nodding()
+    pose = rotation_from_angles(np.array(degrees))
+    rows = [int(np.argmin(np.abs(style.times - one.seconds))) for one in style.references]
+    references = tuple(
+        replace(one, rotation=style.motion.rotation[row] @ pose)
+        for one, row in zip(style.references, rows, strict=True)
+    )
+    return replace(style, references=references)
+
+
+def held(style, amount=1.0, own=(0.0, 0.0, 0.0)):
+    return posture(mix_styles([(style, 1.0)], {}), amount, np.array(own))
+
+
+def test_a_habitual_pose_is_read_off_the_references():
+    np.testing.assert_allclose(habitual_pose(tilted(2.0, -3.0, 4.0)), [2, -3, 4], atol=0.1)
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.5, 1.0])
+def test_a_head_is_held_as_far_as_asked(amount):
+    wanted = amount * np.array([2.0, -3.0, 4.0])
+    np.testing.assert_allclose(held(tilted(2.0, -3.0, 4.0), amount), wanted, atol=0.1)
+
+
+def test_no_posture_is_beyond_what_a_picture_shows():
+    assert (np.abs(held(tilted(30.0, -40.0, 25.0))) <= [5.0, 5.0, 7.0]).all()
+
+
+def test_a_picture_that_is_tilted_that_way_already_is_tilted_no_further():
+    style = tilted(0.0, 0.0, 6.0)
+    assert held(style, own=(0, 0, 9.0))[2] == pytest.approx(0, abs=0.1)
+    assert held(style, own=(0, 0, 4.0))[2] == pytest.approx(3, abs=0.1)
+    assert held(style, own=(0, 0, -9.0))[2] == pytest.approx(6, abs=0.1)
+
+
+def test_the_head_is_held_in_the_middle_and_comes_back():
+    mix = mix_styles([(nodding(), 1.0)], {})
+    path = np.zeros((300, 6))
+    rotation, _ = blended_head([path], mix, Fraction(30), 1.0, np.array([0, 0, 6.0]))
+    roll = angles_from_rotation(rotation)[:, 2]
+    assert roll[0] == roll[-1] == 0
+    np.testing.assert_allclose(roll[60:-60], 6, atol=1e-3)
+    assert np.abs(np.diff(roll)).max() < 0.3
+
+
+def test_a_mix_holds_the_head_between_its_styles():
+    one, other = tilted(0.0, 0.0, 6.0), tilted(0.0, 0.0, -2.0)
+    mix = mix_styles([(one, 0.5), (other, 0.5)], {})
+    assert posture(mix, 1.0, np.zeros(3))[2] == pytest.approx(2, abs=0.1)

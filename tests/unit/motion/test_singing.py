@@ -245,7 +245,9 @@ def sung(monkeypatch, **controls):
     nothing = Beats(np.zeros(0, np.float32), np.zeros(0, np.float32))
     loud = prosody()
     loud[:, ABOVE] += 0.1
-    found = UnstyledMotion([babble(), babble()], voice(), 0 * voice(), loud, 0 * voice(), nothing)
+    found = UnstyledMotion(
+        [babble(), babble()], voice(), 0 * voice(), loud, 0 * voice(), nothing, voice()
+    )
     monkeypatch.setattr(generate, "generate", lambda *_: found)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from stylehead.errors import ConfigError, FaceError, MediaError, StyleError
-from stylehead.face.geometry import angles_from_rotation
+from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.face.landmarks import mouth_opening
 from stylehead.media.audio import open_audio
+from stylehead.motion.gestures.contour import mouth_contour
 from stylehead.options import Options
 from stylehead.pipeline.singers import (
     Song,
@@ -22,8 +23,9 @@ from stylehead.pipeline.singers import (
     find_faces,
     open_song,
     perform,
+    tell_of_old,
 )
-from stylehead.style.mix import as_mix
+from stylehead.style.mix import as_mix, mix_styles
 from stylehead.types import Portrait
 from tests.stand_ins import media
 from tests.stand_ins.faces import RememberingReporter, drawn_portrait, make_style, predictor
@@ -76,7 +78,7 @@ def performed(song: Song, count: int = 2, **how: object):
     takes = perform(
         song, people(count), models.listener, models.networks, options=options, reporter=reporter
     )
-    return takes, reporter.said
+    return takes, [line for line in reporter.said if "older version" not in line]
 
 
 def openings(takes) -> np.ndarray:
@@ -307,3 +309,38 @@ def test_the_files_of_a_song_are_its_stems_and_lyrics(tmp_path):
     assert files_of(options) == [words, low, high]
     assert files_of(Options(vocals=low)) == [low]
     assert files_of(Options()) == []
+
+
+def test_who_uses_a_style_of_an_older_version_is_told(folder):
+    """Its head and brows are moved by chance."""
+    old = make_style()
+    new = replace(old, name="new", contour=mouth_contour(old.motion))
+    reporter = RememberingReporter()
+    tell_of_old(mix_styles([(old, 0.5), (new, 0.5)], {}), reporter)
+    (note,) = reporter.said
+    assert note.startswith("Note: made up was learned by an older version")
+
+
+def test_a_head_is_held_less_where_the_picture_is_tilted_already(folder):
+    style = make_style()
+    pose = rotation_from_angles(np.array([0.0, 0.0, 6.0]))
+    references = tuple(
+        replace(one, rotation=style.motion.rotation[row] @ pose)
+        for row, one in enumerate(style.references)
+    )
+    mix = as_mix(replace(style, references=references))
+    options, models = Options(posture=1.0, fps=FPS), predictor()
+
+    def roll(degrees: float) -> float:
+        tilt = rotation_from_angles(np.array([0.0, 0.0, degrees]))
+        (take,) = perform(
+            open_song(open_audio(Path("mix.wav")), mix, options),
+            [replace(people(1)[0], rotation=tilt)],
+            models.listener,
+            models.networks,
+            options=options,
+            reporter=RememberingReporter(),
+        )
+        return float(np.median(angles_from_rotation(take.motion.rotation)[:, 2]))
+
+    assert roll(0.0) > roll(7.0) + 3

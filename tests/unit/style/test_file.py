@@ -120,6 +120,29 @@ def test_blinks_a_minute_follow_the_count():
 # ---- files ----------------------------------------------------------------------------------
 
 
+def test_a_contour_and_the_gaze_come_back(tmp_path):
+    motion = performed_motion(4.0)
+    gaze = np.random.default_rng(0).normal(size=(120, 2)).astype(np.float32)
+    contour = np.random.default_rng(1).random((120, 3), np.float32)
+    style = replace(make_style(motion.with_(gaze=gaze)), contour=contour)
+    save_style(style, tmp_path / "s.style")
+    back = load_style(tmp_path / "s.style")
+    np.testing.assert_allclose(back.motion.gaze, gaze, atol=2e-3)
+    np.testing.assert_allclose(back.contour, contour, atol=1e-3)
+    assert back.contour.dtype == back.motion.gaze.dtype == np.float32
+
+
+def test_a_file_of_format_2_is_read_without_them(saved):
+    with safe_open(saved, framework="numpy") as file:
+        about = json.loads(file.metadata()["stylehead_style"]) | {"format": "2"}
+        arrays = {key: file.get_tensor(key) for key in file.keys() if key != "motion.gaze"}  # noqa: SIM118
+    save_file(arrays, saved, metadata={"stylehead_style": json.dumps(about)})
+    back = load_style(saved)
+    assert back.contour is None
+    assert not back.motion.gaze.any()
+    np.testing.assert_allclose(back.motion.rotation, performed_motion(3.0).rotation)
+
+
 def test_a_style_comes_back(tmp_path):
     style = make_style(performed_motion(4.0), name="as it was")
     made = replace(style.references[3], in_clip=False)

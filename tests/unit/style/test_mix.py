@@ -9,7 +9,7 @@ from stylehead.errors import StyleError
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import REGIONS
 from stylehead.finetuning.holdout import style_distances
-from stylehead.motion.eyes import USUAL_RATE, blended_blink_rate
+from stylehead.motion.eyes import USUAL_RATE, blended_blinks
 from stylehead.style.file import save_style
 from stylehead.style.mix import as_mix, choose_mix, mix_styles
 from stylehead.types import StyleMix, StyleWeight
@@ -98,7 +98,7 @@ def test_a_region_takes_its_own_style_alone():
 def test_blinks_go_with_the_eyes():
     style = replace(raised(), statistics={**raised().statistics, "blinks_per_minute": 40.0})
     rates = [
-        blended_blink_rate(StyleMix((StyleWeight(style, eyes=weight),)))
+        blended_blinks(StyleMix((StyleWeight(style, eyes=weight),))).rate
         for weight in (0.0, 0.5, 1.0)
     ]
     assert rates[0] == USUAL_RATE < rates[1] < rates[2]

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from stylehead.face.face_model import FaceModel
+from stylehead.face.landmarks import MOUTH_PAIRS, mouth_opening, mouth_width
+from stylehead.face.smile import lasting_smile
+from tests.stand_ins.faces import mean_face
+
+MODEL = FaceModel.embedded()
+SMILES = [44, 45]
+
+
+def face(lift=0.0):
+    """Return the mean face with its mouth's corners raised."""
+    neutral = mean_face().copy()
+    neutral[[48, 54], 1] -= lift
+    return neutral
+
+
+def scores(smile):
+    found = MODEL.neutral_scores.copy()
+    found[SMILES] += smile
+    return found
+
+
+def lift_of(offsets):
+    return offsets[[51, 57], 1].mean() - offsets[[48, 54], 1].mean()
+
+
+def test_a_smile_that_corners_and_scores_show_is_found():
+    found = lasting_smile(face(0.03), scores(0.5), MODEL)
+    assert lift_of(found) > 0.015
+    assert mouth_width(face() + found) > mouth_width(face()) + 0.03
+
+
+@pytest.mark.parametrize(("lift", "smile"), [(-0.02, 0.5), (0.03, 0.0), (0.0, 0.0)])
+def test_either_alone_is_no_smile(lift, smile):
+    """A stretched mouth that weeps has the score, a mouth of that shape the corners."""
+    assert np.abs(lasting_smile(face(lift), scores(smile), MODEL)).max() < 1e-3
+
+
+def test_a_broader_smile_is_larger():
+    small, large = (lasting_smile(face(0.03), scores(s), MODEL) for s in (0.2, 0.6))
+    assert lift_of(large) == pytest.approx(3 * lift_of(small), rel=0.05)
+
+
+def test_eyes_that_are_narrowed_belong_to_it():
+    squinting = scores(0.4)
+    squinting[[19, 20]] += 0.4
+    lids = (37, 38, 41, 40)
+    found = [lasting_smile(face(0.03), one, MODEL) for one in (scores(0.4), squinting)]
+    gaps = [one[list(lids[2:]), 1].mean() - one[list(lids[:2]), 1].mean() for one in found]
+    assert gaps[1] < gaps[0] - 0.002
+
+
+def test_lips_stay_as_shut_as_they_were():
+    neutral = face(0.03)
+    found = lasting_smile(neutral, scores(0.7), MODEL)
+    for upper, lower in MOUTH_PAIRS:
+        assert found[lower, 1] - found[upper, 1] == pytest.approx(0, abs=1e-5)
+    assert mouth_opening(neutral + found) == pytest.approx(mouth_opening(neutral), abs=0.01)
