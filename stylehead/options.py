@@ -132,6 +132,13 @@ class MotionControls:
     expression: float = option(
         1.0, "How much the face moves: 2 twice as much, 0.5 half.", panel=MOVES, low=0, high=3
     )
+    shapes: float = option(
+        1.0,
+        "How far mouths are brought to shapes that filmed faces have: 0 not at all, 1 all the way.",
+        panel=MOVES,
+        low=0,
+        high=1,
+    )
     pose: float = option(
         1.0, "How much the head moves: 2 twice as much, 0.5 half.", panel=MOVES, low=0, high=3
     )

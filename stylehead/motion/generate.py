@@ -18,7 +18,12 @@ from stylehead.models.pose_generator import FPS as POSES
 from stylehead.motion.beat import sway
 from stylehead.motion.expression import UPPER, sample_brows, sample_expression
 from stylehead.motion.eyes import blended_blink_rate, sample_blinks, sample_gaze
-from stylehead.motion.finishing import from_rest, keep_lips_apart, random_streams
+from stylehead.motion.finishing import (
+    from_rest,
+    keep_lips_apart,
+    random_streams,
+    with_filmed_shapes,
+)
 from stylehead.motion.head import blended_head
 from stylehead.motion.models import Networks, tuned_generator
 from stylehead.motion.singing import breathe, held_notes, hold, lift, sung_phrases
@@ -112,7 +117,7 @@ def _played(
     raised = raised_voice(unstyled.prosody, fps, len(landmarks))
     landmarks = widen(landmarks, neutral, unstyled.voice, raised, controls.effort)
     landmarks = breathe(landmarks, neutral, unstyled.voice, phrases, fps, controls.breath)
-    landmarks = landmarks * np.float32(controls.expression)
+    landmarks = with_filmed_shapes(landmarks * np.float32(controls.expression), controls.shapes)
     landmarks = from_rest(keep_lips_apart(landmarks, neutral), fps)
 
     blinking, _, eyes = random_streams(controls.seed)
