@@ -46,7 +46,7 @@ STYLE = make_style()
 
 
 def loose(**controls):
-    """Controls that let stand-ins move as no face does; see test_filmed_shapes.py for the others."""
+    """Controls that let stand-ins move as no face does; test_filmed_shapes.py has the others."""
     return MotionControls(**({"shapes": 0.0} | controls))
 
 
