@@ -299,7 +299,7 @@ class Bench:
                     if not path.is_file():
                         portrait = find_portrait(read_image(picture), name=str(picture))
                         scene = prepare(portrait, references, networks, crop_size=CROP, device=CPU)
-                        save_motion(path, retracked(render(scene, motion)))
+                        save_motion(retracked(render(scene, motion)), path)
                         print(f"seen: {path.stem}", flush=True)
                     seen.setdefault(number, []).append(load_motion(path))
         return seen
