@@ -5,39 +5,15 @@ Imported by the command line before anything else, so nothing heavy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stylehead.choices import Device, Encoder, Renderer, Separate, StyleEffort
+from stylehead.fields import option
 
 INPUT, LOOKS, MOVES = "Picture and sound", "Output", "Motion"
 """Panels of the help."""
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    flag: str | None = None,
-    panel: str | None = None,
-    low: float | None = None,
-    high: float | None = None,
-    metavar: str | None = None,
-) -> Any:
-    """Return a dataclass field that is an option.
-
-    Args:
-        default: What counts when nothing is said; its type follows the field's annotation.
-        help: The sentence that `--help` shows, and the field's documentation.
-        flag: The command line's flag where it is not the field's name.
-        panel: Heading of the help under which the option stands.
-        low: Least value allowed on the command line.
-        high: Largest value allowed on the command line.
-        metavar: What the help calls a value, where its type does not say enough.
-    """
-    shown = {"help": help, "flag": flag, "panel": panel, "metavar": metavar}
-    return field(default=default, metadata=shown | {"low": low, "high": high})
 
 
 def share(default: float, help: str) -> Any:
@@ -129,6 +105,13 @@ class MotionControls:
 
     expression: float = option(
         1.0, "How much the face moves: 2 twice as much, 0.5 half.", panel=MOVES, low=0, high=3
+    )
+    shapes: float = option(
+        1.0,
+        "How far mouths are brought to shapes that filmed faces have: 0 not at all, 1 all the way.",
+        panel=MOVES,
+        low=0,
+        high=1,
     )
     pose: float = option(
         1.0, "How much the head moves: 2 twice as much, 0.5 half.", panel=MOVES, low=0, high=3

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead.options import INPUT, LOOKS, Overwrite, option
+from stylehead.fields import option
+from stylehead.options import INPUT, LOOKS, Overwrite
 
 RUN = "Run"
 

@@ -151,6 +151,19 @@ def train_face_model(data: DataOpt) -> None:
     )
 
 
+@train_app.command("face-shapes")
+@takes()
+def train_face_shapes(data: DataOpt) -> None:
+    """Learn which shapes mouths take from tracked clips."""
+    from stylehead.training.data.clips import load_clips
+    from stylehead.training.face_shapes import fit_face_shapes
+
+    _train(
+        "face_shapes",
+        lambda path, reporter: fit_face_shapes(load_clips(data / "clips"), path, reporter=reporter),
+    )
+
+
 @train_app.command("baselines")
 @takes()
 def train_baselines(data: DataOpt) -> None:

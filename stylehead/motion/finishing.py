@@ -1,4 +1,4 @@
-"""What is done to a whole motion: controls, lips kept apart, rest at both ends, resampling."""
+"""What is done to a whole motion: controls, filmed mouths, lips apart, rest, resampling."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from stylehead.face.geometry import (
     smoothstep,
 )
 from stylehead.face.landmarks import MOUTH_PAIRS
+from stylehead.face.shapes import FaceShapes
 from stylehead.motion.eyes import USUAL, sample_blinks
 from stylehead.options import MotionControls
 from stylehead.types import CHUNK, MOTION_FPS, Floats, Motion
@@ -34,8 +35,10 @@ def adjust(motion: Motion, controls: MotionControls) -> Motion:
         habit = USUAL._replace(rate=controls.blinks_per_minute)
         blink = sample_blinks(len(motion), voice, motion.fps, habit, rng)
     angles = angles_from_rotation(motion.rotation) * controls.head_scale
-    landmarks = motion.landmarks * np.float32(controls.expression)
+    landmarks = motion.landmarks
     if controls.expression != 1:
+        landmarks = landmarks * np.float32(controls.expression)
+        landmarks = with_filmed_shapes(landmarks, controls.shapes)
         landmarks = keep_lips_apart(landmarks, motion.neutral)
     return motion.with_(
         landmarks=landmarks,
@@ -95,6 +98,14 @@ def from_rest(landmarks: Floats, fps: Fraction) -> Floats:
     ramp = (from_ends[from_ends < reach] / reach).astype(np.float32)
     landmarks[from_ends < reach] *= smoothstep(ramp)[:, None, None]
     return landmarks
+
+
+def with_filmed_shapes(landmarks: Floats, amount: float) -> Floats:
+    """Return offsets (T, 68, 3) on the way to mouths that filmed faces have; with 1, those."""
+    if amount == 0:
+        return landmarks
+    filmed = FaceShapes.embedded().nearest(landmarks)
+    return filmed if amount == 1 else landmarks + np.float32(amount) * (filmed - landmarks)
 
 
 def keep_lips_apart(landmarks: Floats, neutral: Floats) -> Floats:

@@ -18,7 +18,12 @@ from stylehead.models.pose_generator import FPS as POSES
 from stylehead.motion.beat import sway
 from stylehead.motion.expression import UPPER, expression_of, sample_brows, sample_expression
 from stylehead.motion.eyes import blended_blinks, gaze_in, sample_blinks, sample_glances
-from stylehead.motion.finishing import from_rest, keep_lips_apart, random_streams
+from stylehead.motion.finishing import (
+    from_rest,
+    keep_lips_apart,
+    random_streams,
+    with_filmed_shapes,
+)
 from stylehead.motion.gestures.acting import act, acts
 from stylehead.motion.head import blended_head, person_of, posture, sampled_heads
 from stylehead.motion.models import Networks, tuned_generator
@@ -128,7 +133,7 @@ def _played(
     raised = raised_voice(unstyled.prosody, fps, len(landmarks))
     landmarks = widen(landmarks, neutral, unstyled.voice, raised, controls.effort)
     landmarks = breathe(landmarks, neutral, unstyled.voice, phrases, fps, controls.breath)
-    landmarks = landmarks * np.float32(controls.expression)
+    landmarks = with_filmed_shapes(landmarks * np.float32(controls.expression), controls.shapes)
     landmarks = from_rest(keep_lips_apart(landmarks, neutral), fps)
 
     heads = [one.head for one in performed]

@@ -56,7 +56,7 @@ def test_a_stronger_expression_keeps_lips_apart() -> None:
     motion = performed_motion(1.0, opening=-0.1)
     usual = adjust(motion, MotionControls())
     np.testing.assert_array_equal(usual.landmarks, motion.landmarks)  # as the style has it
-    stronger = adjust(motion, MotionControls(expression=1.5))
+    stronger = adjust(motion, MotionControls(expression=1.5, shapes=0.0))
     wanted = keep_lips_apart(motion.landmarks * np.float32(1.5), motion.neutral)
     np.testing.assert_array_equal(stronger.landmarks, wanted)
     assert not np.array_equal(wanted, motion.landmarks * np.float32(1.5))
