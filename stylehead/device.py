@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -72,6 +75,26 @@ def _container_limit() -> int | None:
         return -(-int(share) // int(period)) if int(share) > 0 else None
     except (OSError, ValueError):  # no Linux, no limit ("max"), or one that cannot be read
         return None
+
+
+@contextmanager
+def one_thread(wanted: bool = True) -> Generator[None]:
+    """Have torch and OpenCV compute on the calling thread alone, where that is `wanted`.
+
+    For many small steps their pools of threads cost more than they bring, the more so beside other
+    work.
+    """
+    if not wanted:
+        yield
+        return
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def to_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:

@@ -214,20 +214,6 @@ class Compute:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workers:
-    """How many do the work."""
-
-    workers: int | None = option(
-        None,
-        "Frames that are rendered at the same time, each on one core; the video is the same. "
-        "Default: the cores that this process may use.",
-        panel=LOOKS,
-        low=1,
-        high=1024,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Overwrite:
     """What happens to files that exist."""
 
@@ -268,6 +254,14 @@ class Picture:
         "without a GPU.",
         panel=LOOKS,
     )
+    workers: int | None = option(
+        None,
+        "Frames that are rendered at once, each on one core; the video is the same. Default: the "
+        "cores that this process may use.",
+        panel=LOOKS,
+        low=1,
+        high=1024,
+    )
 
     @property
     def crop_size(self) -> int | None:
@@ -276,7 +270,7 @@ class Picture:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Picture, Singing, Workers, MotionOptions):
+class Options(Picture, Singing, MotionOptions):
     """What may be chosen about a video."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import io
 import os
 import re
@@ -68,20 +66,6 @@ def _global(
     console.configure(quiet=quiet, verbose=verbose)
 
 
-M_MMAP_THRESHOLD, MMAP_FROM = -3, 1 << 18  # glibc's name for the setting, and bytes
-
-
-def _return_freed_memory() -> None:
-    """Have glibc give large freed blocks back at once.
-
-    Left alone it raises its threshold, keeps frame-sized holes in its heap, and memory creeps up by
-    a few percent over the first minute of a long video.
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # another C library: nothing to set
-            ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, MMAP_FROM)
-
-
 def _wait_asleep() -> None:
     """Have OpenMP's threads sleep while they wait, unless the user has it otherwise.
 
@@ -93,7 +77,6 @@ def _wait_asleep() -> None:
 
 def main() -> None:
     """Run the command line; failures a user can mend become one line and exit code 1."""
-    _return_freed_memory()
     _wait_asleep()
     # An interrupted run must clean up like a failed one: leave by way of the context managers.
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from stylehead.device import one_thread
 from stylehead.errors import StyleError
 from stylehead.finetuning.calibration import calibrate
 from stylehead.finetuning.config import TransferConfig
@@ -55,6 +56,7 @@ class _TransferState(nn.Module):
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
 
 
+@one_thread()  # its steps are small: two threads take nearly twice as long
 @torch.random.fork_rng(devices=[])
 def transfer(
     generator: MotionGenerator,

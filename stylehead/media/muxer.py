@@ -59,12 +59,12 @@ def write_video(
         words = _WordTrack(container, shown) if shown else None
         count = 0
         for segment in segments:
-            for packet in segment.packets(count, fps):
+            for packet, seconds in segment.packets(count, fps):
                 packet.stream = video
                 container.mux(packet)
-                track.write_until(packet.dts / fps)
+                track.write_until(seconds)
                 if words:
-                    words.write_until(packet.dts / fps)
+                    words.write_until(seconds)
             count += segment.frames
         track.write_until(None)
         if words:

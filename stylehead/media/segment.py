@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -29,8 +30,11 @@ class Segment:
     table: NDArray[np.int64]
     """(P, 4) of each packet: bytes, when it is shown and decoded, in frames, and 1 for a key."""
 
-    def packets(self, start: int, fps: Fraction) -> Iterator[av.Packet]:
-        """Yield the packets of a segment that begins at frame `start` of its video."""
+    def packets(self, start: int, fps: Fraction) -> Iterator[tuple[av.Packet[Any], Fraction]]:
+        """Yield the packets of a segment that begins at frame `start` of its video.
+
+        With each comes when it is decoded, in seconds.
+        """
         place = 0
         for size, shown, decoded, key in self.table.tolist():
             packet = av.Packet(self.data[place : place + size])
@@ -38,7 +42,7 @@ class Segment:
             packet.time_base = 1 / fps
             packet.is_keyframe = bool(key)
             place += size
-            yield packet
+            yield packet, (start + decoded) / fps
 
     def to_bytes(self) -> bytes:
         """Return the segment as it is stored or sent."""
@@ -100,7 +104,7 @@ class SegmentEncoder:
         table = np.array(self._table, np.int64)
         return Segment(frames=self._frames, data=bytes(self._data), table=table)
 
-    def _keep(self, packets: Sequence[av.Packet]) -> None:
+    def _keep(self, packets: Sequence[av.Packet[Any]]) -> None:
         for packet in packets:
             if packet.pts is None or packet.dts is None:
                 raise ValueError("the encoder gave a packet without its time")

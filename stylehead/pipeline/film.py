@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-import cv2
 import numpy as np
 import torch
 
+from stylehead.device import one_thread
 from stylehead.media.segment import SEGMENT, EncoderPicture, Segment, SegmentEncoder
 from stylehead.progress import SILENT, Reporter
 from stylehead.rendering.renderer import Scene
@@ -73,7 +72,7 @@ def film_segment(shot: Shot, number: int) -> Segment:
     """Render and encode one segment; it is the same that `film` yields."""
     pictures = [shot.picture() for _ in range(shot.scene.batch)]
     encoder = shot.encoder()
-    with one_thread(shot.scene):
+    with one_thread(shot.scene.parallel):
         for rows in shot.batches(number):
             for picture in shot.draw(rows, pictures):
                 encoder.add(picture)
@@ -94,7 +93,7 @@ def film(
     threads = []
     # A renderer that fills all cores by itself, or the GPU, leaves no more than the encoding.
     count = workers if scene.parallel else (1 if scene.device.type == "cpu" else 2)
-    with one_thread(scene):
+    with one_thread(scene.parallel):
         if count > 1:
             threads = [threading.Thread(target=crew.work, daemon=True) for _ in range(count)]
         try:
@@ -105,25 +104,6 @@ def film(
             crew.stop()
             for thread in threads:
                 thread.join()
-
-
-@contextmanager
-def one_thread(scene: Scene) -> Generator[None]:
-    """Have torch and OpenCV compute on the calling thread alone, where frames are made in parallel.
-
-    Their pools of threads cost more than they bring beside other workers.
-    """
-    if not scene.parallel:
-        yield
-        return
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
 
 
 @dataclass(slots=True, eq=False)

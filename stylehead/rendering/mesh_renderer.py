@@ -36,8 +36,8 @@ WHOLE: Area = (slice(None), slice(None))
 CELLS = 512  # cells of the displacement map per 512 pixels: finer shows no difference
 CHUNK = 64  # frames whose meshes are computed at once
 SEAM = 0.1  # of the way between two faces, over which one's crop gives way to the other's
-BATCH = {"cpu": 4, "cuda": 16}
-"""Frames completed at once."""
+BATCH = {"cpu": 2, "cuda": 16}
+"""Frames completed at once. On a CPU more of them leave the caches, and memory is fetched anew."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from stylehead.face.geometry import Similarity
@@ -100,6 +101,16 @@ class MouthCrop:
             (int(high[0] - low[0]), int(high[1] - low[1])),
             flags=cv2.INTER_CUBIC if self.step > 1 else cv2.INTER_LINEAR,
         )
-        part = pixels[low[1] : high[1], low[0] : high[0]]
-        mixed = part * (1 - grown[..., :1]) + grown[..., 1:]
-        part[:] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+        _lay(pixels[low[1] : high[1], low[0] : high[0]], np.asarray(grown, np.float32))
+
+
+@njit(cache=True, nogil=True)
+def _lay(part: Pixels, layer: Floats) -> None:
+    """Lay a layer (H, W, 4) over a part of a picture (H, W, 3), in place."""
+    half, most = np.float32(0.5), np.float32(255)
+    for y in range(part.shape[0]):
+        for x in range(part.shape[1]):
+            left = 1 - layer[y, x, 0]
+            for channel in range(3):
+                value = part[y, x, channel] * left + layer[y, x, channel + 1] + half
+                part[y, x, channel] = np.uint8(min(max(value, np.float32(0)), most))

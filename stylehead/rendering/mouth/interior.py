@@ -61,18 +61,28 @@ def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats
     inside = facial_map[..., 1]
     if not inside.any():
         return np.zeros((CROP_SIZE, CROP_SIZE, 4), np.float32)
-    teeth, tongue = _teeth(points), _tongue(points, rim, gap)
+    box = _box(inside)
+    inside, teeth, tongue = inside[box], _teeth(points)[box], _tongue(points, rim, gap)[box]
     light = _skin(points, warped)
     level = float(light @ (0.3, 0.59, 0.11))
-    tint = 1 - COLOUR + COLOUR * light / max(level, 0.05)
+    tint = (1 - COLOUR + COLOUR * light / max(level, 0.05)).astype(np.float32)
     enamel = min(ENAMEL[0] + ENAMEL[1] * level, 0.95) * tint * WHITE
     tone = level * tint
     colour = tone * DARK + tongue[..., None] * (tone * FLESH - tone * DARK)
     here = np.minimum(1, 4 * teeth)[..., None]  # a tooth in shadow still hides what is behind it
     colour = colour * (1 - here) + enamel * teeth[..., None] * here
-    colour = cv2.GaussianBlur((colour * _shade(inside, upper)).astype(np.float32), (3, 3), 0.6)
+    colour = (colour * _shade(inside, upper - (box[1].start, 0), box[0].start)).astype(np.float32)
+    colour = cv2.GaussianBlur(colour, (3, 3), 0.6)
     cover = inside.astype(np.float32)[..., None] / 255
-    return np.concatenate([cover, colour.clip(0, 1) * cover], -1)
+    drawn = np.zeros((CROP_SIZE, CROP_SIZE, 4), np.float32)
+    drawn[box] = np.concatenate([cover, colour.clip(0, 1) * cover], -1)
+    return drawn
+
+
+def _box(inside: Pixels) -> tuple[slice, slice]:
+    """Return the rows and columns of an open mouth (S, S), and two more on each side."""
+    x, y, width, height = cv2.boundingRect(inside)
+    return np.s_[max(0, y - 2) : y + height + 2, max(0, x - 2) : x + width + 2]
 
 
 def mouth_interiors(
@@ -164,12 +174,16 @@ def _tongue(points: Floats, rim: float, gap: float) -> Floats:
     return np.asarray(cv2.GaussianBlur(_coarser(drawn), (5, 5), 1.2), np.float32)
 
 
-def _shade(inside: Pixels, upper: Floats) -> Floats:
-    """Return how much light the lips leave (CROP_SIZE, CROP_SIZE, 1)."""
+def _shade(inside: Pixels, upper: Floats, top: int) -> Floats:
+    """Return how much light the lips leave of a part of the patch (H, W, 1) that begins at row top.
+
+    upper (9, 2): the upper lip in the part's columns and the patch's rows.
+    """
+    height, width = inside.shape
     far = cv2.distanceTransform((inside > 127).astype(np.uint8), cv2.DIST_L2, 3)
     order = np.argsort(upper[:, 0])
-    lip = cast(Floats, np.interp(np.arange(CROP_SIZE), upper[order, 0], upper[order, 1]))
-    below = np.maximum(np.arange(CROP_SIZE)[:, None] - lip, 0)
+    lip = cast(Floats, np.interp(np.arange(width), upper[order, 0], upper[order, 1]))
+    below = np.maximum(np.arange(top, top + height)[:, None] - lip, 0)
     shade = (1 - LIPS_SHADE * np.exp(-below / 2.2)) * (1 - RIM_SHADE * np.exp(-far / 2.0))
     return shade[..., None].astype(np.float32)
 
