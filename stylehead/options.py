@@ -282,6 +282,13 @@ class Picture:
     face: int | None = option(
         None, "Which face, counted from the left. Default: the largest.", panel=INPUT, low=1
     )
+    matte: Path | None = option(
+        None,
+        "A picture as large as the portrait that tells its person, white, from the background, "
+        "black, which stays; black in the face is in front of it. Default: the portrait's own "
+        "transparency, else found.",
+        panel=INPUT,
+    )
     crop: bool = option(
         False, "Show a square around the face instead of the whole picture.", panel=LOOKS
     )

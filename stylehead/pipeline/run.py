@@ -52,7 +52,13 @@ from stylehead.types import FaceTrack, Motion, Portrait, Style, StyleMix
 from stylehead.version import __version__
 from stylehead.weights.store import read_manifest
 
-FACE_FILES = ("face_landmarker", "face_model", "style_mapping", "style_generator")
+FACE_FILES = (
+    "face_landmarker",
+    "selfie_segmenter",
+    "face_model",
+    "style_mapping",
+    "style_generator",
+)
 """Model files that every video needs."""
 
 
