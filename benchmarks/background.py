@@ -32,6 +32,7 @@ from stylehead.options import DEFAULT_STYLE
 from stylehead.rendering import portrait_mesh
 from stylehead.rendering.mesh_renderer import MeshScene, load_mouth_networks, move, prepare
 from stylehead.rendering.portrait_mesh import AXIS, PortraitMesh
+from stylehead.rendering.warp import crop_of, make_sampler
 from stylehead.style.file import find_style
 from stylehead.tracking.detector import FaceLandmarker, faces_in, landmarker
 from stylehead.tracking.portrait import find_portrait
@@ -42,7 +43,7 @@ SIZE = 512
 SQUARE = 24  # pixels of the picture's crop that a square of the checkerboard is wide
 SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """Pitch and yaw of the four turns."""
-AWAY = 13  # pixels: half of it away from the layer, from where on a corner is background
+AWAY = 25  # pixels: half of it away from the layer, optical flow sees background alone
 BEHIND = "checkerboard", "door frame"
 PAIRS = 20  # pairs of frames whose time is taken
 
@@ -120,27 +121,26 @@ def judge_background(
     again = find_portrait(pixels, name="laid over", number=None)
     if again.matte is None:
         return
-    behind = scene_of(replace(again, pixels=drawn)).picture
-    person = replace(again, pixels=np.repeat(portrait.matte[..., None], 3, -1), matte=None)
-    widest = np.maximum(portrait.matte, again.matte)
-    layer = replace(person, pixels=np.repeat(widest[..., None], 3, -1))
-    cut, outside = (scene_of(one) for one in (person, layer))
+    mattes = portrait.matte, np.maximum(portrait.matte, again.matte)
     for way, matte in (("layer", again.matte), ("one mesh", None)):
         scene = scene_of(replace(again, matte=matte))
-        covers = [moved_with(scene, one) for one in (cut, outside)]
-        frames = turned(scene, 15)
+        behind = crop_of(drawn, scene.mesh)
+        true, wide = (crop_of(np.repeat(one[..., None], 3, -1), scene.mesh) for one in mattes)
+        moved = zip(
+            turned(scene, 15), moved_with(scene, true), moved_with(scene, wide), strict=True
+        )
         rows = [
-            compare(scene, frame, behind, (cut.picture, true), (outside.picture, wide))
-            for frame, true, wide in zip(frames, *covers, strict=True)
+            compare(scene, frame, behind, (true, person), (wide, layer))
+            for frame, person, layer in moved
         ]
         count, middle, largest, changed, revealed = np.array(rows).T
         shown = float(np.nanmean(revealed)) if np.isfinite(revealed).any() else float("nan")
         yield way, (count.sum(), np.median(middle), largest.max(), changed.mean(), shown)
 
 
-def moved_with(scene: MeshScene, cut: MeshScene) -> Iterator[Pixels]:
-    """Yield the matte that is `cut`'s picture, moved as the scene's mesh is turned."""
-    alone = replace(scene, sampler=cut.sampler, layer=None)
+def moved_with(scene: MeshScene, picture: Pixels) -> Iterator[Pixels]:
+    """Yield another picture (S, S, 3), moved as the scene's mesh is turned."""
+    alone = replace(scene, sampler=make_sampler(picture, CPU), layer=None)
     return (move(alone, vertices) for vertices in turned_vertices(scene.mesh, 15))
 
 

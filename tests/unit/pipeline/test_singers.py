@@ -324,12 +324,12 @@ def test_the_matte_is_the_users(folder: Path, kind: str) -> None:
     else:
         cut.save(image)
         options = Options()
-    (portrait,) = find_faces(image, song(), options, RememberingReporter())
+    (portrait,) = find_faces(image, [], options, RememberingReporter())
     assert portrait.matte is not None
     near = np.s_[60:180, 150:330]
     np.testing.assert_array_equal(portrait.matte[near], matte[near])
     (found,) = find_faces(
-        media.save_picture(folder / "plain.png", pixels), song(), Options(), RememberingReporter()
+        media.save_picture(folder / "plain.png", pixels), [], Options(), RememberingReporter()
     )
     assert found.matte is not None and (found.matte[near] != matte[near]).any()
 
@@ -339,10 +339,10 @@ def test_a_matte_of_another_size_or_without_the_face_is_refused(folder: Path) ->
     height, width = media.portrait().shape[:2]
     small = media.save_picture(folder / "small.png", np.zeros((height, width - 2), np.uint8))
     with pytest.raises(MediaError, match=rf"small\.png has {width - 2} x {height} pixels"):
-        find_faces(image, song(), Options(matte=small), RememberingReporter())
+        find_faces(image, [], Options(matte=small), RememberingReporter())
     black = media.save_picture(folder / "black.png", np.zeros((height, width), np.uint8))
     with pytest.raises(FaceError, match=r"black\.png leaves out the face"):
-        find_faces(image, song(), Options(matte=black), RememberingReporter())
+        find_faces(image, [], Options(matte=black), RememberingReporter())
 
 
 def test_the_files_of_a_song_are_its_stems_and_lyrics(tmp_path):
