@@ -63,7 +63,7 @@ def main() -> None:
     stays: dict[tuple[str, str], list[tuple[float, ...]]] = {}
     turns: dict[str, list[list[float]]] = {}
     strips: list[Pixels] = []
-    times: list[list[float]] = []
+    times: list[Floats] = []
     with landmarker(video=False) as task:
         for path in asked.portraits:
             portrait = find_portrait(read_image(path), name=path.name)
@@ -157,12 +157,13 @@ def compare(
     """
     near = cv2.dilate((np.maximum(*layer)[..., 0] > 0).astype(np.uint8), np.ones((AWAY, AWAY)))
     still, grey = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (scene.picture, frame))
-    corners = cv2.goodFeaturesToTrack(still, 400, 0.05, 8, mask=np.asarray(1 - near, np.uint8))
+    seen = cv2.goodFeaturesToTrack(still, 400, 0.05, 8, mask=np.asarray(1 - near, np.uint8))
+    corners = np.asarray(seen, np.float32)  # of None where there is nothing to see
     changed = float(np.abs(frame.astype(int) - scene.picture)[near == 0].mean())
     revealed = (person[0][..., 0] > 250) & (person[1][..., 0] == 0)
     error = np.abs(frame.astype(float) - behind)[revealed] / 255
     shown = float(error.mean()) if scene.layer and revealed.any() else float("nan")
-    if corners is None:
+    if not corners.ndim:
         return 0.0, 0.0, 0.0, changed, shown
     found, known, _ = cv2.calcOpticalFlowPyrLK(still, grey, corners, np.empty(0, np.float32))
     shift = np.linalg.norm(found - corners, axis=-1)[np.asarray(known) > 0]

@@ -11,8 +11,7 @@ from typing import Any
 
 from stylehead.choices import Device, Encoder, Renderer, Separate, StyleEffort
 
-INPUT, LOOKS, MOVES = "Picture and sound", "Output", "Motion"
-"""Panels of the help."""
+INPUT, LOOKS, MOVES = "Picture and sound", "Output", "Motion"  # panels of the help
 
 
 def option(
@@ -36,15 +35,8 @@ def option(
         high: Largest value allowed on the command line.
         metavar: What the help calls a value, where its type does not say enough.
     """
-    metadata = {
-        "help": help,
-        "flag": flag,
-        "panel": panel,
-        "low": low,
-        "high": high,
-        "metavar": metavar,
-    }
-    return field(default=default, metadata=metadata)
+    metadata = {"help": help, "flag": flag, "panel": panel, "metavar": metavar}
+    return field(default=default, metadata=metadata | {"low": low, "high": high})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,11 +275,7 @@ class Picture:
         None, "Which face, counted from the left. Default: the largest.", panel=INPUT, low=1
     )
     matte: Path | None = option(
-        None,
-        "A picture as large as the portrait that tells its person, white, from the background, "
-        "black, which stays; black in the face is in front of it. Default: the portrait's own "
-        "transparency, else found.",
-        panel=INPUT,
+        None, "Matte: the person white on black. Default: transparency, else found.", panel=INPUT
     )
     crop: bool = option(
         False, "Show a square around the face instead of the whole picture.", panel=LOOKS
