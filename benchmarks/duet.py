@@ -29,7 +29,8 @@ from stylehead.media.audio import open_audio
 from stylehead.media.image import read_image
 from stylehead.media.video import read_frames
 from stylehead.options import Options
-from stylehead.pipeline.run import Result, animate
+from stylehead.pipeline.result import Result
+from stylehead.pipeline.run import animate
 from stylehead.tracking.detector import faces_in, landmarker
 from stylehead.types import SPEECH_RATE, Floats, Pixels
 

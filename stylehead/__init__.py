@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from stylehead.finetuning.clip_style import extract_style
     from stylehead.motion.file import load_motion, save_motion
     from stylehead.options import AudioRange, MotionOptions, Options, StyleEffort
-    from stylehead.pipeline.run import Result, animate, make_motion
+    from stylehead.pipeline.result import Result
+    from stylehead.pipeline.run import animate, make_motion
     from stylehead.style.file import find_style, load_style, save_style
     from stylehead.style.mix import mix_styles
     from stylehead.types import Motion, Style, StyleMix
@@ -27,7 +28,8 @@ _ROOMS = {
     "finetuning.clip_style": "extract_style",
     "motion.file": "load_motion save_motion",
     "options": "AudioRange MotionOptions Options StyleEffort",
-    "pipeline.run": "Result animate make_motion",
+    "pipeline.result": "Result",
+    "pipeline.run": "animate make_motion",
     "style.file": "find_style load_style save_style",
     "style.mix": "mix_styles",
     "types": "Motion Style StyleMix",

@@ -12,8 +12,7 @@ from typing import Any
 from stylehead.choices import Device, Encoder, Renderer, Separate, StyleEffort
 from stylehead.fields import option
 
-INPUT, LOOKS, MOVES = "Picture and sound", "Output", "Motion"
-"""Panels of the help."""
+INPUT, LOOKS, MOVES = "Picture and sound", "Output", "Motion"  # panels of the help
 
 
 def share(default: float, help: str) -> Any:
@@ -241,6 +240,9 @@ class Picture:
 
     face: int | None = option(
         None, "Which face, counted from the left. Default: the largest.", panel=INPUT, low=1
+    )
+    matte: Path | None = option(
+        None, "Matte: the person white on black. Default: transparency, else found.", panel=INPUT
     )
     crop: bool = option(
         False, "Show a square around the face instead of the whole picture.", panel=LOOKS

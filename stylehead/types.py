@@ -28,12 +28,10 @@ SPEECH_RATE = 16_000
 """Sample rate in Hz that the motion model listens at (paper, section 2)."""
 MOTION_FPS = 60
 """Frames per second the generator works at (paper, Implementation)."""
-MEL_ROWS_PER_FRAME = 2
-"""Mel rows per frame: 120 Hz (paper, Implementation)."""
+MEL_ROWS_PER_FRAME = 2  # 120 Hz (paper, Implementation)
 ONSET_RATE = MOTION_FPS * MEL_ROWS_PER_FRAME
 """Onset strengths a second: one for each mel row."""
-CHUNK = 600
-"""Frames taken at once: 10 s."""
+CHUNK = 600  # frames taken at once: 10 s
 
 Floats = NDArray[np.floating[Any]]
 """float32 unless a docstring says otherwise."""
@@ -109,6 +107,8 @@ class Portrait(_ShowsShapes):
     """How many faces the picture shows."""
     notes: tuple[str, ...] = ()
     """What will look odd about its animation, one sentence each."""
+    matte: Pixels | None = None
+    """(H, W) how much of each pixel is the person, 0 to 255; None where that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

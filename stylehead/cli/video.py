@@ -22,7 +22,7 @@ from stylehead.cli.options import (
 from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options
 
 if TYPE_CHECKING:
-    from stylehead.pipeline.run import Result
+    from stylehead.pipeline.result import Result
     from stylehead.progress import Reporter
     from stylehead.types import StyleMix
 

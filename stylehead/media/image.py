@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -20,6 +22,8 @@ LONGEST_SIDE = 3840  # pixels of a written video; H.264 levels in common players
 PLAIN_FIRST = ("MPO", "PSD")  # several pictures in a file, of which the first is the plain one
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 ROUNDING = 2  # of 255
+OPAQUE = 255
+Read = TypeVar("Read")
 
 
 def read_image(path: Path) -> Pixels:
@@ -30,6 +34,22 @@ def read_image(path: Path) -> Pixels:
     maps the plain picture is taken. Raises MediaError for anything that is not one readable still
     picture.
     """
+    return _opened(path, _still)
+
+
+def read_alpha(path: Path) -> Pixels | None:
+    """Return how opaque a still picture is, upright: (H, W), 0 to 255; None where it is all opaque.
+
+    Raises MediaError as read_image does.
+    """
+    alpha = _opened(path, lambda path, image: _split(_upright(path, image))[1])
+    if alpha is None or alpha.getextrema()[0] == OPAQUE:
+        return None
+    return np.asarray(alpha).copy()
+
+
+def _opened(path: Path, read: Callable[[Path, Image.Image], Read]) -> Read:
+    """Return what `read` makes of a picture's path and the opened picture."""
     check_file(path, "picture")
     if _is_heic(path):
         _register_heic(path)
@@ -39,7 +59,7 @@ def read_image(path: Path) -> Pixels:
         warnings.simplefilter("ignore")
         try:
             with Image.open(path) as image:
-                return _still(path, image)
+                return read(path, image)
         except Image.DecompressionBombError as error:
             raise _too_large(path, "far") from error
         except (OSError, SyntaxError, ValueError) as error:
@@ -77,6 +97,22 @@ def _too_large(path: Path, size: str) -> MediaError:
 
 
 def _still(path: Path, image: Image.Image) -> Pixels:
+    profile = image.info.get("icc_profile")
+    upright, alpha = _split(_upright(path, image))
+    if alpha is not None and alpha.getextrema()[1] == 0:
+        raise MediaError(
+            f"{path} is wholly transparent.",
+            remedy="Save it again without transparency (an alpha channel).",
+        )
+    rgb = to_srgb(upright, profile) if profile else upright.convert("RGB")
+    if alpha is not None:
+        white = Image.new("RGB", rgb.size, "white")
+        rgb = Image.composite(rgb, white, alpha)
+    return np.asarray(rgb).copy()
+
+
+def _upright(path: Path, image: Image.Image) -> Image.Image:
+    """Return a single picture of bearable size, upright and at 8 bits."""
     count = getattr(image, "n_frames", 1)
     if count > 1 and image.format not in PLAIN_FIRST:
         remedy = "Save the one picture you want as PNG."
@@ -85,26 +121,17 @@ def _still(path: Path, image: Image.Image) -> Pixels:
         raise MediaError(f"{path} is an animation of {count} pictures.", remedy=remedy)
     if image.width * image.height > LARGEST_PICTURE:
         raise _too_large(path, f"{image.width} x {image.height} pixels,")
-    profile = image.info.get("icc_profile")
     upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith(("I", "F")):
-        upright = _eight_bits(path, upright)
-    alpha = None
-    if upright.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in upright.info:
-        colours = "LA" if upright.mode in ("LA", "La") else "RGBA"
-        upright = upright.convert(colours)
-        alpha = upright.getchannel("A")
-        if alpha.getextrema()[1] == 0:
-            raise MediaError(
-                f"{path} is wholly transparent.",
-                remedy="Save it again without transparency (an alpha channel).",
-            )
-        upright = upright.convert(colours[:-1])
-    rgb = to_srgb(upright, profile) if profile else upright.convert("RGB")
-    if alpha is not None:
-        white = Image.new("RGB", rgb.size, "white")
-        rgb = Image.composite(rgb, white, alpha)
-    return np.asarray(rgb).copy()
+    return _eight_bits(path, upright) if upright.mode.startswith(("I", "F")) else upright
+
+
+def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Return a picture without its transparency, and that, if it has one."""
+    if image.mode not in ("RGBA", "LA", "PA", "La", "RGBa") and "transparency" not in image.info:
+        return image, None
+    colours = "LA" if image.mode in ("LA", "La") else "RGBA"
+    image = image.convert(colours)
+    return image.convert(colours[:-1]), image.getchannel("A")
 
 
 def _eight_bits(path: Path, image: Image.Image) -> Image.Image:
@@ -153,7 +180,7 @@ def _changes_nothing(convert: ImageCms.ImageCmsTransform) -> bool:
 
 
 def fit_video(pixels: Pixels) -> Pixels:
-    """Scale a picture down so that its longer side is at most LONGEST_SIDE."""
+    """Scale a picture, or its matte, down so that its longer side is at most LONGEST_SIDE."""
     longest = max(pixels.shape[:2])
     if longest <= LONGEST_SIDE:
         return pixels

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +30,7 @@ from stylehead.options import (
 )
 from stylehead.pipeline.clip_sound import with_contour
 from stylehead.pipeline.film import Shot
+from stylehead.pipeline.result import SAVED, Result, Source, result_of
 from stylehead.pipeline.singers import (
     Take,
     check_song,
@@ -44,71 +43,13 @@ from stylehead.pipeline.singers import (
 )
 from stylehead.pipeline.unfinished import film_on
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
-from stylehead.rendering.patterns import Pattern
-from stylehead.rendering.renderer import LoadedRenderer, Scene, load_renderer
-from stylehead.speech.listen import Listener, VoiceReport, listen, load_listener
+from stylehead.rendering.renderer import load_renderer
+from stylehead.speech.listen import Listener, listen, load_listener
 from stylehead.style.learn import learn_style
 from stylehead.style.mix import as_mix
 from stylehead.style.references import Retrieval
 from stylehead.tracking.clip import track_video
-from stylehead.types import FaceTrack, Motion, Portrait, Style, StyleMix
-from stylehead.version import __version__
-from stylehead.weights.store import read_manifest
-
-FACE_FILES = ("face_landmarker", "face_model", "style_mapping", "style_generator")
-"""Model files that every video needs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """A video, and what it was made with."""
-
-    output: Path
-    motion: Motion
-    """The motion that was rendered, at the video's frame rate; of several, the first singer's."""
-    patterns: list[Pattern]
-    """That face's four intermediate style patterns."""
-    width: int
-    """Pixels of the video."""
-    height: int
-    """Pixels of the video."""
-    takes: list[Take]
-    """How each face moves, from left to right; one, unless several are named."""
-    singers: list[dict[str, object]]
-    """Of each face that sings: its number, what it follows, its style and its voice_fraction."""
-    style: str
-    """Names of the styles, or "saved motion"."""
-    not_in_clip: tuple[str, ...]
-    """Templates that the clip of the mouth's style does not show."""
-    encoder: str
-    """The speech encoder, or "saved motion"."""
-    separator: str
-    """What took the voice out of the recording, or "saved motion"."""
-    voice_fraction: float | None
-    """Fraction of the time in which there is a voice, the most of any singer's; None with a saved
-    motion."""
-    renderer: str
-    device: str
-    seed: int
-    notes: tuple[str, ...]
-    """What changed the result or makes it doubtful, as it was said."""
-    stages: dict[str, float]
-    """Wall seconds of each stage."""
-
-    def as_json(self) -> str:
-        """Return one line of JSON: all but motion and patterns, with the length in frames."""
-        facts = {
-            "output": str(self.output),
-            "seconds": self.motion.seconds,
-            "frames": len(self.motion),
-            "fps": float(self.motion.fps),
-        }
-        names = ("width", "height", "style", "not_in_clip", "encoder", "separator", "renderer")
-        facts |= {
-            name: getattr(self, name) for name in (*names, "device", "seed", "notes", "stages")
-        }
-        share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
-        return json.dumps(facts | {"voice_fraction": share, "singers": self.singers})
+from stylehead.types import FaceTrack, Motion, Style, StyleMix
 
 
 def animate(
@@ -152,10 +93,10 @@ def animate(
         predictor = load_predictor(options, device, separation=options, reporter=reporter)
         listener, networks = predictor.listener, predictor.networks
         takes = perform(song, portraits, listener, networks, options=options, reporter=reporter)
-        source = _Source(takes, predictor.encoder, predictor.files)
+        source = Source(takes, predictor.encoder, predictor.files)
     else:
         takes = [Take(motion=_fitted(motion, sound.seconds, options), mix=mix)]
-        source = _Source(takes, SAVED, ())
+        source = Source(takes, SAVED, ())
     clock.lap("motion")
 
     references = [take.mix.references for take in takes]
@@ -173,7 +114,7 @@ def animate(
             output, segments, size=shot.size, fps=fps, sound=sound, metadata=metadata, shown=shown
         )
     clock.lap("rendering")
-    return _result(output, portraits, scene, source, renderer.name, options.seed, reporter, clock)
+    return result_of(output, portraits, scene, source, renderer.name, options.seed, reporter, clock)
 
 
 def make_motion(
@@ -270,91 +211,3 @@ def _fitted(motion: Motion, seconds: float, options: Options) -> Motion:
     moves = at_rate(motion, Fraction(options.fps))
     frames = math.ceil(round(seconds * moves.fps, 6))
     return adjust(moves[np.arange(frames).clip(max=len(moves) - 1)], options)
-
-
-SAVED = "saved motion"
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What a video's motion came from."""
-
-    takes: list[Take]
-    encoder: str
-    weights: tuple[str, ...]
-
-    @property
-    def mixes(self) -> list[StyleMix]:
-        return list(dict.fromkeys(take.mix for take in self.takes if take.singer))
-
-    @property
-    def style(self) -> str:
-        return ", ".join(dict.fromkeys(mix.name for mix in self.mixes)) or SAVED
-
-    @property
-    def not_in_clip(self) -> tuple[str, ...]:
-        made = [each.title for mix in self.mixes for each in mix.references if not each.in_clip]
-        return tuple(dict.fromkeys(made))
-
-    @property
-    def reports(self) -> list[VoiceReport]:
-        """One for each separator that was used."""
-        found = {take.report.separator: take.report for take in self.takes if take.report}
-        return list(found.values())
-
-    @property
-    def voice_fraction(self) -> float | None:
-        return max((take.voice_fraction for take in self.takes if take.singer), default=None)
-
-    def metadata(self, title: str, renderer: LoadedRenderer, seed: int) -> dict[str, str]:
-        """Return what the video says about itself."""
-        source = " ".join(dict.fromkeys(mix.source_sha256 for mix in self.mixes))
-        entries = read_manifest()
-        separators = chain.from_iterable(report.files for report in self.reports)
-        names = (*FACE_FILES, *renderer.weights, *self.weights, *separators)
-        hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
-        return {
-            "title": f"{files.as_text(title)} (AI-generated)",
-            "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
-            "what it shows was never filmed.",
-            "software": f"stylehead {__version__}",
-            "stylehead_weights": json.dumps(hashes),
-            "stylehead_style": json.dumps({"name": self.style, "source_sha256": source}),
-            "stylehead_encoder": self.encoder,
-            "stylehead_renderer": renderer.name,
-            "stylehead_seed": str(seed),
-        }
-
-
-def _result(
-    output: Path,
-    portraits: list[Portrait],
-    scene: Scene,
-    source: _Source,
-    renderer: str,
-    seed: int,
-    reporter: Noting,
-    clock: Stopwatch,
-) -> Result:
-    takes = source.takes
-    singing = [place for place, take in enumerate(takes) if take.singer]
-    first = singing[0] if singing else 0
-    return Result(
-        output=output,
-        motion=takes[first].motion,
-        patterns=scene.patterns[first],
-        takes=takes,
-        singers=[takes[place].facts(portraits[place].number) for place in singing],
-        width=scene.width // 2 * 2,
-        height=scene.height // 2 * 2,
-        style=source.style,
-        not_in_clip=source.not_in_clip,
-        encoder=source.encoder,
-        separator=", ".join(one.separator for one in source.reports) if singing else SAVED,
-        voice_fraction=source.voice_fraction,
-        renderer=renderer,
-        device=scene.device.type,
-        seed=seed,
-        notes=tuple(reporter.notes),
-        stages=clock.laps,
-    )

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stylehead.errors import ConfigError
+from stylehead.errors import ConfigError, MediaError
 from stylehead.face.geometry import angles_from_rotation, smoothstep
 from stylehead.face.landmarks import OVAL
 from stylehead.files import check_file
 from stylehead.media.audio import Sound, open_stem
 from stylehead.media.cues import Cue, Subtitle, read_cues, subtitles, within
-from stylehead.media.image import fit_video, read_image
+from stylehead.media.image import fit_video, read_alpha, read_image
 from stylehead.motion.generate import Role, Sung, predict_together, rest_motion
 from stylehead.motion.head import towards_singers, turned
 from stylehead.motion.models import Networks
@@ -25,8 +25,9 @@ from stylehead.options import MotionOptions, Options
 from stylehead.progress import Reporter
 from stylehead.speech.listen import Listener, VoiceReport, listen
 from stylehead.style.mix import as_mix
+from stylehead.tracking.matte import GivenMatte
 from stylehead.tracking.portrait import find_portrait, find_portraits
-from stylehead.types import Floats, Motion, Portrait, StyleMix
+from stylehead.types import Floats, Motion, Pixels, Portrait, StyleMix
 
 AROUND = 0.15  # seconds around a line of the lyrics in which its mouth opens and shuts
 
@@ -116,8 +117,8 @@ def check_song(options: Options, *, saved: bool) -> None:
 
 
 def files_of(options: Options) -> list[Path]:
-    """Return the files that a song is read from beside the recording: stems and lyrics."""
-    named = [path for path in (options.vocals, options.cues) if path]
+    """Return the files that are read beside picture and recording: matte, stems and lyrics."""
+    named = [path for path in (options.matte, options.vocals, options.cues) if path]
     return named + [path for _, path, _ in map(_asked, options.sing or ())]
 
 
@@ -211,15 +212,16 @@ def find_faces(
     fitted = fit_video(pixels)
     if fitted is not pixels:
         reporter.say(f"{image.name} is scaled down to {fitted.shape[1]} x {fitted.shape[0]}")
+    matte = _matte(image, pixels, options.matte)
     if numbers:
-        portraits, failures = find_portraits(fitted, name=str(image), numbers=numbers)
+        portraits, failures = find_portraits(fitted, name=str(image), numbers=numbers, matte=matte)
         for failure in failures:
             reporter.say(f"{failure} It stays still.")
         for portrait in portraits:
             for note in portrait.notes:
                 reporter.say(f"Note: {note}")
         return portraits
-    portrait = find_portrait(fitted, name=str(image), number=options.face)
+    portrait = find_portrait(fitted, name=str(image), number=options.face, matte=matte)
     if portrait.count > 1:
         side = "" if options.face else ", the largest"
         reporter.say(
@@ -228,6 +230,22 @@ def find_faces(
     for note in portrait.notes:
         reporter.say(f"Note: {note}")
     return [portrait]
+
+
+def _matte(image: Path, pixels: Pixels, given: Path | None) -> GivenMatte | None:
+    """Return the matte of a picture (H, W, 3) that the user has: `given`, or its transparency."""
+    alpha = read_alpha(given or image)
+    if given and alpha is None:
+        alpha = read_image(given).min(-1)
+    if alpha is None:
+        return None
+    if alpha.shape != pixels.shape[:2]:
+        raise MediaError(
+            f"{given} has {alpha.shape[1]} x {alpha.shape[0]} pixels, and {image} "
+            f"{pixels.shape[1]} x {pixels.shape[0]}.",
+            remedy="Make the matte as large as the picture.",
+        )
+    return GivenMatte(fit_video(alpha), str(given) if given else None)
 
 
 # ---- motion ---------------------------------------------------------------------------------

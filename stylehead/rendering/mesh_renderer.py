@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -12,12 +13,14 @@ import torch
 
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import smoothstep
+from stylehead.face.landmarks import OVAL
 from stylehead.models.mouth_generator import MouthGenerator
 from stylehead.rendering.mouth.completer import MouthCompleter
 from stylehead.rendering.mouth.crop import MouthCrop
 from stylehead.rendering.patterns import Pattern, frame_crop, is_colourless, map_styles
 from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh, nearness
 from stylehead.rendering.rasterize import displacement_map
+from stylehead.rendering.still.cut import Layer, cut_layer
 from stylehead.rendering.warp import (
     FEATHER,
     Sampler,
@@ -68,6 +71,7 @@ class Memory(threading.local):
         cells = min(size, CELLS)
         self.displacement = np.empty((cells, cells, 2), np.float32)
         self.depth = np.empty((cells, cells), np.float32)
+        self.person = np.empty((size, size, 4), np.uint8)
         self.folds = np.empty((cells, cells), np.uint8)
         self.crops = np.empty((BATCH[device.type], size, size, 3), np.uint8)
 
@@ -80,6 +84,9 @@ class MeshScene:
     """(H, W, 3) the still that frames are pasted into; the crop itself when only that is wanted."""
     mesh: PortraitMesh
     sampler: Sampler
+    """Of the crop, or of its person alone."""
+    layer: Layer | None
+    """The person and what is behind them; None where these cannot be told apart."""
     patterns: list[Pattern]
     """The portrait in the poses and with the mouths of the style's references."""
     completer: MouthCompleter
@@ -117,23 +124,27 @@ def prepare(
     """
     mesh = build_portrait_mesh(portrait, size=crop_size, neighbours=neighbours)
     crop = crop_of(portrait.pixels, mesh)
-    sampler = make_sampler(crop, device)
+    layer = None if mesh.matte is None else cut_layer(crop, mesh.matte, mesh.source[OVAL, :2])
+    sampler = make_sampler(crop if layer is None else layer.pixels, device)
     grey = is_colourless(crop)
     mapper, completer = (
         MouthCompleter(net, device, colourless=grey)
         for net in (networks.intermediate, networks.style_aware)
     )
-    patterns = map_styles(mesh, sampler, references, mapper)
+    memory = Memory(mesh.size, device)
+    moved = partial(_moved, mesh, sampler, layer, memory)
+    patterns = map_styles(mesh, moved, references, mapper)
     completer.encode_patterns([pattern.patch() for pattern in patterns])
     return MeshScene(
         picture=portrait.pixels if crop_size is None else crop,
         mesh=mesh,
         sampler=sampler,
+        layer=layer,
         patterns=patterns,
         completer=completer,
         device=device,
         paste=_paste_weight(mesh, portrait, neighbours) if crop_size is None else None,
-        memory=Memory(mesh.size, device),
+        memory=memory,
     )
 
 
@@ -176,6 +187,9 @@ def render_crops(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
             for posed, out in zip(vertices, scene.memory.crops[: len(vertices)], strict=True)
         ]
         scene.completer.complete(crops, vertices, mouths)
+        if scene.layer:
+            for crop in crops:
+                scene.layer.under_front(crop)
         yield from crops
 
 
@@ -198,11 +212,21 @@ def _posed(mesh: PortraitMesh, motion: Motion) -> Iterator[tuple[Floats, MouthCr
 
 
 def move(scene: MeshScene, vertices: Floats, out: Pixels | None = None) -> Pixels:
-    """Return the crop (S, S, 3) with its mesh moved to vertices (N, 3), nothing made up.
+    """Return the crop (S, S, 3) with its mesh moved to vertices (N, 3), no mouth made up.
 
     It is in `out` where that is given, else in fresh memory.
     """
-    mesh, memory = scene.mesh, scene.memory
+    return _moved(scene.mesh, scene.sampler, scene.layer, scene.memory, vertices, out)
+
+
+def _moved(
+    mesh: PortraitMesh,
+    sampler: Sampler,
+    layer: Layer | None,
+    memory: Memory,
+    vertices: Floats,
+    out: Pixels | None = None,
+) -> Pixels:
     displacement = displacement_map(
         mesh.triangles,
         vertices,
@@ -212,9 +236,9 @@ def move(scene: MeshScene, vertices: Floats, out: Pixels | None = None) -> Pixel
         out=memory.displacement,
         depth=memory.depth,
     )
-    moved = scene.sampler(displacement, out)
+    moved = sampler(displacement, out if layer is None else memory.person)
     soften_folds(moved, displacement, memory.folds)
-    return moved
+    return moved if layer is None else layer.over(moved, out)
 
 
 def compose(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,6 @@ from stylehead.media.image import write_image
 from stylehead.rendering.mouth.completer import MouthCompleter
 from stylehead.rendering.mouth.crop import MouthCrop, mouth_middle
 from stylehead.rendering.portrait_mesh import PortraitMesh
-from stylehead.rendering.rasterize import displacement_map
-from stylehead.rendering.warp import Sampler
 from stylehead.types import TEMPLATES, Floats, Pixels, StyleReference
 
 PATTERN = 512
@@ -45,11 +43,13 @@ class Pattern:
 
 def map_styles(
     mesh: PortraitMesh,
-    sampler: Sampler,
+    move: Callable[[Floats], Pixels],
     references: tuple[StyleReference, ...],
     completer: MouthCompleter,
 ) -> list[Pattern]:
     """Return the patterns of a portrait in the order of TEMPLATES (Eq. 1, 2, 8, 9).
+
+    `move` returns the portrait's crop (S, S, 3) with its mesh moved to vertices (N, 3).
 
     The explicit back end: keypoints are the mesh's vertices. c_k is the portrait's neutral face,
     C_k the vertices of the portrait as it is, Cbar_k those with the reference's expression and
@@ -64,11 +64,7 @@ def map_styles(
         offsets = model.mesh_offsets((reference.landmarks - none.landmarks)[None])[0]
         rotation = reference.rotation @ none.rotation.T
         vertices = mesh.pose_vertices(offsets, rotation, np.zeros(3, np.float32), 0.0)
-        moved = sampler(
-            displacement_map(
-                mesh.triangles, vertices, mesh.source, size=mesh.size, cells=min(mesh.size, PATTERN)
-            )
-        )
+        moved = move(vertices)
         mouth = frame_crop(mesh, mesh.head_pose(rotation, np.zeros(3, np.float32)))
         completer.complete([moved], [vertices], [mouth])
         patterns.append(Pattern(reference.template, moved, vertices, mouth))

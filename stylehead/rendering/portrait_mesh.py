@@ -8,7 +8,6 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay
 
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import Similarity, smoothstep
@@ -24,21 +23,22 @@ from stylehead.face.landmarks import (
     to_68,
 )
 from stylehead.face.performance import CAMERA_DISTANCE, EYEBALL
-from stylehead.types import Floats, Portrait
+from stylehead.rendering.still.relief import ease_relief
+from stylehead.rendering.still.square import cut_square
+from stylehead.rendering.still.surroundings import SKULL_DEPTH, surround, triangulated
+from stylehead.rendering.still.turns import TurnLimits
+from stylehead.types import Floats, Pixels, Portrait
 
-RINGS = ((1.12, 1.0), (1.3, 1.0), (1.55, 0.8), (1.9, 0.45), (2.3, 0.12))
-"""Rings around the face: size against the oval, and how rigidly they follow the head."""
 CROP_FACES = 2.1  # side of the working square in face sizes
 LEAST_CROP = 1.4  # of face sizes, when the picture is small
 CROP_LIFT = 0.03  # of that side: more room for hair than for the chest
-SKULL_DEPTH = 0.95  # depth of the head's axis behind the rigid points, head-space unit
-DEPTH_REACHED = 0.65  # of the oval's size beyond it, where the surface has curved back to the axis;
-# steeper, a head that looks up would hide its forehead behind its hair
-CHEST = 0.12  # how rigidly what is below the chin follows the head
+HAIR_ROOM, MOST_GROWN = 0.2, 1.2
+"""Face sizes above the hair where the picture has them, and how much larger the square gets."""
+MATTE_EDGE = 64  # of a matte, of 255, from which on hair is seen
 FREE_FROM = 0.1  # beyond half-way to another face, from where on what is around a face moves freely
-SHOULDERS = 0.5  # of the head's shift that shoulders follow
 IRIS_FOLLOW = np.array([0.5, 0.9, 1.0, 1.0, 1.0, 0.9, 0.5], np.float32)
 """How far points along the middle of an eye's opening follow the eyeball; corners do not."""
+AXIS = np.array([0, 0, SKULL_DEPTH], np.float32)
 STRAIGHT = np.zeros(2, np.float32)
 EYELID_CREASE, BROW_SKIN = 0.5, 0.08  # of the lid's way in a blink: the brow stays
 LOWER_LID = 0.12  # of the eye's opening that the lower lid rises; the upper lid does the rest
@@ -68,12 +68,16 @@ class PortraitMesh:
     """(M, 3)"""
     size: int
     """Side of the crop in pixels."""
+    turns: TurnLimits
+    """How far the head can be turned from its own pose."""
     corner: Floats
     """(2,) the crop's top left corner in the picture, pixels."""
     scale: float
     """Crop pixels per picture pixel."""
     shut: tuple[bool, bool] = (False, False)
     """Whether the right and the left eye are shut in the picture; they stay so."""
+    matte: Pixels | None = None
+    """(size, size) how much of each pixel is the person, who is then a layer of their own."""
 
     def pose_vertices(
         self,
@@ -104,14 +108,17 @@ class PortraitMesh:
     def head_pose(self, rotation: Floats, translation: Floats) -> Similarity:
         """Return head space -> crop pixels of a head that moved from the portrait's own pose.
 
-        rotation (3, 3) for row vectors; translation (3,) in head-space units.
+        rotation (3, 3) for row vectors; translation (3,) in head-space units. A turn further than
+        the portrait allows stays within its limits, about the axis of the skull.
         """
+        allowed = self.turns.within(rotation)
+        translation = translation + AXIS @ rotation - AXIS @ allowed
         # Nearer is larger; the nominal camera is far, so this is a few percent at most.
         near = CAMERA_DISTANCE / (CAMERA_DISTANCE + float(translation[2]))
         own = self.pose
         return Similarity(
             own.scale * near,
-            (rotation @ own.rotation).astype(np.float32),
+            (allowed @ own.rotation).astype(np.float32),
             own.apply(translation[None] * near)[0],
         )
 
@@ -145,21 +152,13 @@ def build_portrait_mesh(
     not move.
     """
     mesh = portrait.face.mesh
-    oval = mesh[OVAL, :2]
-    side = CROP_FACES * float(max(np.ptp(oval[:, 0]), np.ptp(oval[:, 1])))
-    height, width = portrait.pixels.shape[:2]
-    # A square inside the picture shows nothing made up; only a face too near its edge needs more.
-    side = float(round(max(min(side, width, height), side * LEAST_CROP / CROP_FACES)))
-    top_left = (oval.min(0) + oval.max(0)) / 2 - side / 2 - [0, CROP_LIFT * side]
-    room = np.array([width - side, height - side])
-    kept = top_left.clip(0, np.maximum(room, 0))
-    inside = cast(Floats, np.where(room >= 0, kept, top_left))
-    corner = np.round(inside).astype(np.float32)
+    corner, side = _square(portrait)
     size = size or int(side)
     scale = size / side
     face = _in_crop(mesh, corner, scale)
     model = FaceModel.embedded()
     pose = model.pose(face)
+    face = ease_relief(face)
     head = pose.undo(face)
     shut = shut_eyes(to_68(head))
     neutral = _own_neutral(head, model, portrait.face.expression)
@@ -168,17 +167,19 @@ def build_portrait_mesh(
     unit = float(interocular(to_68(neutral)))
     pose = pose._replace(scale=pose.scale * unit)
     neutral = neutral / unit
-    rings, rigidity, shoulder_follow = _rings(face, pose, size)
+    matte = None
+    if portrait.matte is not None:
+        matte = cut_square(portrait.matte, corner, scale, size)
+    around = surround(face, pose, size, matte)
     others = [_in_crop(other, corner, scale) for other in neighbours]
-    near = nearness(rings[:, :2], face, others)
+    near = nearness(around.rings[:, :2], face, others)
     free = smoothstep(((near - 0.5) / FREE_FROM).clip(0, 1))
-    rigidity, shoulder_follow = rigidity * free, shoulder_follow * free
-    border = _border(size, face[OVAL, 2].mean())
-    source = np.concatenate([face[:FACE], rings, border]).astype(np.float32)
-    fixed = np.zeros(len(border))
+    rigidity, shoulder_follow = around.rigidity * free, around.shoulder_follow * free
+    source = np.concatenate([face[:FACE], around.rings, around.border]).astype(np.float32)
+    fixed = np.zeros(len(around.border))
     weights = np.concatenate([np.ones(FACE), rigidity, fixed, np.ones(SEEN)])
     shoulders = np.concatenate([np.zeros(FACE), shoulder_follow, fixed, np.zeros(SEEN)])
-    triangles = np.concatenate([model.triangles, _openings(len(source)), _outside(source)])
+    triangles = np.concatenate([model.triangles, _openings(len(source)), triangulated(source)])
     source = np.concatenate([source, _iris_points(face, STRAIGHT)]).astype(np.float32)
     return PortraitMesh(
         source=source,
@@ -188,10 +189,41 @@ def build_portrait_mesh(
         shoulder_follow=shoulders.astype(np.float32),
         triangles=triangles,
         size=size,
+        turns=TurnLimits.of(portrait.rotation),
         corner=corner,
         scale=scale,
         shut=shut,
+        matte=matte,
     )
+
+
+def _square(portrait: Portrait) -> tuple[Floats, float]:
+    """Return the working square of a portrait: its top left corner and its side, pixels."""
+    oval = portrait.face.mesh[OVAL, :2]
+    face = float(max(np.ptp(oval[:, 0]), np.ptp(oval[:, 1])))
+    side = CROP_FACES * face
+    height, width = portrait.pixels.shape[:2]
+    # A square inside the picture shows nothing made up; only a face too near its edge needs more.
+    side = float(round(max(min(side, width, height), face * LEAST_CROP)))
+    top_left = (oval.min(0) + oval.max(0)) / 2 - side / 2 - [0, CROP_LIFT * side]
+    if portrait.matte is not None:
+        top = _hair_top(portrait.matte, oval) - HAIR_ROOM * face
+        grown = min(top_left[1] + side - top, MOST_GROWN * side, width, height)
+        grown = float(round(max(side, grown)))
+        top_left -= np.array([(grown - side) / 2, grown - side])
+        side = grown
+    room = np.array([width - side, height - side])
+    kept = top_left.clip(0, np.maximum(room, 0))
+    inside = cast(Floats, np.where(room >= 0, kept, top_left))
+    return np.round(inside).astype(np.float32), side
+
+
+def _hair_top(matte: Pixels, oval: Floats) -> float:
+    """Return the row of a matte (H, W) at which the head over an oval (N, 2) ends."""
+    left, right = oval[:, 0].min(), oval[:, 0].max()
+    columns = matte[: int(oval[:, 1].max()), max(0, int(left)) : int(right) + 1]
+    rows = np.flatnonzero((columns > MATTE_EDGE).any(1))
+    return float(rows[0]) if len(rows) else float(oval[:, 1].min())
 
 
 def nearness(points: Floats, face: Floats, others: Sequence[Floats]) -> Floats:
@@ -277,45 +309,6 @@ def _iris_points(face: Floats, shift: Floats) -> Floats:
     return np.concatenate(points)
 
 
-def _rings(face: Floats, pose: Similarity, size: int) -> tuple[Floats, Floats, Floats]:
-    """Return ring vertices (K, 3) in pixels, their rigidity and shoulder follow (K,).
-
-    Depth runs from the face's outline to the axis of the skull: the silhouette of a turning head
-    stays where it is. Rings outside the crop are left out.
-    """
-    oval = face[OVAL]
-    centre = oval[:, :2].mean(0)
-    axis_depth = float(pose.apply(np.array([0, 0, SKULL_DEPTH], np.float32))[2])
-    chin = float(face[152, 1])
-    height = float(np.ptp(oval[:, 1]))
-    rings, rigidity, shoulder_follow = list[Floats](), list[Floats](), list[Floats]()
-    for factor, weight in RINGS:
-        ring = oval.copy()
-        ring[:, :2] = centre + (oval[:, :2] - centre) * factor
-        fraction = min(1.0, (factor - 1) / DEPTH_REACHED)
-        ring[:, 2] = oval[:, 2] + fraction * (axis_depth - oval[:, 2])
-        below = ((ring[:, 1] - chin) / (0.35 * height)).clip(0, 1)
-        rings.append(ring)
-        rigidity.append(weight * ((1 - below) + CHEST * below))
-        shoulder_follow.append((SHOULDERS - CHEST) * weight * below)
-    points, weights = np.concatenate(rings), np.concatenate(rigidity)
-    room = size / 100
-    inside = ((points[:, :2] > room) & (points[:, :2] < size - 1 - room)).all(1)
-    # Near the crop's edge nothing may move: the edge itself is pinned.
-    points, weights = points[inside], weights[inside]
-    edge = np.minimum(points[:, :2], size - 1 - points[:, :2]).min(1)
-    free = (edge / (0.08 * size)).clip(0, 1)
-    return points, weights * free, np.concatenate(shoulder_follow)[inside] * free
-
-
-def _border(size: int, depth: float) -> Floats:
-    steps = np.linspace(0, size - 1, 17)
-    low, high = np.zeros(17), np.full(17, size - 1.0)
-    sides = [(steps, low), (steps, high), (low[1:-1], steps[1:-1]), (high[1:-1], steps[1:-1])]
-    points = np.concatenate([np.stack(side, 1) for side in sides])
-    return np.column_stack([points, np.full(len(points), depth + size)]).astype(np.float32)
-
-
 def _openings(first_iris_point: int) -> NDArray[np.int64]:
     """Triangles across mouth and eyes, so that the map has no holes there.
 
@@ -339,12 +332,3 @@ def _openings(first_iris_point: int) -> NDArray[np.int64]:
                 triangle for triangle in ((a, b, c), (b, d, c)) if len(set(triangle)) == 3
             ]
     return np.array(triangles, np.int64)
-
-
-def _outside(source: Floats) -> NDArray[np.int64]:
-    """Triangulate the picture around the face: outline, rings and border."""
-    index = np.concatenate([OVAL, np.arange(FACE, len(source))])
-    points = source[index, :2].astype(np.float64)
-    triangles = Delaunay(points).simplices
-    inner = (triangles < len(OVAL)).all(1)  # all three corners on the outline: inside the face
-    return index[triangles[~inner]].astype(np.int64)

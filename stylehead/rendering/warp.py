@@ -15,39 +15,16 @@ from numpy.typing import NDArray
 from stylehead.device import to_array, to_tensor
 from stylehead.rendering.portrait_mesh import PortraitMesh
 from stylehead.rendering.rasterize import mark_folds
+from stylehead.rendering.still.square import cut_square
 from stylehead.types import Floats, Pixels
 
 FEATHER = 0.04  # of the crop's side, over which the moved crop fades into the still picture
-OUT_OF_FOCUS = 0.02  # of the crop's side: the blur of what lies beyond the picture
 FOLD = 2.5  # pixels of displacement between neighbouring cells that mark a fold
 
 
 def crop_of(pixels: Pixels, mesh: PortraitMesh) -> Pixels:
-    """Return the mesh's working square (S, S, 3) of its picture (H, W, 3).
-
-    Beyond the picture its edge goes on, out of focus: nothing is shown there that could be a face.
-    """
-    scale = mesh.scale
-    offset = -(mesh.corner - 0.5) * scale - 0.5
-    matrix = np.array([[scale, 0, offset[0]], [0, scale, offset[1]]])
-    if scale < 0.5:  # averaging avoids the moire of leaping over pixels
-        pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 0.4 / scale), np.uint8)
-    crop = cv2.warpAffine(
-        pixels,
-        matrix,
-        (mesh.size, mesh.size),
-        flags=cv2.INTER_CUBIC if scale != 1 else cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    crop = np.asarray(crop, np.uint8)
-    steps = mesh.corner[:, None] + (np.arange(mesh.size) + 0.5) / scale
-    height, width = pixels.shape[:2]
-    inside = [(at > 0) & (at < side) for at, side in zip(steps, (width, height), strict=True)]
-    made_up = ~(inside[1][:, None] & inside[0])
-    if made_up.any():
-        soft = cv2.GaussianBlur(crop, (0, 0), OUT_OF_FOCUS * mesh.size)
-        crop[made_up] = np.asarray(soft, np.uint8)[made_up]
-    return crop
+    """Return the mesh's working square (S, S, 3) of its picture (H, W, 3)."""
+    return cut_square(pixels, mesh.corner, mesh.scale, mesh.size)
 
 
 def soften_folds(
@@ -56,7 +33,7 @@ def soften_folds(
     """Blend the pixels along folds, where a turned face hides what is behind it.
 
     There the displacement (C, C, 2) jumps from one cell to the next, and the edge would show as
-    stairs. Changes `moved` (S, S, 3) in place: the few pixels of the folds. folds (C, C) is memory
+    stairs. Changes `moved` (S, S, C) in place: the few pixels of the folds. folds (C, C) is memory
     to use.
     """
     folds = np.empty(displacement.shape[:2], np.uint8) if folds is None else folds
@@ -86,7 +63,7 @@ def _soften(moved: Pixels, folds: NDArray[np.uint8], first: int, last: int) -> N
                 continue
             weight /= 255
             left, right = abs(x - 1), x + 1 if x + 1 < size else x - 1
-            for channel in range(3):
+            for channel in range(moved.shape[2]):
                 soft = 0.0
                 for i, line in enumerate((above, here, below)):
                     sides = float(line[left, channel]) + float(line[right, channel])
@@ -179,7 +156,7 @@ class _Coordinates(threading.local):
 
 
 def _twice_as_fine(crop: Pixels) -> Pixels:
-    """Return (2 S, 2 S, 3): the picture's (S, S, 3) own pixels, and new ones between them."""
+    """Return (2 S, 2 S, C): the picture's (S, S, C) own pixels, and new ones between them."""
     for axis in (0, 1):
         edge = [(0, 0)] * 3
         edge[axis] = (1, 2)

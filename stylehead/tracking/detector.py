@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stylehead.device import check_process
 from stylehead.errors import missing_library
-from stylehead.types import Face, Pixels
+from stylehead.types import Face, Floats, Pixels
 from stylehead.weights.store import resolve
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,34 @@ def face_scorer() -> Generator[Callable[[Pixels], float]]:
 
     try:
         yield score
+    finally:
+        with _native_talk_muted():
+            task.close()
+
+
+@contextmanager
+def person_segmenter() -> Generator[Callable[[Pixels], Floats]]:
+    """Yield a function: picture (H, W, 3) -> how surely each pixel shows a person, (H, W), 0 to 1.
+
+    The network looks at 256 x 256 pixels of it, so edges are coarse.
+    """
+    check_process()
+    model = resolve("selfie_segmenter")
+    with _native_talk_muted():
+        vision, BaseOptions = _tasks()
+        options = vision.ImageSegmenterOptions(
+            base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
+            output_confidence_masks=True,
+        )
+        task = vision.ImageSegmenter.create_from_options(options)
+
+    def segment(pixels: Pixels) -> Floats:
+        with _native_talk_muted():
+            masks = task.segment(_image(pixels)).confidence_masks
+        return np.array(masks[-1].numpy_view(), np.float32).reshape(pixels.shape[:2])
+
+    try:
+        yield segment
     finally:
         with _native_talk_muted():
             task.close()

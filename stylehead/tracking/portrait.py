@@ -13,6 +13,7 @@ from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import interocular, to_68
 from stylehead.tracking.covered import notes_on
 from stylehead.tracking.detector import MOST_FACES, FaceLandmarker, faces_in, height_of, landmarker
+from stylehead.tracking.matte import GivenMatte, find_matte
 from stylehead.tracking.upright import upright
 from stylehead.types import Face, Pixels, Portrait
 
@@ -29,20 +30,23 @@ PROFILE_YAW = 40.0  # degrees beyond which half of the mouth is hidden
 PROFILE_PITCH = 35.0
 
 
-def find_portrait(pixels: Pixels, *, name: str, number: int | None = None) -> Portrait:
+def find_portrait(
+    pixels: Pixels, *, name: str, number: int | None = None, matte: GivenMatte | None = None
+) -> Portrait:
     """Find the face of a picture (H, W, 3) to animate, and measure it at full detail.
 
     `number` counts faces from left to right, from 1; None takes the largest. `name` is the
-    picture's name for messages. Raises FaceError for no face, a profile or a face too small.
+    picture's name for messages, `matte` tells persons from the background, where that is
+    known. Raises FaceError for no face, a profile or a face too small.
     """
     faces = _faces_of(pixels, name)
     if number is None:
         number = 1 + int(np.argmax([height_of(face) for face in faces]))
-    return _chosen(pixels, faces, number, name)
+    return _chosen(pixels, faces, number, name, matte)
 
 
 def find_portraits(
-    pixels: Pixels, *, name: str, numbers: Sequence[int]
+    pixels: Pixels, *, name: str, numbers: Sequence[int], matte: GivenMatte | None = None
 ) -> tuple[list[Portrait], list[FaceError]]:
     """Find all faces of a picture (H, W, 3) that can be animated, from left to right.
 
@@ -53,7 +57,7 @@ def find_portraits(
     failures: list[FaceError] = []
     for number in sorted({*numbers, *range(1, len(faces) + 1)}):
         try:
-            portraits.append(_chosen(pixels, faces, number, name))
+            portraits.append(_chosen(pixels, faces, number, name, matte))
         except FaceError as failure:
             if number in numbers:
                 raise
@@ -75,7 +79,9 @@ def _faces_of(pixels: Pixels, name: str) -> list[Face]:
     return sorted(faces, key=lambda face: float(face.mesh[:, 0].mean()))
 
 
-def _chosen(pixels: Pixels, faces: list[Face], number: int, name: str) -> Portrait:
+def _chosen(
+    pixels: Pixels, faces: list[Face], number: int, name: str, matte: GivenMatte | None
+) -> Portrait:
     """Return the portrait of one face, counted from 1."""
     if not 1 <= number <= len(faces):
         raise FaceError(
@@ -105,8 +111,9 @@ def _chosen(pixels: Pixels, faces: list[Face], number: int, name: str) -> Portra
             f"The face in {name} is turned {side}.",
             remedy="Give a picture in which both eyes and the whole mouth can be seen.",
         )
-    notes = notes_on(pixels, face, name)
-    return Portrait(pixels, face, rotation, number, len(faces), notes)
+    person, unclear = find_matte(pixels, face.mesh, name, matte)
+    notes = (*notes_on(pixels, face, name), *unclear)
+    return Portrait(pixels, face, rotation, number, len(faces), notes, person)
 
 
 def _turned(name: str, turn: float) -> FaceError:

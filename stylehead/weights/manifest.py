@@ -94,7 +94,7 @@ class WeightsEntry:
     commercial: Literal["yes", "no", "unknown"]
     """Whether the licence allows commercial use."""
     origin: Text
-    format: Literal["safetensors", "pth", "task"]
+    format: Literal["safetensors", "pth", "task", "tflite"]
     profile: str = "embedded"
     bytes: Bytes | None = None
     """Exact size; None where it is not known."""

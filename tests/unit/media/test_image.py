@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from stylehead.errors import MediaError
-from stylehead.media.image import read_image
+from stylehead.media.image import read_alpha, read_image
 from tests.stand_ins import media
 from tests.stand_ins.pictures import (
     PRIMARIES,
@@ -133,6 +133,21 @@ def test_a_wholly_transparent_picture_is_named(tmp_path):
     picture.putalpha(1)
     picture.save(tmp_path / "faint.png")
     assert read_image(tmp_path / "faint.png").min() > 250
+
+
+def test_transparency_is_read_upright_and_only_where_there_is_some(tmp_path):
+    picture = Image.fromarray(colours())
+    alpha = np.full(colours().shape[:2], 255, np.uint8)
+    picture.putalpha(Image.fromarray(alpha))
+    picture.save(tmp_path / "opaque.png")
+    assert read_alpha(tmp_path / "opaque.png") is None
+    assert read_alpha(media.save_picture(tmp_path / "plain.png", colours())) is None
+    alpha[:3] = 10
+    picture.putalpha(Image.fromarray(alpha))
+    exif = Image.Exif()
+    exif[274] = 3  # upside down
+    picture.save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(read_alpha(tmp_path / "turned.png"), alpha[::-1, ::-1])
 
 
 def test_pages_are_called_pages(tmp_path):

@@ -300,6 +300,53 @@ def test_faces_that_sing_must_be_in_the_picture_and_others_may_be_small(folder):
     assert any("too small" in line and "stays still" in line for line in reporter.said)
 
 
+# ---- the matte ------------------------------------------------------------------------------
+
+
+def oval(shape: tuple[int, int]) -> np.ndarray:
+    """Return a matte: an oval around the head of the portrait of tests."""
+    y, x = np.indices(shape)
+    return np.where(np.hypot(y - 0.2 * shape[0], x - 0.45 * shape[1]) < 90, 255, 0)
+
+
+@pytest.mark.parametrize("kind", ["grey", "transparent", "own"])
+def test_the_matte_is_the_users(folder: Path, kind: str) -> None:
+    from PIL import Image
+
+    pixels = media.portrait()
+    matte = oval(pixels.shape[:2]).astype(np.uint8)
+    image = media.save_picture(folder / "me.png", pixels)
+    cut = Image.fromarray(pixels)
+    cut.putalpha(Image.fromarray(matte))
+    options = Options(matte=folder / "matte.png")
+    if kind == "grey":
+        media.save_picture(folder / "matte.png", matte)
+    elif kind == "transparent":
+        cut.save(folder / "matte.png")
+    else:
+        cut.save(image)
+        options = Options()
+    (portrait,) = find_faces(image, [], options, RememberingReporter())
+    assert portrait.matte is not None
+    near = np.s_[60:180, 150:330]
+    np.testing.assert_array_equal(portrait.matte[near], matte[near])
+    (found,) = find_faces(
+        media.save_picture(folder / "plain.png", pixels), [], Options(), RememberingReporter()
+    )
+    assert found.matte is not None and (found.matte[near] != matte[near]).any()
+
+
+def test_a_matte_of_another_size_or_without_the_face_is_refused(folder: Path) -> None:
+    image = media.save_picture(folder / "me.png", media.portrait())
+    height, width = media.portrait().shape[:2]
+    small = media.save_picture(folder / "small.png", np.zeros((height, width - 2), np.uint8))
+    with pytest.raises(MediaError, match=rf"small\.png has {width - 2} x {height} pixels"):
+        find_faces(image, [], Options(matte=small), RememberingReporter())
+    black = media.save_picture(folder / "black.png", np.zeros((height, width), np.uint8))
+    with pytest.raises(FaceError, match=r"black\.png leaves out the face"):
+        find_faces(image, [], Options(matte=black), RememberingReporter())
+
+
 def test_the_files_of_a_song_are_its_stems_and_lyrics(tmp_path):
     paths = [tmp_path / name for name in ("low.wav", "high.wav", "words.lrc")]
     for path in paths:
@@ -308,6 +355,7 @@ def test_the_files_of_a_song_are_its_stems_and_lyrics(tmp_path):
     options = Options(sing=[f"1={low}", f"2={high}:lively"], cues=words)
     assert files_of(options) == [words, low, high]
     assert files_of(Options(vocals=low)) == [low]
+    assert files_of(Options(matte=low)) == [low]
     assert files_of(Options()) == []
 
 

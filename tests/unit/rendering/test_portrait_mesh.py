@@ -10,10 +10,10 @@ from stylehead.rendering.portrait_mesh import (
     EYEBALL,
     IRIS_FOLLOW,
     SEEN,
-    SHOULDERS,
     build_portrait_mesh,
 )
 from stylehead.rendering.rasterize import displacement_map
+from stylehead.rendering.still.surroundings import SHOULDERS
 from tests.stand_ins.faces import STILL, drawn_portrait, mean_mesh
 
 NOTHING = np.zeros((478, 3), np.float32)

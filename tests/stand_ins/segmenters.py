@@ -1,0 +1,29 @@
+"""Stand-ins for the person segmenter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+
+from stylehead.types import Floats, Pixels
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, module: ModuleType, coarse: Floats | float) -> None:
+    """Make a module's segmenter answer this, a matte of a whole picture or one number."""
+
+    @contextmanager
+    def segmenter() -> Iterator[Callable[[Pixels], Floats]]:
+        def segment(pixels: Pixels) -> Floats:
+            if isinstance(coarse, float):
+                return np.full(pixels.shape[:2], coarse, np.float32)
+            size = (pixels.shape[1], pixels.shape[0])
+            return np.asarray(cv2.resize(coarse, size), np.float32)
+
+        yield segment
+
+    monkeypatch.setattr(module, "person_segmenter", segmenter)
