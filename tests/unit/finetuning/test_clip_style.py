@@ -168,7 +168,7 @@ def test_what_a_style_depends_on_has_it_learned_anew(clip):
 
 def test_a_damaged_copy_is_learned_anew(clip, tmp_path):
     extract_style(clip.path)
-    (kept,) = (tmp_path / "home" / "clips").iterdir()
+    (kept,) = (tmp_path / "home" / "clips").glob("*.style")
     kept.write_bytes(b"damaged")
     assert extract_style(clip.path).tuning is not None
     assert clip.learned == 2
