@@ -8,9 +8,10 @@ import math
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -23,7 +24,10 @@ from stylehead.cli.doctor import run_checks
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import REGIONS, interocular, mouth_opening, to_68
 from stylehead.files import digest
+from stylehead.media.segment import Segment
 from stylehead.motion.file import load_motion, save_motion
+from stylehead.pipeline import unfinished
+from stylehead.pipeline.film import Shot, film
 from stylehead.rendering.portrait_mesh import build_portrait_mesh
 from stylehead.style.file import load_style
 from stylehead.style.learn import blink_count
@@ -706,3 +710,27 @@ def test_prepare_keeps_folders_of_one_name_apart(
         "voice_singing_demo.npz",
         "voice_speech_demo.npz",
     ]
+
+
+# ---- workers --------------------------------------------------------------------------------
+
+
+def test_so_many_workers_render_as_are_asked_for_and_the_video_is_the_same(
+    animate: Command,
+    output: Path,
+    glance: tuple[object, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def counted(shot: Shot, *, workers: int, **more: Any) -> Generator[Segment]:
+        asked.append(workers)
+        return film(shot, workers=workers, **more)
+
+    monkeypatch.setattr(unfinished, "film", counted)
+    videos: list[bytes] = []
+    for workers in (1, 3):
+        assert animate("--size", 128, "--workers", workers, "--overwrite", *glance).code == 0
+        videos.append(output.read_bytes())
+    assert asked == [1, 3]
+    assert videos[0] == videos[1]
