@@ -45,6 +45,7 @@ SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 """Pitch and yaw of the four turns."""
 AWAY = 25  # pixels: half of it away from the layer, optical flow sees background alone
 BEHIND = "checkerboard", "door frame"
+WINDOW = (11, 11)  # of the flow: with one level of halves it looks no further than that
 PAIRS = 20  # pairs of frames whose time is taken
 
 
@@ -165,7 +166,9 @@ def compare(
     shown = float(error.mean()) if scene.layer and revealed.any() else float("nan")
     if not corners.ndim:
         return 0.0, 0.0, 0.0, changed, shown
-    found, known, _ = cv2.calcOpticalFlowPyrLK(still, grey, corners, np.empty(0, np.float32))
+    found, known, _ = cv2.calcOpticalFlowPyrLK(
+        still, grey, corners, np.empty(0, np.float32), winSize=WINDOW, maxLevel=1
+    )
     shift = np.linalg.norm(found - corners, axis=-1)[np.asarray(known) > 0]
     return float(len(shift)), float(np.median(shift)), float(shift.max()), changed, shown
 
