@@ -242,7 +242,10 @@ class Picture:
         None, "Which face, counted from the left. Default: the largest.", panel=INPUT, low=1
     )
     matte: Path | None = option(
-        None, "Matte: the person white on black. Default: transparency, else found.", panel=INPUT
+        None,
+        "The portrait's person in white on black, in its size; what is black in the face is in "
+        "front of it. Default: the portrait's own transparency, else found.",
+        panel=INPUT,
     )
     crop: bool = option(
         False, "Show a square around the face instead of the whole picture.", panel=LOOKS

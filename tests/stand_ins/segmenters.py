@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import ModuleType
 
@@ -17,12 +17,12 @@ def answer(monkeypatch: pytest.MonkeyPatch, module: ModuleType, coarse: Floats |
     """Make a module's segmenter answer this, a matte of a whole picture or one number."""
 
     @contextmanager
-    def segmenter() -> Iterator[Callable[[Pixels], Floats]]:
+    def segmenter() -> Generator[Callable[[Pixels], Floats]]:
         def segment(pixels: Pixels) -> Floats:
             if isinstance(coarse, float):
                 return np.full(pixels.shape[:2], coarse, np.float32)
             size = (pixels.shape[1], pixels.shape[0])
-            return np.asarray(cv2.resize(coarse, size), np.float32)
+            return np.asarray(cv2.resize(np.asarray(coarse, np.float32), size), np.float32)
 
         yield segment
 

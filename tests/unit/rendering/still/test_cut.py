@@ -88,6 +88,7 @@ def test_what_is_in_front_of_the_face_is_held_still(astronaut, scene):
     assert scene.layer.front is None
     assert not in_front(scene.mesh.matte, outline(scene)).any()
     held = scene_of(with_microphone(astronaut))
+    assert held.layer is not None
     front = held.layer.front
     assert front is not None
     inside = front[..., 3] > 254
