@@ -170,7 +170,13 @@ def test_the_video_says_what_it_is_and_what_made_it(clip: Path) -> None:
     assert found["software"] == f"stylehead {__version__}"
     entries = read_manifest()
     encoder = found["stylehead_encoder"]
-    seen_by = {"face_landmarker", "face_model", "style_mapping", "style_generator"}
+    seen_by = {
+        "face_landmarker",
+        "selfie_segmenter",
+        "face_model",
+        "style_mapping",
+        "style_generator",
+    }
     used = seen_by | {"voice_filter", "pose", f"motion_{encoder}", f"encoder_{encoder}"}
     assert json.loads(found["stylehead_weights"]) == {
         name: str(entry.sha256)[:16] for name, entry in entries.items() if name in used
