@@ -253,6 +253,12 @@ class Picture:
     size: int = option(
         512, "With --crop: side of the square in pixels.", panel=LOOKS, low=128, high=2048
     )
+    appearance: bool = option(
+        True,
+        "Fold and shade the skin as expressions do; without, it is only moved.",
+        flag="--appearance/--no-appearance",
+        panel=LOOKS,
+    )
     renderer: Renderer = option(
         Renderer.EMBEDDED,
         "How frames are made. `embedded` is built in; the others download weights and are slow "

@@ -37,6 +37,7 @@ class Role(str, Enum):
 
     CLIPS = "clips"
     PICTURES = "pictures"
+    TEXTURES = "textures"
     GENERATED = "generated"
     VOICE = "voice"
     NOISE = "noise"
@@ -53,8 +54,9 @@ def prepare(
         Role,
         typer.Option(
             "--as",
-            help="What the folders hold: filmed clips; the same clips, to learn pictures from; "
-            "clips made by other systems; recordings of voices, noises or instrumental music.",
+            help="What the folders hold: filmed clips; the same clips, to learn mouths (pictures) "
+            "or skin and lids (textures) from; clips made by other systems; recordings of voices, "
+            "noises or instrumental music.",
         ),
     ] = Role.CLIPS,
 ) -> None:
@@ -76,6 +78,7 @@ def prepare(
     from stylehead.training.data.audio import prepare_sounds
     from stylehead.training.data.clips import prepare_clips
     from stylehead.training.data.mouth_pairs import prepare_pictures
+    from stylehead.training.data.skin_textures import prepare_textures
 
     with progress() as reporter:
         for source in sources:
@@ -83,6 +86,8 @@ def prepare(
                 count = prepare_clips(source, output / role.value, reporter=reporter)
             elif role is Role.PICTURES:
                 count = prepare_pictures(source, output, reporter=reporter)
+            elif role is Role.TEXTURES:
+                count = prepare_textures(source, output, reporter=reporter)
             else:
                 # Two folders of one name, in speech and in singing, are two corpora.
                 _, *within, name = source.resolve().parts
@@ -161,6 +166,19 @@ def train_face_shapes(data: DataOpt) -> None:
     _train(
         "face_shapes",
         lambda path, reporter: fit_face_shapes(load_clips(data / "clips"), path, reporter=reporter),
+    )
+
+
+@train_app.command("appearance")
+@takes()
+def train_appearance(data: DataOpt, output: OutputOpt = None) -> None:
+    """Learn shut lids, folds and shading from the textures of clips."""
+    from stylehead.training.appearance import fit_appearance
+
+    _train(
+        "appearance",
+        lambda path, reporter: fit_appearance(data, path, reporter=reporter),
+        output,
     )
 
 

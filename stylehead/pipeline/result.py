@@ -11,20 +11,11 @@ from stylehead import files
 from stylehead.pipeline.singers import Take
 from stylehead.progress import Noting, Stopwatch
 from stylehead.rendering.patterns import Pattern
-from stylehead.rendering.renderer import LoadedRenderer, Scene
+from stylehead.rendering.renderer import FACE_FILES, LoadedRenderer, Scene
 from stylehead.speech.listen import VoiceReport
 from stylehead.types import Motion, Portrait, StyleMix
 from stylehead.version import __version__
 from stylehead.weights.store import read_manifest
-
-FACE_FILES = (
-    "face_landmarker",
-    "selfie_segmenter",
-    "face_model",
-    "style_mapping",
-    "style_generator",
-)
-"""Model files that every video needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

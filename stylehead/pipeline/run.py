@@ -100,7 +100,9 @@ def animate(
     clock.lap("motion")
 
     references = [take.mix.references for take in takes]
-    scene = renderer.prepare(portraits, references, crop_size=options.crop_size)
+    scene = renderer.prepare(
+        portraits, references, crop_size=options.crop_size, appearance=options.appearance
+    )
     motions = [take.motion for take in takes]
     workers = options.workers or usable_cores()
     reporter.say(scene.estimate(motions, workers))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,11 +16,14 @@ from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import smoothstep
 from stylehead.face.landmarks import OVAL
 from stylehead.models.mouth_generator import MouthGenerator
+from stylehead.rendering.eyes.completer import EyeCompleter
+from stylehead.rendering.eyes.lids import LidModel
 from stylehead.rendering.mouth.completer import MouthCompleter
 from stylehead.rendering.mouth.crop import MouthCrop
 from stylehead.rendering.patterns import Pattern, frame_crop, is_colourless, map_styles
 from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh, nearness
 from stylehead.rendering.rasterize import displacement_map
+from stylehead.rendering.skin.folds import FoldModel, SkinShader
 from stylehead.rendering.still.cut import Layer, cut_layer
 from stylehead.rendering.warp import (
     FEATHER,
@@ -91,6 +95,10 @@ class MeshScene:
     """The portrait in the poses and with the mouths of the style's references."""
     completer: MouthCompleter
     """The style-aware generator, which has encoded the patterns."""
+    eyes: EyeCompleter
+    """What closes lids over eyeballs."""
+    skin: SkinShader | None
+    """What folds and shades the skin; None when it is only moved."""
     device: torch.device
     paste: Floats | None
     """(S, S) weight of the moved crop; None when the crop is the whole frame."""
@@ -115,12 +123,13 @@ def prepare(
     crop_size: int | None,
     device: torch.device,
     neighbours: Sequence[Floats] = (),
+    appearance: bool = True,
 ) -> MeshScene:
     """Build a portrait's mesh and its intermediate style patterns, once.
 
     With `crop_size` frames are the face crop at that many pixels; without, they are the whole
     picture at its own resolution. `neighbours` are meshes (478, 3) of the picture's other faces,
-    which are left to themselves.
+    which are left to themselves. Without `appearance` skin neither folds nor changes its shading.
     """
     mesh = build_portrait_mesh(portrait, size=crop_size, neighbours=neighbours)
     crop = crop_of(portrait.pixels, mesh)
@@ -142,6 +151,8 @@ def prepare(
         layer=layer,
         patterns=patterns,
         completer=completer,
+        eyes=EyeCompleter(crop, mesh, portrait, LidModel.embedded()),
+        skin=SkinShader(mesh, FoldModel.embedded(), colourless=grey) if appearance else None,
         device=device,
         paste=_paste_weight(mesh, portrait, neighbours) if crop_size is None else None,
         memory=memory,
@@ -181,34 +192,48 @@ def render_crops(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
     """
     frames = _posed(scene.mesh, motion)
     while batch := list(islice(frames, BATCH[scene.device.type])):
-        vertices, mouths = zip(*batch, strict=True)
         crops = [
-            move(scene, posed, out)
-            for posed, out in zip(vertices, scene.memory.crops[: len(vertices)], strict=True)
+            move(scene, posed.vertices, out)
+            for posed, out in zip(batch, scene.memory.crops[: len(batch)], strict=True)
         ]
-        scene.completer.complete(crops, vertices, mouths)
+        for crop, posed in zip(crops, batch, strict=True):
+            if scene.skin is not None:
+                scene.skin.shade(crop, posed.vertices, posed.offsets, posed.rotation)
+            scene.eyes.complete(crop, posed.vertices)
+        scene.completer.complete(
+            crops, [posed.vertices for posed in batch], [posed.mouth for posed in batch]
+        )
         if scene.layer:
             for crop in crops:
                 scene.layer.under_front(crop)
         yield from crops
 
 
-def _posed(mesh: PortraitMesh, motion: Motion) -> Iterator[tuple[Floats, MouthCrop]]:
-    """Yield the vertices (N, 3) of each frame, and where its mouth lies."""
+class _Posed(NamedTuple):
+    """One frame's motion, and where it puts the mesh."""
+
+    vertices: Floats
+    """(N, 3)"""
+    mouth: MouthCrop
+    offsets: Floats
+    """(68, 3) landmarks from neutral, head space."""
+    rotation: Floats
+    """(3, 3) the head's, from rest."""
+
+
+def _posed(mesh: PortraitMesh, motion: Motion) -> Iterator[_Posed]:
+    """Yield what each frame of a motion makes of the mesh."""
     model = FaceModel.embedded()
     for start in range(0, len(motion), CHUNK):
-        rows = slice(start, start + CHUNK)
-        meshes = model.mesh_offsets(motion.landmarks[rows])
-        for offsets, rotation, translation, blink, gaze in zip(
-            meshes,
-            motion.rotation[rows],
-            motion.translation[rows],
-            motion.blink[rows],
-            motion.gaze[rows],
-            strict=True,
-        ):
-            vertices = mesh.pose_vertices(offsets, rotation, translation, float(blink), gaze)
-            yield vertices, frame_crop(mesh, mesh.head_pose(rotation, translation))
+        part = motion[slice(start, start + CHUNK)]
+        meshes = model.mesh_offsets(part.landmarks)
+        for row, offsets in enumerate(meshes):
+            rotation, translation = part.rotation[row], part.translation[row]
+            vertices = mesh.pose_vertices(
+                offsets, rotation, translation, float(part.blink[row]), part.gaze[row]
+            )
+            mouth = frame_crop(mesh, mesh.head_pose(rotation, translation))
+            yield _Posed(vertices, mouth, part.landmarks[row], rotation)
 
 
 def move(scene: MeshScene, vertices: Floats, out: Pixels | None = None) -> Pixels:

@@ -68,6 +68,7 @@ def prepare_neural(
     crop_size: int | None,
     device: torch.device,
     neighbours: Sequence[Floats] = (),
+    appearance: bool = True,
 ) -> NeuralScene:
     """Encode the portrait's face crop once; arguments as in mesh_renderer.prepare.
 
@@ -76,7 +77,13 @@ def prepare_neural(
     """
     still, driver = (
         mesh_renderer.prepare(
-            portrait, references, mouths, crop_size=size, device=device, neighbours=neighbours
+            portrait,
+            references,
+            mouths,
+            crop_size=size,
+            device=device,
+            neighbours=neighbours,
+            appearance=appearance,
         )
         for size in (crop_size, DRIVING_SIZE)
     )

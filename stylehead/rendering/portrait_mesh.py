@@ -23,6 +23,15 @@ from stylehead.face.landmarks import (
     to_68,
 )
 from stylehead.face.performance import CAMERA_DISTANCE, EYEBALL
+from stylehead.rendering.eyes.eye_texture import openings, strip_triangles
+from stylehead.rendering.eyes.lid_motion import (
+    NEARER,
+    OVERLAP,
+    SEEN,
+    close_lids,
+    iris_points,
+    kept_lids,
+)
 from stylehead.rendering.still.relief import ease_relief
 from stylehead.rendering.still.square import cut_square
 from stylehead.rendering.still.surroundings import SKULL_DEPTH, surround, triangulated
@@ -36,17 +45,9 @@ HAIR_ROOM, MOST_GROWN = 0.2, 1.2
 """Face sizes above the hair where the picture has them, and how much larger the square gets."""
 MATTE_EDGE = 64  # of a matte, of 255, from which on hair is seen
 FREE_FROM = 0.1  # beyond half-way to another face, from where on what is around a face moves freely
-IRIS_FOLLOW = np.array([0.5, 0.9, 1.0, 1.0, 1.0, 0.9, 0.5], np.float32)
-"""How far points along the middle of an eye's opening follow the eyeball; corners do not."""
 AXIS = np.array([0, 0, SKULL_DEPTH], np.float32)
 STRAIGHT = np.zeros(2, np.float32)
-EYELID_CREASE, BROW_SKIN = 0.5, 0.08  # of the lid's way in a blink: the brow stays
-LOWER_LID = 0.12  # of the eye's opening that the lower lid rises; the upper lid does the rest
-OVERLAP = 0.008  # head-space unit by which lids and lips that were open in the picture pass each
-# other when shut, so that no line of eye or teeth is left between them
-NEARER = 0.02  # head-space unit by which the upper one is then in front
 CLOSED_GAP = 0.008  # inner-lip gap of a closed mouth as the tracker sees it, head-space unit
-SEEN = 2 * len(IRIS_FOLLOW)
 OWN_EXPRESSION = 0.9  # of the estimated expression is taken off; what remains is the person's look
 
 
@@ -96,9 +97,9 @@ class PortraitMesh:
         """
         face = self.neutral[:FACE] + offsets[:FACE]
         for eye, shut in zip(EYES, self.shut, strict=True):
-            moved = _kept_lids(face, self.neutral, eye) if shut else None
-            face = _close_lids(face, eye, blink) if moved is None else moved
-        irises = _iris_points(face, EYEBALL * np.sin(np.radians(gaze)))
+            moved = kept_lids(face, self.neutral, eye) if shut else None
+            face = close_lids(face, eye, blink) if moved is None else moved
+        irises = iris_points(face, EYEBALL * np.sin(np.radians(gaze)))
         pose = self.head_pose(rotation, translation)
         placed = pose.apply(np.concatenate([face, self._around(), irises]))
         vertices = self._blended(placed)
@@ -131,7 +132,7 @@ class PortraitMesh:
 
         pose takes head space to crop pixels, as `head_pose` does.
         """
-        placed = [mesh[:FACE], pose.apply(self._around()), _iris_points(mesh, STRAIGHT)]
+        placed = [mesh[:FACE], pose.apply(self._around()), iris_points(mesh, STRAIGHT)]
         return self._blended(np.concatenate(placed)).astype(np.float32)
 
     def _around(self) -> Floats:
@@ -163,7 +164,7 @@ def build_portrait_mesh(
     shut = shut_eyes(to_68(head))
     neutral = _own_neutral(head, model, portrait.face.expression)
     for eye in (eye for eye, is_shut in zip(EYES, shut, strict=True) if is_shut):
-        neutral = _kept_lids(neutral, head, eye)  # the lids under them were not photographed
+        neutral = kept_lids(neutral, head, eye)  # the lids under them were not photographed
     unit = float(interocular(to_68(neutral)))
     pose = pose._replace(scale=pose.scale * unit)
     neutral = neutral / unit
@@ -180,7 +181,7 @@ def build_portrait_mesh(
     weights = np.concatenate([np.ones(FACE), rigidity, fixed, np.ones(SEEN)])
     shoulders = np.concatenate([np.zeros(FACE), shoulder_follow, fixed, np.zeros(SEEN)])
     triangles = np.concatenate([model.triangles, _openings(len(source)), triangulated(source)])
-    source = np.concatenate([source, _iris_points(face, STRAIGHT)]).astype(np.float32)
+    source = np.concatenate([source, iris_points(face, STRAIGHT)]).astype(np.float32)
     return PortraitMesh(
         source=source,
         neutral=neutral.astype(np.float32),
@@ -275,60 +276,10 @@ def _own_neutral(head: Floats, model: FaceModel, expression: Floats) -> Floats:
     return neutral
 
 
-def _close_lids(face: Floats, eye: tuple[NDArray[np.int64], ...], blink: float) -> Floats:
-    """Return a face (468, 3) with an upper lid lowered onto the lower one; head space, y down."""
-    if blink <= 0:
-        return face
-    upper, lower, eyelid_crease, below_brow = eye
-    closed = face.copy()
-    gap = face[lower] - face[upper]
-    way = blink * (1 - LOWER_LID) * gap[1:-1]
-    way = way + blink * np.array([0, OVERLAP, -NEARER], np.float32)
-    closed[upper[1:-1]] += way
-    closed[lower[1:-1]] -= blink * LOWER_LID * gap[1:-1]
-    closed[eyelid_crease] += EYELID_CREASE * way
-    closed[below_brow] += BROW_SKIN * way
-    return closed
-
-
-def _kept_lids(face: Floats, closed: Floats, eye: tuple[NDArray[np.int64], ...]) -> Floats:
-    """Return a face (N, 3) with an eye's lids as on a closed one, moved with the eye's corners."""
-    upper, lower, *around = eye
-    corners = [upper[0], upper[-1]]
-    lids = np.concatenate([upper[1:-1], lower[1:-1], *around])
-    kept = face.copy()
-    kept[lids] = closed[lids] + (face[corners] - closed[corners]).mean(0)
-    return kept
-
-
-def _iris_points(face: Floats, shift: Floats) -> Floats:
-    """Return the points (14, 3) in the middle of both eyes' openings, moved with the eyeballs."""
-    points = [(face[eye[0][1:-1]] + face[eye[1][1:-1]]) / 2 for eye in EYES]
-    for row in points:
-        row[:, :2] += IRIS_FOLLOW[:, None] * shift
-    return np.concatenate(points)
-
-
 def _openings(first_iris_point: int) -> NDArray[np.int64]:
-    """Triangles across mouth and eyes, so that the map has no holes there.
-
-    Eyes have a middle row: the points of `_iris_points`, from vertex `first_iris_point` on.
-    """
-    strips = [
-        (
-            np.array((MOUTH_CORNERS[0], *INNER_UPPER, MOUTH_CORNERS[1])),
-            np.array((MOUTH_CORNERS[0], *INNER_LOWER, MOUTH_CORNERS[1])),
-        )
-    ]
-    for number, (upper, lower, *_) in enumerate(EYES):
-        row = first_iris_point + number * len(IRIS_FOLLOW) + np.arange(len(IRIS_FOLLOW))
-        middle = np.array((upper[0], *row, upper[-1]))
-        strips += [(upper, middle), (middle, lower)]
-    triangles: list[tuple[int, int, int]] = []
-    for upper, lower in strips:
-        for i in range(len(upper) - 1):
-            a, b, c, d = upper[i], upper[i + 1], lower[i], lower[i + 1]
-            triangles += [
-                triangle for triangle in ((a, b, c), (b, d, c)) if len(set(triangle)) == 3
-            ]
-    return np.array(triangles, np.int64)
+    """Triangles across mouth and eyes, so that the map has no holes there."""
+    left, right = MOUTH_CORNERS
+    mouth = strip_triangles(
+        np.array((left, *INNER_UPPER, right)), np.array((left, *INNER_LOWER, right))
+    )
+    return np.concatenate([mouth, openings(first_iris_point)])

@@ -33,6 +33,15 @@ from stylehead.rendering.neural_renderer import (
 from stylehead.rendering.patterns import Pattern
 from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
 
+FACE_FILES = (
+    "face_landmarker",
+    "selfie_segmenter",
+    "face_model",
+    "appearance",
+    "style_mapping",
+    "style_generator",
+)
+"""Model files that every video needs."""
 ENCODING = 1.6e-8  # seconds a pixel of a frame, measured for x264 veryfast on one core
 TRIAL_SHARE = 0.05
 """Frames rendered to estimate the time, as a share of all frames: not longer than the work."""
@@ -131,11 +140,13 @@ class LoadedRenderer:
         references: Sequence[tuple[StyleReference, ...]],
         *,
         crop_size: int | None,
+        appearance: bool = True,
     ) -> Scene:
         """Prepare faces of one picture, each in a style, once.
 
         With `crop_size` frames are the face crop of a single portrait at that many pixels; without,
         they are the whole picture at its own resolution. Several faces do not move each other.
+        Without `appearance` skin neither folds nor changes its shading.
         """
         faces = [
             self._prepared(
@@ -143,6 +154,7 @@ class LoadedRenderer:
                 style,
                 crop_size,
                 [other.face.mesh for other in portraits if other is not portrait],
+                appearance,
             )
             for portrait, style in zip(portraits, references, strict=True)
         ]
@@ -164,6 +176,7 @@ class LoadedRenderer:
         references: tuple[StyleReference, ...],
         crop_size: int | None,
         neighbours: Sequence[Floats],
+        appearance: bool,
     ) -> _Prepared:
         if self.network is None:
             scene = mesh_renderer.prepare(
@@ -173,6 +186,7 @@ class LoadedRenderer:
                 crop_size=crop_size,
                 device=self.device,
                 neighbours=neighbours,
+                appearance=appearance,
             )
             return _Prepared(scene, partial(mesh_renderer.render_crops, scene))
         neural = prepare_neural(
@@ -183,6 +197,7 @@ class LoadedRenderer:
             crop_size=crop_size,
             device=self.device,
             neighbours=neighbours,
+            appearance=appearance,
         )
         return _Prepared(neural.still, partial(neural_crops, neural))
 

@@ -174,6 +174,7 @@ def test_the_video_says_what_it_is_and_what_made_it(clip: Path) -> None:
         "face_landmarker",
         "selfie_segmenter",
         "face_model",
+        "appearance",
         "style_mapping",
         "style_generator",
     }

@@ -6,12 +6,8 @@ import pytest
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import rotation_from_angles
 from stylehead.face.landmarks import EYES, FACE, INNER_LOWER, INNER_UPPER, MESH_OF_68, to_68
-from stylehead.rendering.portrait_mesh import (
-    EYEBALL,
-    IRIS_FOLLOW,
-    SEEN,
-    build_portrait_mesh,
-)
+from stylehead.rendering.eyes.lid_motion import IRIS_FOLLOW, SEEN
+from stylehead.rendering.portrait_mesh import EYEBALL, build_portrait_mesh
 from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.still.surroundings import SHOULDERS
 from tests.stand_ins.faces import STILL, drawn_portrait, mean_mesh

@@ -147,7 +147,7 @@ ENCODERS = ("whisper", "apc")
 
 
 def test_what_every_video_needs_is_inside_the_package():
-    needed = {"face_landmarker", "face_model", "voice_filter", "pose"}
+    needed = {"face_landmarker", "face_model", "appearance", "voice_filter", "pose"}
     needed |= {f"{network}_{name}" for network in ("encoder", "motion") for name in ENCODERS}
     assert {name for name in needed if ENTRIES[name].embedded} == needed
 
