@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+MEMORY = re.compile(r"(can't allocate|not enough|[Ii]nsufficient|out of) memory")
+"""What libraries say when they get none, each by an exception of its own."""
+
 
 class StyleheadError(Exception):
     """A failure the user can mend: what is wrong, and what to do about it."""
@@ -45,3 +50,25 @@ def missing_library(error: Exception) -> DeviceError:
         f"A system library is missing ({error}).",
         remedy="On Debian or Ubuntu: apt install libgl1 libegl1 libgles2 libglib2.0-0",
     )
+
+
+def of_the_machine(error: Exception) -> StyleheadError | None:
+    """Return what the user can mend of an unforeseen error, or None: then it is our mistake.
+
+    Libraries with compiled parts fail at any import where they lack another; memory ends, and
+    disks fail, wherever they are used.
+    """
+    if isinstance(error, ImportError | OSError) and re.search(r"\blib\w+\.so", str(error)):
+        return missing_library(error)
+    if isinstance(error, MemoryError) or MEMORY.search(str(error)):
+        return DeviceError(
+            "There is not enough memory for this.",
+            remedy="Close other programs; use a part of the recording (--duration) or a smaller "
+            "picture.",
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return MediaError(
+            f"{error.filename or 'A file'} cannot be read or written ({error.strerror}).",
+            remedy="Check the disk and your permissions, or use a copy elsewhere.",
+        )
+    return None

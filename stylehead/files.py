@@ -58,7 +58,10 @@ def digest(path: Path) -> str:
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Return what a TOML text holds; raises ValueError, which names the line, for any other."""
-    return tomllib.loads(text)
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("too many brackets inside each other") from error
 
 
 def as_text(name: str) -> str:

@@ -170,10 +170,10 @@ class Motion(_ShowsShapes):
 
     def __post_init__(self) -> None:
         """Check every shape against the number of frames."""
+        check_shape("landmarks", self.landmarks, (None, 68, 3))
         frames = len(self.landmarks)
         if self.gaze is None:  # pyright: ignore[reportUnnecessaryComparison]
             object.__setattr__(self, "gaze", np.zeros((frames, 2), np.float32))
-        check_shape("landmarks", self.landmarks, (frames, 68, 3))
         check_shape("rotation", self.rotation, (frames, 3, 3))
         check_shape("translation", self.translation, (frames, 3))
         check_shape("blink", self.blink, (frames,))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import signal
 import sys
 from typing import Annotated
@@ -18,7 +17,7 @@ from stylehead.cli.evaluate import evaluate_app
 from stylehead.cli.options import QuietOpt, VerboseOpt
 from stylehead.cli.train import prepare, train_app
 from stylehead.cli.weights import weights_app
-from stylehead.errors import StyleheadError, missing_library
+from stylehead.errors import StyleheadError, of_the_machine
 from stylehead.version import __version__
 
 HELP = """Make a portrait speak or sing a recording, in the style of a clip you like.
@@ -91,11 +90,14 @@ def main() -> None:
         app()
     except StyleheadError as failure:
         _fail(failure)
-    except (ImportError, OSError) as error:
-        # Libraries with compiled parts fail like this on a bare machine, at any import.
-        if not re.search(r"\blib\w+\.so", str(error)):
+    except BrokenPipeError:  # whoever read the results has had enough of them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        raise SystemExit(128 + 13) from None
+    except Exception as error:
+        failure = of_the_machine(error)
+        if failure is None:
             raise
-        _fail(missing_library(error))
+        _fail(failure)
 
 
 def _fail(failure: StyleheadError) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Generator, Sequence
@@ -27,6 +28,8 @@ from rich.text import Text
 _stderr = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _stdout = Console(highlight=False, soft_wrap=True, emoji=False)
 _quiet = False
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that move a terminal's cursor, or worse; not tabs and ends of lines."""
 
 
 def configure(*, quiet: bool, verbose: bool) -> None:
@@ -50,13 +53,18 @@ def result(text: str) -> None:
 def say(message: str) -> None:
     """Tell one fact on stderr."""
     if not _quiet:
-        _stderr.print(escape(message))
+        _stderr.print(_plain(message))
+
+
+def _plain(text: str) -> str:
+    """Return text that does to a terminal nothing but appear: files bring names of their own."""
+    return escape(CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def error(problem: str, remedy: str, *, where: str = "Error") -> None:
     """Print what is wrong and what to do, in one line, also with -q."""
-    said = escape(problem.replace("\n", " "))
-    _stderr.print(f"[bold red]{escape(where)}:[/] {said} {escape(remedy)}")
+    said = _plain(problem.replace("\n", " "))
+    _stderr.print(f"[bold red]{_plain(where)}:[/] {said} {_plain(remedy)}")
 
 
 def debugging() -> bool:
@@ -86,7 +94,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     for number, column in enumerate(columns):
         drawn.add_column(column, no_wrap=number == 0)  # names are to be copied
     for row in rows:
-        drawn.add_row(*(escape(cell) for cell in row))
+        drawn.add_row(*(_plain(cell) for cell in row))
     return drawn
 
 
@@ -136,7 +144,7 @@ class _Bars:
 
     def say(self, message: str) -> None:
         if not _quiet:
-            self._progress.console.print(escape(message))
+            self._progress.console.print(_plain(message))
 
 
 class _Speed(ProgressColumn):

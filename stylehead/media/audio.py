@@ -11,6 +11,7 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 
+from stylehead.bounds import LONGEST
 from stylehead.errors import MediaError
 from stylehead.media.sound_stream import read_sound, sound_format
 from stylehead.progress import clock
@@ -18,7 +19,6 @@ from stylehead.types import SPEECH_RATE, Floats
 
 PIECE = 800  # samples at SPEECH_RATE, 50 ms: the grain of loudness
 SAME_LENGTH = 0.5  # seconds by which a stem and its recording may differ
-LONGEST_SOUND = 3 * 3600  # seconds; beyond it the file is more likely a mistake
 QUIETEST = 10 ** (-60 / 20)  # loudest piece below which a recording counts as silent
 CANCELLED = 4.0  # times the energy of the mean that other signs give when channels cancel out
 FLOOR = 1e-3  # energy of a piece, of a loud one's, below which it is a pause: 30 dB
@@ -123,9 +123,9 @@ def _measure(path: Path, start: float, duration: float | None, signs: Floats | N
         whole = len(remaining) // PIECE * PIECE
         energies.append(piece_energies(remaining[:whole]))
         remaining = remaining[whole:]
-        if samples > LONGEST_SOUND * SPEECH_RATE:
+        if samples > LONGEST * SPEECH_RATE:
             raise MediaError(
-                f"{path} is longer than {LONGEST_SOUND // 3600} hours.",
+                f"{path} is longer than {LONGEST // 3600} hours.",
                 remedy="Use --start and --duration to choose a part.",
             )
     joined = np.concatenate(energies) if energies else np.zeros(0, np.float32)

@@ -9,19 +9,47 @@ from typing import TypeVar
 
 import av
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.frame import Frame
 from av.stream import Disposition
 
+from stylehead.bounds import MOST_FRAME_PIXELS
 from stylehead.errors import MediaError
 from stylehead.files import check_file
 
 PRIMING = 0.1  # seconds of an encoder's warm-up by which sound may begin before its picture
 BROADCAST = ("mpegts", "mpeg")
 """Containers that do not say how much of the sound is warm-up."""
+FORMATS = (
+    *("aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "dsf", "dts", "dtshd", "dv"),
+    *(
+        "eac3",
+        "flac",
+        "flv",
+        "gif",
+        "gxf",
+        "h264",
+        "hevc",
+        "ivf",
+        "m4v",
+        "matroska",
+        "mjpeg",
+        "mov",
+    ),
+    *("mp3", "mpc", "mpc8", "mpeg", "mpegts", "mpegvideo", "mxf", "nut", "obu", "ogg", "qcp", "rm"),
+    *("shn", "tak", "truehd", "tta", "voc", "w64", "wav", "wv", "yuv4mpegpipe"),
+)
+"""Containers that are opened. Others may name files or addresses that FFmpeg opens in turn
+(playlists, scripts, session descriptions), and hardly anybody records in the rest."""
+HIGHEST_RATE = 768_000  # Hz
+MOST_CHANNELS = 64
 FILM = 25  # pictures of one track after which a track without a second one is a still
 
 Track = TypeVar("Track", av.AudioStream, av.VideoStream)
+
+
+class _RefusedError(Exception):
+    """A file or track that is not decoded, for what it says of itself."""
 
 
 @contextmanager
@@ -29,13 +57,21 @@ def open_container(path: Path, kind: str) -> Generator[InputContainer]:
     """Open a container; any decoding error inside the block becomes a MediaError."""
     check_file(path, kind)
     try:
-        with av.open(str(path.absolute()), metadata_errors="replace") as container:
+        with _opened(path) as container:
             yield container
-    except (FFmpegError, UnicodeError) as error:
+    except (FFmpegError, UnicodeError, _RefusedError) as error:
         raise MediaError(
             f"{path} is damaged or not a {kind} ({cause_of(error)}).",
             remedy=f"Convert it to a common {kind} format and try again.",
         ) from error
+
+
+def _opened(path: Path) -> InputContainer:
+    allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+    try:
+        return av.open(str(path.absolute()), options=allowed, metadata_errors="replace")
+    except ArgumentError as error:
+        raise _RefusedError("a container of another kind") from error
 
 
 def cause_of(error: Exception) -> str:
@@ -45,7 +81,19 @@ def cause_of(error: Exception) -> str:
 
 def sound_track(container: InputContainer) -> av.AudioStream | None:
     """Return the sound track that players take: the default one, else the first."""
-    return _default(list(container.streams.audio))
+    track = _default(list(container.streams.audio))
+    if track is not None:
+        _check_decoder(track)
+        context = track.codec_context
+        if not 0 < context.sample_rate <= HIGHEST_RATE or not 0 < context.channels <= MOST_CHANNELS:
+            problem = f"{context.channels} channels at {context.sample_rate} Hz"
+            raise _RefusedError(problem)
+    return track
+
+
+def _check_decoder(track: av.AudioStream | av.VideoStream) -> None:
+    if track.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise _RefusedError("no decoder for it")
 
 
 def film_track(path: Path, container: InputContainer) -> av.VideoStream | None:
@@ -61,7 +109,15 @@ def film_track(path: Path, container: InputContainer) -> av.VideoStream | None:
     if len(tracks) > 1:
         moving = _moving(path)
         tracks = [stream for stream in tracks if stream.index in moving] or tracks
-    return _default(tracks)
+    film = _default(tracks)
+    if film is not None:
+        _check_decoder(film)
+        context = film.codec_context
+        if context.width * context.height > MOST_FRAME_PIXELS:
+            raise _RefusedError(f"{context.width} x {context.height} pixels a frame")
+        # Frames may grow later on.
+        context.options = {**context.options, "max_pixels": str(MOST_FRAME_PIXELS)}
+    return film
 
 
 def _default(tracks: list[Track]) -> Track | None:
@@ -72,7 +128,7 @@ def _default(tracks: list[Track]) -> Track | None:
 def _moving(path: Path) -> set[int]:
     """Return the indices of picture tracks with more than one picture, from the file's start."""
     counts: dict[int, int] = {}
-    with av.open(str(path.absolute()), metadata_errors="replace") as container:
+    with _opened(path) as container:
         for packet in container.demux(video=tuple(range(len(container.streams.video)))):
             if packet.size:
                 index = packet.stream.index

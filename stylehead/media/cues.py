@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,16 +16,21 @@ from stylehead.files import check_file
 
 CUE_SUFFIXES = (".lrc", ".srt")
 """Endings of files that read_cues reads."""
-LARGEST = 10_000_000  # bytes; lyrics take a few thousand
+LARGEST = 1_000_000  # bytes; lyrics take a few thousand
+MOST_CUES = 10_000  # of a file
+MOST_SHOWN = 20  # lines at once; a screen has no room for more
 NAME = r"[^\s:+=]+"
 SINGERS = re.compile(rf"({NAME}(?:={NAME})?(?:\+{NAME}(?:={NAME})?)*):(?:\s+|$)(.*)")
 """Who sings a line: numbers of faces or names, joined by +; 1=Anna also gives a face a name."""
-LRC_TIME = re.compile(r"\[(\d+):([0-5]?\d)(?:[.:](\d{1,3}))?\]")
+LRC_TIME = re.compile(r"\[([0-9]{1,5}):([0-5]?[0-9])(?:[.:]([0-9]{1,3}))?\]")
 LRC_TAG = re.compile(r"\[([A-Za-z#][^:\]]*):([^\]]*)\]\s*")
-LRC_WORD = re.compile(r"<\d+:\d+(?:[.:]\d+)?>\s*")
-SRT_TIME = re.compile(r"(\d+):([0-5]\d):([0-5]\d)[,.](\d{1,3})")
+LRC_WORD = re.compile(r"<[0-9]{1,5}:[0-9]{1,2}(?:[.:][0-9]{1,3})?>\s*")
+OFFSET = re.compile(r"\s*[+-]?[0-9]{1,9}\s*")
+FACE = re.compile(r"0*[1-9][0-9]{0,3}")
+"""The number of a face."""
+SRT_TIME = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9])[,.]([0-9]{1,3})")
 SRT_SPAN = re.compile(rf"\s*{SRT_TIME.pattern}\s*-->\s*{SRT_TIME.pattern}(?:\s.*)?")
-SRT_LOOK = re.compile(r"</?(?:b|i|u|font)\b[^>]*>|\{\\[^}]*\}", re.IGNORECASE)
+SRT_LOOK = re.compile(r"</?(?:b|i|u|font)\b[^<>]*>|\{\\[^{}]*\}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +70,15 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
             remedy="Give lyrics as LRC or SRT.",
         )
     lines = _lines(path)
-    timed = list((_lrc if path.suffix.lower() == ".lrc" else _srt)(path, lines))
+    read = _lrc if path.suffix.lower() == ".lrc" else _srt
+    timed = list(islice(read(path, lines), MOST_CUES + 1))
     if not timed:
         raise MediaError(f"{path} has no line with a time.", remedy=FORMS[path.suffix.lower()])
+    if len(timed) > MOST_CUES:
+        raise MediaError(
+            f"{path} has more than {MOST_CUES} lines with a time.",
+            remedy="Give the lyrics of one song.",
+        )
     names = _names(path, timed)
     cues = (
         Cue(start=one.start, end=one.end, text=one.words, faces=_faces(path, one, names))
@@ -87,11 +99,16 @@ def within(cues: Sequence[Cue], start: float, seconds: float) -> tuple[Cue, ...]
 def subtitles(cues: Sequence[Cue]) -> list[Subtitle]:
     """Return what is shown: lines that are sung at once stand below each other."""
     times = sorted({time for cue in cues for time in (cue.start, cue.end)})
+    waiting = sorted((cue.start, place) for place, cue in enumerate(cues) if cue.text)
+    waiting.reverse()
+    sung: list[int] = []  # places of the cues that are being sung
     shown: list[Subtitle] = []
     for start, end in pairwise(times):
-        text = "\n".join(cue.text for cue in cues if cue.start <= start < cue.end and cue.text)
-        if text:
-            shown.append(Subtitle(start, end, text))
+        sung = [place for place in sung if start < cues[place].end]
+        while waiting and waiting[-1][0] <= start:
+            bisect.insort(sung, waiting.pop()[1])
+        if lines := [cues[place].text for place in sung if start < cues[place].end]:
+            shown.append(Subtitle(start, end, "\n".join(lines[:MOST_SHOWN])))
     return shown
 
 
@@ -157,12 +174,10 @@ def _lrc(path: Path, lines: list[str]) -> Iterator[_Timed]:
 
 
 def _milliseconds(path: Path, number: int, text: str) -> int:
-    try:
+    if OFFSET.fullmatch(text):
         return int(text)
-    except ValueError as error:
-        raise _wrong(
-            path, number, f"{_shown(text)} is no offset", "Write milliseconds, as in [offset:250]."
-        ) from error
+    remedy = "Write milliseconds, as in [offset:250]."
+    raise _wrong(path, number, f"{_shown(text)} is no offset", remedy)
 
 
 def _srt(path: Path, lines: list[str]) -> Iterator[_Timed]:
@@ -234,7 +249,7 @@ def _faces(path: Path, one: _Timed, names: dict[str, int]) -> tuple[int, ...]:
 
 
 def _number(path: Path, number: int, who: str) -> int:
-    if who.isdecimal() and int(who) > 0:
+    if FACE.fullmatch(who):
         return int(who)
     raise _wrong(
         path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +13,24 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
+from stylehead.bounds import MOST_PIXELS
 from stylehead.errors import MediaError
 from stylehead.files import atomic, check_file
 from stylehead.types import Pixels
 
 log = logging.getLogger(__name__)
-LARGEST_PICTURE = 100_000_000  # pixels; beyond it decoding alone needs gigabytes
 LONGEST_SIDE = 3840  # pixels of a written video; H.264 levels in common players end there
 PLAIN_FIRST = ("MPO", "PSD")  # several pictures in a file, of which the first is the plain one
+FORMATS = (
+    *("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM"),
+    *("PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP"),
+)
+"""Pictures that are opened; for some of the others (EPS) Pillow runs another program."""
+DAMAGED = (
+    *(OSError, SyntaxError, ValueError, LookupError, TypeError, ArithmeticError, EOFError),
+    *(NotImplementedError, struct.error),
+)
+"""What Pillow raises for bytes that are no picture."""
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 ROUNDING = 2  # of 255
 OPAQUE = 255
@@ -51,18 +62,20 @@ def read_alpha(path: Path) -> Pixels | None:
 def _opened(path: Path, read: Callable[[Path, Image.Image], Read]) -> Read:
     """Return what `read` makes of a picture's path and the opened picture."""
     check_file(path, "picture")
+    formats = FORMATS
     if _is_heic(path):
         _register_heic(path)
+        formats = (*FORMATS, "HEIF")
     # Pillow's bomb check is replaced by ours, which names the remedy; what else it warns of
     # (damaged EXIF fields) either does no harm or ends in an error.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=formats) as image:
                 return read(path, image)
         except Image.DecompressionBombError as error:
             raise _too_large(path, "far") from error
-        except (OSError, SyntaxError, ValueError) as error:
+        except DAMAGED as error:
             raise MediaError(
                 f"{path} is not a picture that can be read.",
                 remedy="Save it again as PNG or JPEG.",
@@ -90,7 +103,7 @@ def _register_heic(path: Path) -> None:
 
 def _too_large(path: Path, size: str) -> MediaError:
     return MediaError(
-        f"{path} has {size} more than the {LARGEST_PICTURE // 10**6} million pixels that can be"
+        f"{path} has {size} more than the {MOST_PIXELS // 10**6} million pixels that can be"
         " handled.",
         remedy=f"Make its longer side {LONGEST_SIDE} pixels.",
     )
@@ -119,7 +132,7 @@ def _upright(path: Path, image: Image.Image) -> Image.Image:
         if image.format == "TIFF":
             raise MediaError(f"{path} has {count} pages.", remedy=remedy)
         raise MediaError(f"{path} is an animation of {count} pictures.", remedy=remedy)
-    if image.width * image.height > LARGEST_PICTURE:
+    if image.width * image.height > MOST_PIXELS:
         raise _too_large(path, f"{image.width} x {image.height} pixels,")
     upright = ImageOps.exif_transpose(image)
     return _eight_bits(path, upright) if upright.mode.startswith(("I", "F")) else upright

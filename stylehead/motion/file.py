@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import struct
 import zipfile
 import zlib
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
-from stylehead import files
+from stylehead import bounds, files
 from stylehead.errors import StyleError
 from stylehead.types import Floats, Motion
 
+MOST_BYTES = 900 * bounds.MOST_FRAMES
+"""Of all arrays together: a frame takes 876 in single precision."""
+DAMAGED = (
+    *(OSError, ValueError, EOFError, NotImplementedError, RuntimeError, MemoryError, TypeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, OverflowError),
+)
+"""What zipfile and numpy raise for bytes that are no archive of arrays."""
 FIELDS = ("landmarks", "neutral", "rotation", "translation", "blink", "fps")
 
 
@@ -32,10 +42,11 @@ def save_motion(motion: Motion, path: Path) -> None:
 
 
 def load_motion(path: Path) -> Motion:
-    """Read a motion; raises StyleError naming the field that is missing or misshapen."""
+    """Read a motion; raises StyleError naming the field that is missing, misshapen or too large."""
     if not path.is_file():
         raise StyleError(f"{path} does not exist.", remedy="Check the motion file's path.")
     try:
+        _check_sizes(path)
         with path.open("rb") as file, np.lib.npyio.NpzFile(file) as arrays:
             missing = [name for name in FIELDS if name not in arrays]
             if missing:
@@ -44,42 +55,61 @@ def load_motion(path: Path) -> Motion:
                     remedy="Make it with stylehead motion; docs/motion-file.md lists the fields.",
                 )
             fields: dict[str, Floats] = {name: arrays[name] for name in FIELDS}
-            straight = np.zeros((len(fields["blink"]), 2), np.float32)
+            straight = np.zeros((np.size(fields["blink"]), 2), np.float32)
             fields["gaze"] = arrays.get("gaze", straight)
-    except (
-        OSError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-    ) as error:
+    except DAMAGED as error:
         raise StyleError(
             f"{path} is not a motion file, or is damaged.",
             remedy="Make one with stylehead motion; see docs/motion-file.md.",
         ) from error
     try:
-        parts = [Fraction(part) for part in np.atleast_1d(fields["fps"]).tolist()]
-        if len(parts) not in (1, 2):
-            raise ValueError("fps is not one or two numbers")
-        fps = parts[0] if len(parts) == 1 else parts[0] / parts[1]
-        fps = fps.limit_denominator(1001)  # 29.97 means 30000/1001
-        names = ("landmarks", "rotation", "translation", "blink", "neutral", "gaze")
-        arrays32 = {name: np.asarray(fields[name], np.float32) for name in names}
-        bad = [name for name, array in arrays32.items() if not np.isfinite(array).all()]
-        if bad or fps <= 0 or len(arrays32["landmarks"]) == 0:
-            raise ValueError(f"{', '.join(bad) or 'fps or length'} is not usable")
-        return Motion(
-            arrays32["landmarks"],
-            arrays32["rotation"],
-            arrays32["translation"],
-            arrays32["blink"],
-            fps,
-            arrays32["neutral"],
-            arrays32["gaze"],
-        )
-    except (ValueError, TypeError, ArithmeticError) as error:
+        for name, array in fields.items():
+            if name != "fps":
+                bounds.check_numbers(name, array)
+        fps = _rate(fields.pop("fps"))
+        floats = {name: np.asarray(array, np.float32) for name, array in fields.items()}
+        motion = Motion(fps=fps, **floats)
+        bounds.check_length(motion)
+    except (ValueError, ArithmeticError) as error:
         raise StyleError(
             f"{path} is not a usable motion: {error}.",
             remedy="Correct it; docs/motion-file.md lists the fields.",
         ) from error
+    return motion
+
+
+def _check_sizes(path: Path) -> None:
+    """Raise ValueError where arrays unpack to more than the longest motion has.
+
+    An array's own header says how much memory is taken for it, whatever then follows.
+    """
+    whole = 0
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        for name in (f"{field}.npy" for field in (*FIELDS, "gaze")):
+            if name in names:
+                with archive.open(name) as file:
+                    whole += _size(file)
+    if whole > MOST_BYTES:
+        raise ValueError(f"{whole} bytes are more than {MOST_BYTES}")
+
+
+def _size(file: IO[bytes]) -> int:
+    """Return the bytes of an array by its header."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0
+    shape, _, kind = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
+    if any(length < 0 for length in shape):
+        raise ValueError(f"an array of shape {shape}")
+    return math.prod(shape) * kind.itemsize
+
+
+def _rate(stored: Floats) -> Fraction:
+    """Return the frame rate that is stored as one number, or as numerator and denominator."""
+    if stored.dtype.kind not in "iuf" or stored.size not in (1, 2):
+        raise ValueError("fps is not one or two numbers")
+    parts = [Fraction(part) for part in np.atleast_1d(stored).ravel().tolist()]
+    fps = parts[0] if len(parts) == 1 else parts[0] / parts[1]
+    fps = fps.limit_denominator(1001)  # 29.97 means 30000/1001
+    bounds.check_rate(fps)
+    return fps

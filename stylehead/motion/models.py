@@ -79,11 +79,12 @@ def tuned_generator(generator: MotionGenerator, tuning: Tuning, name: str) -> Mo
             f"The style {name} was tuned for other weights of the motion generator.",
             remedy="Run stylehead finetune-style again with its clip.",
         )
-    adapter = Adapter(generator, _rank(tuning))
+    rank = _rank(tuning)
+    adapter = Adapter(generator, min(rank, HIGHEST_RANK))  # a higher one does not load below
     state = {key: torch.from_numpy(value) for key, value in tuning.arrays.items()}
     try:
         adapter.load_state_dict(state)
-        own_voice = _own_voice(tuning)
+        own_voice = _own_voice(tuning, generator.config.features)
     except (RuntimeError, KeyError) as error:  # torch names what is missing or misshapen
         raise StyleError(
             f"The style {name} has a damaged tuning.",
@@ -92,11 +93,18 @@ def tuned_generator(generator: MotionGenerator, tuning: Tuning, name: str) -> Mo
     return tuned(generator, adapter, own_voice)
 
 
-def _own_voice(tuning: Tuning) -> Manifold | None:
+def _own_voice(tuning: Tuning, features: int) -> Manifold | None:
     if not tuning.projection:
         return None
     arrays = {key: torch.from_numpy(value) for key, value in tuning.own_voice.items()}
-    return Manifold.of(arrays, tuning.projection)
+    found = Manifold.of(arrays, tuning.projection)
+    shapes = [tuple(array.shape) for array in (found.mean, found.scale)]
+    if found.base.ndim != 2 or not len(found.base) or shapes != 2 * [(features,)]:
+        raise KeyError("a base of other features")
+    return found
+
+
+HIGHEST_RANK = 64  # of a change; the files that are made have RANK
 
 
 def _rank(tuning: Tuning) -> int:

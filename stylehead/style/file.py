@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from stylehead import files
+from stylehead import bounds, files
 from stylehead.errors import StyleError
 from stylehead.style.learn import STATISTICS
 from stylehead.types import TEMPLATES, Floats, Motion, Style, StyleReference, Tuning
@@ -23,6 +24,23 @@ FORMAT = "3"
 Arrays = dict[str, NDArray[Any]]
 SUFFIX = ".style"
 OWN_VOICE = "own_voice."
+MOST_BYTES = 300_000_000
+"""Of a style file: three hours of a clip take half as many."""
+DAMAGED = (SafetensorError, LookupError, ValueError, ArithmeticError, TypeError, OSError)
+"""What its readers raise for bytes that are no style file."""
+
+
+def _as_rate(text: object) -> Fraction:
+    # No exponents: a few letters would be a number of a billion digits.
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,6}(/[0-9]{1,6})?", text):
+        raise ValueError("no rate")
+    fps = Fraction(text)
+    bounds.check_rate(fps)
+    return fps
+
+
+Number = Annotated[float, Field(ge=-1e6, le=1e6)]  # which NaN is not
+Rate = Annotated[Fraction, BeforeValidator(_as_rate)]
 
 
 def save_style(style: Style, path: Path | str) -> None:
@@ -72,15 +90,15 @@ def save_style(style: Style, path: Path | str) -> None:
 
 
 class _Found(BaseModel):
-    seconds: float
-    score: float
+    seconds: Number
+    score: Number
     in_clip: bool
 
 
 class _TuningOf(BaseModel):
     encoder: str
     generator_sha256: str
-    projection: float = 0.0
+    projection: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class _About(BaseModel):
@@ -89,9 +107,9 @@ class _About(BaseModel):
     format: Literal["2", "3"]
     """Files of format 2 have no contour and no gaze."""
     name: str
-    fps: Fraction
+    fps: Rate
     references: dict[str, _Found]
-    statistics: dict[str, float]
+    statistics: dict[str, Number]
     provenance: dict[str, str]
     tuning: _TuningOf | None = None
 
@@ -102,19 +120,20 @@ def load_style(path: Path | str) -> Style:
     if not path.is_file():
         raise StyleError(f"{path} does not exist.", remedy="Check the style file's path.")
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES} bytes")
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get("stylehead_style", "{}")
             arrays: Arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         about = _About.model_validate_json(text)
-        missing = STATISTICS - about.statistics.keys()
-        if (
-            missing
-            or about.fps <= 0
-            or not all(np.isfinite(array).all() for array in arrays.values())
-        ):
-            raise ValueError(f"unusable numbers, or no {', '.join(sorted(missing))}")
-        return _style(about, arrays)
-    except (SafetensorError, KeyError, ValueError, ZeroDivisionError, OSError) as error:
+        if missing := STATISTICS - about.statistics.keys():
+            raise ValueError(f"no {', '.join(sorted(missing))}")
+        for key, array in arrays.items():
+            bounds.check_numbers(key, array)
+        style = _style(about, arrays)
+        bounds.check_length(style.motion)
+        return style
+    except DAMAGED as error:
         raise StyleError(
             f"{path} is not a style file of this version, or is damaged.",
             remedy="Make it again with stylehead extract-style.",

@@ -23,13 +23,19 @@ from stylehead.weights.manifest import WeightsEntry
 WRAPPER = "module."
 """What torch's DataParallel puts before every name."""
 
+DEEPEST = 20  # dicts inside each other
+SWELLING = 8  # times the file's size that its tensors may take: packed, or shared by several names
 DAMAGED = (
     RuntimeError,
     EOFError,
     ValueError,
     LookupError,
+    AssertionError,
     AttributeError,
     TypeError,
+    MemoryError,
+    OverflowError,
+    zipfile.BadZipFile,
     struct.error,
 )
 """What torch's reader raises for bytes that are no checkpoint."""
@@ -90,12 +96,8 @@ def _as_safetensors(entry: WeightsEntry, path: Path) -> Path:
     if is_converted(entry, path):
         return plain
     starts = tuple(entry.sections.values()) or (entry.prefix,)
-    tensors = {
-        # Stored tensors may share memory or be transposed, which safetensors refuses.
-        name: tensor.detach().clone(memory_format=torch.contiguous_format)
-        for name, tensor in _flat(_read_tensors_only(path))
-        if name.startswith(starts)
-    }
+    found = _flat(path, _read_tensors_only(path))
+    tensors = _copied(path, {name: tensor for name, tensor in found if name.startswith(starts)})
     about = {"source": json.dumps({"file": path.name, "sha256": entry.sha256 or recorded(path)})}
     with atomic(plain) as part:
         save_file(tensors, part, metadata=about)
@@ -135,13 +137,33 @@ def _read_tensors_only(path: Path) -> Any:
         raise _unreadable(path, str(error).splitlines()[0] if str(error) else "empty") from error
 
 
-def _flat(content: Any, start: str = "") -> Iterator[tuple[str, Tensor]]:
+def _flat(
+    path: Path, content: Any, start: str = "", depth: int = 0
+) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of nested dicts under dotted names; counters and the like are left out."""
     if isinstance(content, Tensor):
         yield start.removesuffix("."), content
     elif isinstance(content, Mapping):
+        if depth > DEEPEST:
+            raise _unreadable(path, "a dict in itself")
         for key, value in cast("Mapping[Any, Any]", content).items():
-            yield from _flat(value, f"{start}{key}.")
+            yield from _flat(path, value, f"{start}{key}.", depth + 1)
+
+
+def _copied(path: Path, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors that share no memory and lie in order, as safetensors wants them.
+
+    A few numbers in a file can claim to be a tensor of terabytes: that is refused first.
+    """
+    odd = [name for name, tensor in tensors.items() if tensor.layout != torch.strided]
+    odd += [name for name, tensor in tensors.items() if tensor.device.type != "cpu"]
+    whole = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if odd or whole > SWELLING * path.stat().st_size:
+        raise _unreadable(path, f"{odd[0]} has no numbers" if odd else f"{whole} bytes of tensors")
+    return {
+        name: tensor.detach().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
 
 
 def _unreadable(path: Path, reason: str) -> WeightsError:

@@ -11,7 +11,7 @@ import stylehead
 PACKAGE = Path(stylehead.__file__).parent
 FLOORS = [
     "types errors choices fields progress version",
-    "options files device models",
+    "options files device models bounds",
     "media weights batch",
     "face demo",
     "tracking style speech motion rendering",

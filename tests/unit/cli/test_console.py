@@ -49,3 +49,13 @@ def test_verbose_holds_before_and_after_the_commands_name(
     assert logging.getLogger("stylehead").isEnabledFor(logging.DEBUG)
     run("styles", monkeypatch)
     assert not logging.getLogger("stylehead").isEnabledFor(logging.DEBUG)
+
+
+def test_what_a_file_brings_does_not_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say("a style called \x1b[2Jx\x07\r\x9by")
+    console.error("no \x1b]0;title\x07", "\x1b[31m")
+    console.drawing("t", ("a",), [("\x1b[31mcell",)])
+    told, said = capsys.readouterr()
+    assert not {character for character in told + said if character < " "} - {"\n", "\t"}
+    assert "\x9b" not in said
+    assert "[2Jx" in said and "[31mcell" in told

@@ -164,3 +164,43 @@ def test_subtitles_never_overlap():
         Subtitle(6.0, 7.0, "c"),
         Subtitle(9.0, 10.0, "d"),
     ]
+
+
+# ---- by somebody who means harm -------------------------------------------------------------
+
+DIGITS = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.lrc", f"[{DIGITS}:00] la\n"),
+        ("a.lrc", f"[offset:{DIGITS}]\n[00:01] la\n"),
+        ("a.lrc", f"[00:01] {DIGITS}: la\n"),
+        ("a.lrc", "[00:01] \u0663\u0663: la\n".replace("\u0663", "\u00b2")),
+        ("a.srt", f"{DIGITS}:00:01,000 --> {DIGITS}:00:02,000\nla\n"),
+    ],
+)
+def test_endless_digits_are_refused_with_their_line(tmp_path, name, text):
+    assert "line" in refusal(written(tmp_path, text, name))
+
+
+def test_too_many_lines_are_refused(tmp_path, monkeypatch):
+    text = "".join(f"[00:0{second}.00] la\n" for second in range(4))
+    assert len(read_cues(written(tmp_path, text))) == 4
+    monkeypatch.setattr("stylehead.media.cues.MOST_CUES", 3)
+    assert "more than 3 lines" in refusal(written(tmp_path, text))
+
+
+def test_a_thousand_lines_at_once_show_twenty(tmp_path):
+    crowd = [Cue(start=0.0, end=float(9 + i), text=f"la {i}") for i in range(1000)]
+    shown = subtitles(crowd)
+    assert shown[0].text.splitlines() == [f"la {i}" for i in range(20)]
+    assert len(shown) == 1000
+
+
+def test_a_line_of_opening_brackets_is_read(tmp_path):
+    # 300 kB of them: looking for an end from each would take minutes.
+    line = "<b " * 100_000
+    path = written(tmp_path, f"1\n00:00:01,000 --> 00:00:02,000\n{line}\n", "a.srt")
+    assert read_cues(path)[0].text == line.strip()

@@ -258,3 +258,45 @@ def test_closure_stays_between_open_and_shut():
     moved = at_rate(motion, Fraction(60))
     assert moved.blink.min() == 0
     assert moved.blink.max() == motion.blink.max()
+
+
+# ---- by somebody who means harm -------------------------------------------------------------
+
+
+def promising(path, name, shape):
+    """Write a motion whose array `name` says in its header that it has a shape."""
+    written(path)
+    with zipfile.ZipFile(path) as archive:
+        arrays = {each: archive.read(each) for each in archive.namelist()}
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape!r}, }}\n".encode()
+    arrays[f"{name}.npy"] = b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(path, "w") as archive:
+        for each, content in arrays.items():
+            archive.writestr(each, content)
+    return path
+
+
+@pytest.mark.parametrize("shape", [(10**12, 68, 3), (10**9, 3), (2**62, 2**62), (-1, 3)])
+def test_memory_is_taken_for_what_is_there_not_for_what_a_header_says(tmp_path, shape, monkeypatch):
+    path = promising(tmp_path / "m.npz", "landmarks", shape)
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(StyleError, match="is not a motion file, or is damaged"):
+        load_motion(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"landmarks": np.full((15, 68, 3), 1e30)}, "landmarks holds numbers beyond"),
+        ({"translation": np.full((15, 3), -1e5)}, "translation holds numbers beyond"),
+        ({"blink": np.array(["1e9999999"] * 15)}, "blink holds no numbers"),
+        ({"fps": np.array(["1e9999999"])}, "fps is not one or two numbers"),
+        ({"fps": np.array([10**12, 1])}, "fps is not above 0 and at most"),
+        ({"fps": np.array([1, 1000])}, "its length"),
+        ({"blink": np.float32(0)}, "blink"),
+        ({"landmarks": np.float32(0)}, "landmarks has shape ()"),
+    ],
+)
+def test_a_motion_is_bounded_in_every_dimension(tmp_path, changes, said):
+    with pytest.raises(StyleError, match=re.escape(said)):
+        load_motion(written(tmp_path / "m.npz", **changes))

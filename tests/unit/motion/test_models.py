@@ -134,3 +134,30 @@ def test_a_lost_own_voice_is_refused(generator, adapter):
     tuning = tuning_of(adapter, "whisper", generator_digest("whisper"), own_voice())
     with pytest.raises(StyleError, match="damaged tuning"):
         tuned_generator(generator, replace(tuning, own_voice={}), "sung")
+
+
+def test_a_change_of_endless_rank_takes_no_memory(style, generator):
+    arrays = {
+        name: np.zeros((10**6, 1), np.float32) if "down" in name else value
+        for name, value in style.tuning.arrays.items()
+    }
+    with pytest.raises(StyleError, match="damaged tuning"):
+        tuned_generator(generator, replace(style.tuning, arrays=arrays), "sung")
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        {"base": np.ones((5, 7)), "mean": np.ones(7), "scale": np.ones(7)},
+        {"base": np.ones((0, 12)), "mean": np.ones(12), "scale": np.ones(12)},
+        {"base": np.ones(12), "mean": np.ones(12), "scale": np.ones(12)},
+        {"base": np.ones((5, 12)), "mean": np.ones(12), "scale": np.ones(1)},
+        {"base": np.ones((5, 12))},
+    ],
+    ids=["other features", "empty", "flat", "one scale", "no scale"],
+)
+def test_a_persons_own_sounds_must_fit_the_generator(style, generator, base):
+    own = {name: value.astype(np.float32) for name, value in base.items()}
+    tuning = replace(style.tuning, projection=0.5, own_voice=own)
+    with pytest.raises(StyleError, match="damaged tuning"):
+        tuned_generator(generator, tuning, "sung")

@@ -352,3 +352,67 @@ def test_turning_the_head_does_not_change_expression_statistics():
     before, after = style_statistics(motion), style_statistics(motion.with_(rotation=turned))
     assert after["yaw_std_degrees"] > before["yaw_std_degrees"] + 3
     assert after["mouth_opening_range"] == before["mouth_opening_range"]
+
+
+# ---- by somebody who means harm -------------------------------------------------------------
+
+
+def changed(path, about=None, **arrays):
+    """Write a style file anew with other entries of its metadata, and other arrays."""
+    with safe_open(path, framework="numpy") as file:
+        kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        text = json.loads(file.metadata()["stylehead_style"])
+    kept |= {name.replace("__", "."): value for name, value in arrays.items()}
+    metadata = {"stylehead_style": json.dumps({**text, **(about or {})})}
+    save_file(kept, path, metadata=metadata)
+    return path
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"fps": "1e99999999"},
+        {"fps": "9" * 5000},
+        {"fps": "1/0"},
+        {"fps": "1000"},
+        {"fps": 1e300},
+        {"statistics": {name: 1e300 for name in STATISTICS}},
+        {"statistics": {name: float("nan") for name in STATISTICS}},
+        {"references": {}},
+        {"tuning": {"encoder": "whisper", "generator_sha256": "", "projection": 1e9}},
+    ],
+    ids=lambda about: next(iter(about)),
+)
+def test_what_a_style_says_is_bounded(saved, about):
+    load_style(changed(saved))
+    with pytest.raises(StyleError, match="is not a style file"):
+        load_style(changed(saved, about))
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"motion__landmarks": np.full((90, 68, 3), 1e4, np.float32)},
+        {"motion__rotation": np.zeros((90, 3), np.float32)},
+        {"reference__M__expression": np.full(52, np.inf, np.float32)},
+        {"extra": np.full(3, np.nan)},
+        {
+            "motion__landmarks": np.zeros((0, 68, 3), np.float32),
+            "motion__rotation": np.zeros((0, 3, 3), np.float32),
+            "motion__translation": np.zeros((0, 3), np.float32),
+            "motion__blink": np.zeros(0, np.float32),
+            "motion__times": np.zeros(0, np.float32),
+        },
+    ],
+    ids=lambda arrays: next(iter(arrays)),
+)
+def test_a_styles_numbers_are_bounded(saved, arrays):
+    with pytest.raises(StyleError, match="is not a style file"):
+        load_style(changed(saved, **arrays))
+
+
+def test_a_style_of_gigabytes_is_refused_before_it_is_read(saved, monkeypatch):
+    monkeypatch.setattr(file_module, "MOST_BYTES", saved.stat().st_size - 1)
+    monkeypatch.setattr(file_module, "safe_open", lambda *_, **__: pytest.fail("it was opened"))
+    with pytest.raises(StyleError, match="is not a style file"):
+        load_style(saved)

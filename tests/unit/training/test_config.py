@@ -123,3 +123,9 @@ def test_a_recipe_that_is_not_there_is_answered_with_those_that_are(name):
     with pytest.raises(ConfigError, match="no training recipe") as caught:
         read_config(name, Settings)
     assert all(path.stem in caught.value.remedy for path in SHIPPED)
+
+
+@pytest.mark.parametrize("text", ["steps = " + "9" * 5000, "steps = " + "[" * 3000])
+def test_a_recipe_by_somebody_who_means_harm_is_no_toml(written, text):
+    with pytest.raises(ConfigError, match="is not TOML"):
+        read_config(written(text), Settings)

@@ -1,3 +1,4 @@
+import contextlib
 import pickle
 import random
 from argparse import Namespace
@@ -13,6 +14,7 @@ from stylehead.weights import checkpoints
 from stylehead.weights.cache import converted, recorded
 from stylehead.weights.checkpoints import load_state
 from stylehead.weights.manifest import WeightsEntry
+from tests.fuzz.checkpoints import HOSTILE, hostile
 
 SHARED = torch.arange(4.0)
 
@@ -203,3 +205,19 @@ def test_a_file_without_the_networks_tensors_is_refused(tmp_path):
     path = saved(tmp_path / "n.pth", {"y.x": torch.ones(1)})
     with pytest.raises(WeightsError, match=r"no tensor is called z\.\*"):
         load_state(entry(path, prefix="z."), path, None)
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_a_checkpoint_by_somebody_who_means_harm_is_refused_or_harmless(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "x.pth"
+    path.write_bytes(hostile(name))
+    if name in ("quantised", "complex", "odd keys", "twice one name", "one tensor"):
+        with contextlib.suppress(WeightsError):
+            load_state(entry(path), path, None)
+    else:
+        with pytest.raises(WeightsError):
+            load_state(entry(path), path, None)
+    assert not (tmp_path / "ran").exists()

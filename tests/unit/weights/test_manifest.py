@@ -188,3 +188,9 @@ def test_what_cannot_be_checked_says_so():
         "vgg19",
     }
     assert ENTRIES["vgg19"].sha256_start == "dcbb9e9d"
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 3000])
+def test_endless_digits_and_brackets_are_no_toml(value):
+    with pytest.raises(WeightsError, match="is not TOML"):
+        parse(f"[net]\nbytes = {value}\n", PLACE)

@@ -1,0 +1,1 @@
+"""Faults of the machine, injected: what is left behind, and whether the next run works."""

@@ -1,0 +1,1 @@
+"""Broken files by the thousand, and whether any of them does more than be refused."""

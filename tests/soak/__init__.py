@@ -1,0 +1,1 @@
+"""Many mixed jobs in one process: what grows that should not."""
