@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import signal
@@ -74,6 +75,19 @@ def _wait_asleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def _any_character(error: UnicodeError) -> tuple[bytes | str, int]:
+    """Encode what a console has no character for: bytes of names as they are, others by number.
+
+    File names need not be text, and code pages have few characters.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    first = error.object[error.start]
+    if "\udc80" <= first <= "\udcff":
+        return bytes([ord(first) - 0xDC00]), error.start + 1
+    return f"\\u{{{ord(first):x}}}", error.start + 1
+
+
 def main() -> None:
     """Run the command line; failures a user can mend become one line and exit code 1."""
     _wait_asleep()
@@ -83,9 +97,10 @@ def main() -> None:
     # A terminal that closes, unless the run was started to outlive it (nohup).
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
-    for stream in (sys.stdout, sys.stderr):  # file names need not be text
+    codecs.register_error("stylehead", _any_character)
+    for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")
+            stream.reconfigure(errors="stylehead")
     try:
         app()
     except StyleheadError as failure:

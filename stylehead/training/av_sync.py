@@ -83,7 +83,10 @@ def read_offsets(path: Path) -> Offsets:
     """Return the offsets measured for a prepared folder; empty when there are none yet."""
     if not path.exists():
         return {}
-    return {name: AvOffset(*offset) for name, offset in json.loads(path.read_text()).items()}
+    return {
+        name: AvOffset(*offset)
+        for name, offset in json.loads(path.read_text(encoding="utf-8")).items()
+    }
 
 
 def align_speakers(speakers: list[EncodedSpeaker], offsets: Offsets) -> list[EncodedSpeaker]:

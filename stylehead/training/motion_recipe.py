@@ -84,7 +84,7 @@ def train_motion(
     offsets = read_offsets(data / OFFSETS)
     if not offsets:
         offsets = cross_measure(encoded, spread, architecture, config, reporter=reporter)
-        (data / OFFSETS).write_text(json.dumps(offsets, indent=1))
+        (data / OFFSETS).write_text(json.dumps(offsets, indent=1), encoding="utf-8")
     in_sync = align_speakers(encoded, offsets)
     held_out = [clip for clip in in_sync if clip.speaker.person in PEOPLE]
     known = [clip for clip in in_sync if clip.speaker.person not in PEOPLE]

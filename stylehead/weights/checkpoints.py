@@ -36,6 +36,7 @@ DAMAGED = (
     MemoryError,
     OverflowError,
     zipfile.BadZipFile,
+    OSError,  # of a seek to a place that no file has
     struct.error,
 )
 """What torch's reader raises for bytes that are no checkpoint."""

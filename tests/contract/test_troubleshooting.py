@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
+from stylehead import errors
+
 ROOT = Path(__file__).resolve().parents[2]
 RAISED = {
-    "StyleheadError",
-    "MediaError",
-    "FaceError",
-    "StyleError",
-    "WeightsError",
-    "ConfigError",
-    "DataError",
-    "DeviceError",
+    name
+    for name, value in vars(errors).items()
+    if inspect.isclass(value) and issubclass(value, errors.StyleheadError)
 }
 HOLE = "\N{BULLET}"
 
@@ -55,3 +53,35 @@ def test_every_error_message_has_a_heading_in_troubleshooting() -> None:
         # A heading may leave out a plural or an optional part, no more.
         close = [heading for heading in headings if len(fixed ^ heading) <= 3 and fixed & heading]
         assert close, f"{place}: {message}"
+
+
+def test_every_class_of_errors_is_raised_somewhere() -> None:
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "stylehead").rglob("*.py")
+    )
+    for name in RAISED - {"StyleheadError"}:
+        assert f"raise {name}(" in source or f"return {name}(" in source, name
+
+
+def sentences() -> list[set[str]]:
+    """The words of every text in the code that is long enough to be said."""
+    found: list[set[str]] = []
+    for path in sorted((ROOT / "stylehead").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(p.value) for p in node.values if isinstance(p, ast.Constant)]
+                found.append(words(" ".join(parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(words(node.value))
+    return found
+
+
+def test_no_heading_in_troubleshooting_is_of_a_message_that_is_gone() -> None:
+    text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    said = sentences()
+    for line in text.splitlines():
+        if line.startswith("### "):
+            heading = words(line[4:]) - {"Note"}
+            # A message may be put together of two texts, and a heading speak of one case.
+            near = [each for each in said if len(heading & each) >= 0.6 * len(heading)]
+            assert near, f"nothing in the code says: {line}"

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import soundfile
 from av.stream import Disposition
-from PIL import Image
+from PIL import Image, ImageFile
 
 from stylehead.errors import StyleheadError
 from stylehead.face.face_model import FaceModel
@@ -231,14 +231,13 @@ def test_a_tiny_face_is_refused_with_the_least_size(
 
 @pytest.mark.parametrize("side", [12_000, 20_000])
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(
-    animate: Command, tmp_path: Path, output: Path, side: int
+    animate: Command, tmp_path: Path, output: Path, side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One bit a pixel and nothing in it: a small file with a huge header.
     image = tmp_path / "huge.png"
     Image.new("1", (side, side)).save(image)
-    began = time.perf_counter()
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
     refused(animate(image=image), image, "more than the 100 million pixels", "3840 pixels")
-    assert time.perf_counter() - began < 2
     assert not output.exists()
 
 
@@ -921,16 +920,23 @@ def test_a_style_file_that_does_not_fit_leaves_nothing(
     assert list(mounted.iterdir()) == [filling]
 
 
+@pytest.fixture
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every beginning of long work fail the test."""
+    from stylehead.pipeline import run
+
+    for name in ("open_audio", "find_faces", "load_renderer", "load_predictor", "track_video"):
+        monkeypatch.setattr(run, name, lambda *_, **__: pytest.fail("work had begun"))
+
+
 def test_a_read_only_disk_is_refused_before_any_work(
-    animate: Command, mounted: Path, call: Command, portrait: Path, speech: Path
+    animate: Command, mounted: Path, call: Command, portrait: Path, speech: Path, no_work: None
 ) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(mounted)], check=True)
     output = mounted / "talk.mp4"
-    began = time.perf_counter()
     outcome = call("animate", "--image", portrait, "--audio", speech, "-o", output)
     refused(outcome, output, "Read-only file system", "a folder you can write to")
     refused(animate("--save-motion", mounted / "m.npz"), mounted / "m.npz", "Read-only")
-    assert time.perf_counter() - began < 1
 
 
 @pytest.fixture
@@ -952,13 +958,11 @@ def locked(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_folder_that_may_not_be_written_to_is_refused_before_any_work(
-    call: Command, portrait: Path, locked: Path
+    call: Command, portrait: Path, locked: Path, no_work: None
 ) -> None:
     output = locked / "talk.mp4"
-    began = time.perf_counter()
     outcome = call("animate", "--image", portrait, "--audio", media.VOICE, "-o", output)
     refused(outcome, output, "cannot be written", "a folder you can write to")
-    assert time.perf_counter() - began < 1
     assert list(locked.iterdir()) == []
 
 
@@ -1030,13 +1034,12 @@ def test_an_existing_output_stays_when_overwriting_fails(
 
 
 def test_every_second_output_is_refused_before_any_work_too(
-    animate: Command, call: Command, tmp_path: Path, clip: Path, output: Path
+    animate: Command, call: Command, tmp_path: Path, clip: Path, output: Path, no_work: None
 ) -> None:
     names = ("m.npz", "x.style", "x.png", "M.png")
     motion, style, sheet, pattern = every = [tmp_path / name for name in names]
     for path in every:
         path.write_bytes(b"precious")
-    began = time.perf_counter()
     refused(animate("--save-motion", motion), motion, "exists already")
     refused(animate("--save-patterns", tmp_path), pattern, "exists already")
     refused(animate("--save-patterns", pattern), pattern, "cannot be opened")
@@ -1044,7 +1047,6 @@ def test_every_second_output_is_refused_before_any_work_too(
     refused(call("extract-style", clip, "-o", style), style, "exists already")
     words = ("extract-style", clip, "-o", tmp_path / "y.style", "--sheet", sheet)
     refused(call(*words), sheet, "exists already")
-    assert time.perf_counter() - began < 2
     assert {path.read_bytes() for path in every} == {b"precious"}
     assert not output.exists()
 
@@ -1080,10 +1082,11 @@ def killed_midway(
         text=True,
         preexec_fn=hang_up_as_usual,
     ) as child:
-        limit = time.monotonic() + 60
+        stuck = time.monotonic() + 600
         while not any(path.stat().st_size for path in output.parent.glob(".talk.*.part.mp4")):
             assert child.poll() is None, "it ended before it was killed"
-            assert time.monotonic() < limit, "no partial video appeared"
+            if time.monotonic() > stuck:
+                pytest.fail("no partial video appeared")
             time.sleep(0.02)
         child.send_signal(number)
         stdout, stderr = child.communicate(timeout=30)
