@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -140,7 +140,7 @@ def floors(frames: list[Pixels]) -> dict[str, float]:
 
 
 @contextmanager
-def timed(found: dict[str, list[float]]) -> Iterator[None]:
+def timed(found: dict[str, list[float]]) -> Generator[None]:
     """Have each stage add its user and system milliseconds and its page faults to `found`."""
     originals: list[tuple[Any, str, Any]] = []
     for name, where, attribute in STAGES:

@@ -5,11 +5,13 @@ Each reader gets a process of its own, since libFuzzer ends the one that it runs
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from stylehead.errors import StyleheadError
 from tests.fuzz.targets import TARGETS
@@ -44,8 +46,7 @@ def guided(runs: int, seed: int) -> list[str]:
 
 
 def _feed(name: str, words: list[str]) -> None:
-    import atheris
-
+    atheris: Any = importlib.import_module("atheris")  # of the extra `fuzz`, where it has wheels
     with atheris.instrument_imports(include=["stylehead"]):
         import stylehead.media.cues
         import stylehead.motion.file

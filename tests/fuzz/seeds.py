@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from PIL import Image
 from PIL.ImageCms import ImageCmsProfile, createProfile
 
@@ -96,9 +97,7 @@ def _recording(path: Path, kind: str) -> Path:
     return media.save_sound(path, np.column_stack([samples, samples]))
 
 
-def _encode(
-    container: av.container.OutputContainer, stream: av.AudioStream, samples: np.ndarray
-) -> None:
+def _encode(container: OutputContainer, stream: av.AudioStream, samples: np.ndarray) -> None:
     rows = np.stack([samples, samples]).astype(np.float32)
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(rows), format="fltp", layout="stereo")
     frame.sample_rate, frame.pts, frame.time_base = stream.rate, 0, Fraction(1, stream.rate)

@@ -146,8 +146,8 @@ def test_any_console_takes_what_is_said(monkeypatch: pytest.MonkeyPatch, page: s
     told.flush()
     said.flush()
     assert leaving.value.code == 1
-    assert b"Error: " in said.buffer.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
-    assert told.buffer.getvalue().endswith(b".mp4\n")  # pyright: ignore[reportAttributeAccessIssue]
+    assert b"Error: " in said.buffer.getvalue()
+    assert told.buffer.getvalue().endswith(b".mp4\n")
 
 
 def test_texts_are_read_and_written_in_utf_8_everywhere() -> None:

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,33 +38,41 @@ def work(task, reporter):
 
 
 def ended(tasks, workers):
-    events = run_jobs(tasks, work, workers)
-    return {one.job: one for one in events if isinstance(one, Finished | Failed)}
+    """Return how each job ended: what it said, or what was wrong with it."""
+    facts: dict[int, dict[str, Any]] = {}
+    failures: dict[int, Failed] = {}
+    for event in run_jobs(tasks, work, workers):
+        if isinstance(event, Finished):
+            facts[event.job] = event.facts
+        elif isinstance(event, Failed):
+            failures[event.job] = event
+    return facts, failures
 
 
 def test_every_job_is_done_once_and_processes_are_used_again():
-    found = ended([("do", number) for number in range(7)], 2)
-    assert [found[number].facts["value"] for number in range(7)] == list(range(7))
-    assert 1 <= len({one.facts["process"] for one in found.values()}) <= 2
-    assert os.getpid() not in {one.facts["process"] for one in found.values()}
+    found, failures = ended([("do", number) for number in range(7)], 2)
+    assert not failures
+    assert [found[number]["value"] for number in range(7)] == list(range(7))
+    assert 1 <= len({one["process"] for one in found.values()}) <= 2
+    assert os.getpid() not in {one["process"] for one in found.values()}
 
 
 def test_a_process_has_one_thread_unless_the_user_says_otherwise(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert ended([("do", 1)], 1)[0].facts["threads"] == "1"
+    assert ended([("do", 1)], 1)[0][0]["threads"] == "1"
     assert "OMP_NUM_THREADS" not in os.environ
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert ended([("do", 1)], 1)[0].facts["threads"] == "3"
+    assert ended([("do", 1)], 1)[0][0]["threads"] == "3"
 
 
 def test_bad_jobs_stop_no_others():
-    found = ended([("fail", "x"), ("do", 1), ("crash", 0), ("die", 0), ("do", 2)], 1)
-    assert found[0] == Failed(0, "x is missing.", "Find it.")
-    assert "ZeroDivisionError" in found[2].problem
-    assert "test_pool.py" in found[2].details
-    assert "memory" in found[3].problem
-    assert (found[1].facts["value"], found[4].facts["value"]) == (1, 2)
-    assert found[4].facts["process"] != found[1].facts["process"]
+    found, failures = ended([("fail", "x"), ("do", 1), ("crash", 0), ("die", 0), ("do", 2)], 1)
+    assert failures[0] == Failed(0, "x is missing.", "Find it.")
+    assert "ZeroDivisionError" in failures[2].problem
+    assert "test_pool.py" in failures[2].details
+    assert "memory" in failures[3].problem
+    assert (found[1]["value"], found[4]["value"]) == (1, 2)
+    assert found[4]["process"] != found[1]["process"]
 
 
 def test_progress_and_notes_arrive_in_order():

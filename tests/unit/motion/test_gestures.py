@@ -1,6 +1,7 @@
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -62,8 +63,21 @@ def chosen(own=None, seconds=60.0, *, seed=0, sound=None):
     return choose_pieces(own, sound, otherwise, chance(seed))
 
 
+class Played(NamedTuple):
+    """A piece of the clip, from `start` to `stop`, for the sound from `begin` to `end`."""
+
+    begin: int
+    end: int
+    start: int
+    stop: int
+
+
 def played(pieces):
-    return [piece for piece in pieces if piece.start is not None]
+    return [
+        Played(begin, end, start, start + end - begin)
+        for begin, end, start in pieces
+        if start is not None
+    ]
 
 
 # ---- pieces ---------------------------------------------------------------------------------
@@ -89,10 +103,7 @@ def test_what_is_played_sounds_like_what_is_heard():
     """Chosen stretches have their voice and pauses where the sound has them."""
     own, sound = material(40.0), phrases(60.0, every=2.3, seed=7)
     pieces = played(chosen(own, sound=sound))
-    alike = [
-        np.abs(own.contour[p.start : p.start + p.end - p.begin] - sound[p.begin : p.end]).mean()
-        for p in pieces
-    ]
+    alike = [np.abs(own.contour[p.start : p.stop] - sound[p.begin : p.end]).mean() for p in pieces]
     blind = [
         np.abs(
             own.contour[start : start + p.end - p.begin] - sound[p.begin : p.end],
@@ -108,7 +119,7 @@ def test_a_stretch_goes_on_from_where_the_last_one_left():
     flat = np.ones((450, 3))
     own = material(contour=flat)
     pieces = played(chosen(own, sound=np.ones((900, 3))))
-    ends = np.array([one.start + one.end - one.begin for one in pieces]).clip(max=449)
+    ends = np.array([one.stop for one in pieces]).clip(max=449)
     left = own.body[ends[:-1]] - own.body[[one.start for one in pieces[1:]]]
     assert np.square(left).sum(1).mean() < 0.35 * 2 * own.body.var(0).sum()
 
@@ -117,7 +128,7 @@ def test_a_stretch_goes_on_from_where_the_last_one_left():
 def test_nothing_is_played_twice_soon(seconds):
     last = np.full(round(seconds * RATE), -np.inf)
     for piece in played(chosen(material(seconds), 90.0)):
-        rows = slice(piece.start, piece.start + piece.end - piece.begin)
+        rows = slice(piece.start, piece.stop)
         now = piece.begin + np.arange(piece.end - piece.begin)
         assert (piece.begin - last[rows]).min() >= REPEAT * RATE
         last[rows] = now
@@ -129,8 +140,10 @@ def test_a_clip_is_not_played_from_beginning_to_end():
     pieces = chosen(own, sound=np.tile(own.contour, (3, 1)))
     run = longest = 0
     for before, piece in pairwise(pieces):
-        goes_on = None not in (before.start, piece.start) and (
-            0 <= piece.start - before.start - (before.end - before.begin) < 4
+        goes_on = (
+            before.start is not None
+            and piece.start is not None
+            and 0 <= piece.start - before.start - (before.end - before.begin) < 4
         )
         run = run + piece.end - piece.begin if goes_on else piece.end - piece.begin
         longest = max(longest, run)
@@ -140,8 +153,7 @@ def test_a_clip_is_not_played_from_beginning_to_end():
 def test_a_stretch_spans_no_break():
     own = material(breaks=np.array([100, 230], np.intp))
     for piece in played(chosen(own, 120.0)):
-        end = piece.start + piece.end - piece.begin
-        assert not any(piece.start < row < end for row in own.breaks)
+        assert not any(piece.start < row < piece.stop for row in own.breaks)
 
 
 def test_a_clip_shorter_than_a_piece_is_not_played():

@@ -128,6 +128,7 @@ def test_a_contour_and_the_gaze_come_back(tmp_path):
     save_style(style, tmp_path / "s.style")
     back = load_style(tmp_path / "s.style")
     np.testing.assert_allclose(back.motion.gaze, gaze, atol=2e-3)
+    assert back.contour is not None
     np.testing.assert_allclose(back.contour, contour, atol=1e-3)
     assert back.contour.dtype == back.motion.gaze.dtype == np.float32
 

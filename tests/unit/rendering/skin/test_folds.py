@@ -31,6 +31,7 @@ def offset(amount, landmark=19, axis=1):
 def test_a_face_without_expression_is_not_shaded():
     where = scene(256)
     crop = where.picture.copy()
+    assert where.skin is not None
     where.skin.shade(crop, where.mesh.source, NOTHING, STILL)
     assert np.abs(crop.astype(int) - where.picture).max() <= 2
 
