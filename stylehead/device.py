@@ -67,10 +67,11 @@ def _container_limit() -> int | None:
     """Return the cores that a container's time share amounts to, rounded up; None without one."""
     try:
         if (CGROUPS / "cpu.max").exists():
-            share, period = (CGROUPS / "cpu.max").read_text().split()
+            share, period = (CGROUPS / "cpu.max").read_text(encoding="ascii").split()
         else:
             share, period = (
-                (CGROUPS / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
+                (CGROUPS / "cpu" / f"cpu.cfs_{name}_us").read_text(encoding="ascii")
+                for name in ("quota", "period")
             )
         return -(-int(share) // int(period)) if int(share) > 0 else None
     except (OSError, ValueError):  # no Linux, no limit ("max"), or one that cannot be read

@@ -285,7 +285,10 @@ def test_another_seed_moves_the_head_differently_and_the_mouth_alike(
     np.testing.assert_array_equal(one.landmarks, again.landmarks)
     for axis in range(3):
         assert np.corrcoef(angles(one)[:, axis], angles(other)[:, axis])[0, 1] < 0.9
-    np.testing.assert_allclose(one.landmarks[:, MOUTH], other.landmarks[:, MOUTH], atol=1e-5)
+    opened = [mouth_opening(each.landmarks + each.neutral) for each in (one, other)]
+    assert np.corrcoef(*opened)[0, 1] > 0.98
+    # Slow expression belongs to the gestures: corners rise and fall a little with them.
+    np.testing.assert_allclose(one.landmarks[:, MOUTH], other.landmarks[:, MOUTH], atol=0.06)
 
 
 def test_still_keeps_the_head_still_and_the_blinks(moved: Callable[..., Motion]) -> None:
@@ -313,7 +316,7 @@ def test_still_is_seen_in_the_picture(animate: Command, output: Path, clip: Path
 def test_expression_is_a_factor_on_the_face_alone(moved: Callable[..., Motion]) -> None:
     one, double, none = (moved("--expression", factor) for factor in (1, 2, 0))
     np.testing.assert_allclose(double.landmarks[:, BROWS], 2 * one.landmarks[:, BROWS], atol=1e-5)
-    assert np.abs(none.landmarks).max() < 1e-6
+    assert np.abs(none.landmarks).max() < 1e-4
     openings = [np.ptp(mouth_opening(each.landmarks + each.neutral)) for each in (one, double)]
     assert openings[1] > 1.5 * openings[0] > 0.03
     for other in (double, none):
@@ -322,7 +325,8 @@ def test_expression_is_a_factor_on_the_face_alone(moved: Callable[..., Motion]) 
 
 
 def test_pose_is_a_factor_on_the_head_alone(moved: Callable[..., Motion]) -> None:
-    one, double, none = (moved("--pose", factor) for factor in (1, 2, 0))
+    # Posture is bounded by what the portrait can show, and so no factor.
+    one, double, none = (moved("--pose", factor, "--posture", 0) for factor in (1, 2, 0))
     np.testing.assert_allclose(angles(double), 2 * angles(one), atol=0.02)
     np.testing.assert_allclose(double.translation, 2 * one.translation, atol=1e-5)
     assert np.abs(angles(one)).max() > 1

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from stylehead.face.landmarks import mouth_opening
 from stylehead.motion.file import load_motion
 from tests.conftest import Command
 from tests.stand_ins import media
@@ -67,7 +68,8 @@ def test_an_offset_moves_the_face_later(call: Command, tmp_path: Path, speech: P
     alone, _ = moved(call, tmp_path, "--audio", speech)
     assert len(found["landmarks"]) == 40
     later, sooner = (array["landmarks"][:, 66, 1] for array in (found, alone))
-    assert np.ptp(later[:7]) < 0.1 * np.ptp(later)
+    quiet = later[3:7]  # after the first frames, in which the face comes from rest to its style's
+    assert np.ptp(quiet) < 0.1 * np.ptp(later)
     alike = [np.corrcoef(later[at : at + 25], sooner)[0, 1] for at in range(16)]
     assert np.argmax(alike) == 10, alike
 
@@ -149,8 +151,7 @@ def test_a_recording_without_a_voice_is_warned_of(
     assert f"no voice was found in {band}" in warning
     assert "dB under the recording" in warning
     assert "--vocals" in warning
-    mouth = found["landmarks"][:, 48:]
-    assert np.abs(mouth - mouth[0]).max() < 0.01, "the mouth stays shut"
+    assert np.ptp(mouth_opening(found["landmarks"])) < 0.01, "the mouth stays shut"
 
 
 def test_a_song_is_sung_at_once(call: Command, tmp_path: Path, speech: Path) -> None:

@@ -22,7 +22,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "models/manifold": (),
     "finetuning/losses": (),
     "training/mouth_losses": (),
-    "training/data/region_weights": ("rendering/test_facial_map.py",),
+    "training/data/region_weights": ("rendering/mouth/test_facial_map.py",),
     "style/templates": (),
     "style/references": (),
     "evaluation/metrics": (),

@@ -28,7 +28,10 @@ REPEAT = 6.0  # seconds in which nothing is played twice
 AGAIN, FORGOTTEN = 0.2, 25.0  # cost of what was just played, and seconds in which it fades
 RUN = 5.0  # seconds after which the clip does not just go on
 NOTHING_FITS = 2.5  # cost of playing none of the clip; 1 is that of a stretch picked blindly
-CHANCE = 0.1  # most that chance adds to a cost: another seed makes other choices
+CHANCE = 0.1  # most that chance adds to a cost
+BLOCK, SPARED, SPARE = 2.0, 0.4, 0.5
+"""Seconds of the clip that chance spares together, how often it does, and what they then cost more:
+each seed draws on other parts of a clip."""
 AHEAD = 2  # pieces that the choice of one looks ahead
 NEVER = 1e9
 
@@ -111,6 +114,8 @@ class _Chooser:
         self._played = np.full(rows, -np.inf)
         """When each row of the clip was played last."""
         self._body, self._last, self._run = otherwise[0], -1, 0
+        blocks = self._starts // round(BLOCK * RATE)
+        self._spared = SPARE * (rng.random(blocks[-1] + 1) < SPARED)[blocks]
         self._costs: dict[int, Floats] = {}
         self._joins: dict[int, Floats] = {}
 
@@ -162,7 +167,7 @@ class _Chooser:
                 wanted = self._wanted[begin : begin + size].T
                 unlike = np.square(windows[self._starts[fits]] - wanted).mean(2).sum(1)
                 costs[:-1][fits] = unlike / self._unlike
-            costs[:-1] += CHANCE * self._rng.random(len(self._starts))
+            costs[:-1] += CHANCE * self._rng.random(len(self._starts)) + self._spared
             costs[-1] = NOTHING_FITS
             self._costs[number] = costs
         return self._costs[number]

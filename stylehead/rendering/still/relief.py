@@ -9,7 +9,7 @@ from stylehead.face.geometry import smoothstep
 from stylehead.face.landmarks import FACE, OVAL
 from stylehead.types import Floats
 
-STEEPEST = 1.5
+STEEPEST = 2.5
 """Depth per distance in the picture. A turn of 20 degrees stretches such a slope by half on the
 near side; a real temple, several times as steep, would smear a few pixels into a broad band."""
 REACH = 0.3  # of the face's width from its outline, over which relief is eased
