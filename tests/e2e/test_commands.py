@@ -285,8 +285,8 @@ def test_another_seed_moves_the_head_differently_and_the_mouth_alike(
     np.testing.assert_array_equal(one.landmarks, again.landmarks)
     for axis in range(3):
         assert np.corrcoef(angles(one)[:, axis], angles(other)[:, axis])[0, 1] < 0.9
-    opened = [mouth_opening(each.landmarks + each.neutral) for each in (one, other)]
-    assert np.corrcoef(*opened)[0, 1] > 0.98
+    first, second = (mouth_opening(each.landmarks + each.neutral) for each in (one, other))
+    assert np.corrcoef(first, second)[0, 1] > 0.98
     # Slow expression belongs to the gestures: corners rise and fall a little with them.
     np.testing.assert_allclose(one.landmarks[:, MOUTH], other.landmarks[:, MOUTH], atol=0.06)
 
