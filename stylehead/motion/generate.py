@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stylehead.face.face_model import generic_neutral
+from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import points_of
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.models.pose_generator import FPS as POSES
@@ -48,13 +49,15 @@ class Role:
     controls: MotionControls = MotionControls()  # noqa: RUF009 (frozen)
     opened: Floats | None = None
     """(T,) how far the mouth may open at each frame, 0 to 1; None: it always may."""
-    pose: Floats | None = None
-    """(3,) pitch, yaw and roll in degrees of the head in the picture; None: straight."""
+    rotation: Floats | None = None
+    """(3, 3) of the head in the picture; None: straight."""
 
     @property
     def held(self) -> Floats:
         """(3,) pitch, yaw and roll in degrees from there at which the head is held."""
-        own = np.zeros(3, np.float32) if self.pose is None else self.pose
+        own = np.zeros(3, np.float32)
+        if self.rotation is not None:
+            own = angles_from_rotation(self.rotation)
         amount = self.controls.posture * min(1.0, self.controls.head_scale)
         return posture(self.mix, amount, own)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from stylehead.errors import ConfigError, MediaError
-from stylehead.face.geometry import angles_from_rotation, smoothstep
+from stylehead.face.geometry import smoothstep
 from stylehead.face.landmarks import OVAL
 from stylehead.files import check_file
 from stylehead.media.audio import Sound, open_stem
@@ -285,7 +285,7 @@ def perform(
             mix=singer.mix,
             controls=replace(options, seed=next(seeds)),
             opened=song.opened(singer.face, frames, fps),
-            pose=_pose(portraits, singer.face),
+            rotation=_shown(portraits, singer.face),
         )
         for singer in song.singers
     }
@@ -302,17 +302,15 @@ def perform(
             role = roles[singer]
         else:
             controls = replace(options, seed=next(seeds))
-            pose = _pose(portraits, portrait.number)
-            role = Role(mix=song.mix, controls=controls, pose=pose)
+            role = Role(mix=song.mix, controls=controls, rotation=portrait.rotation)
         motion = rest_motion(frames, role, networks, fps=fps)
         takes.append(Take(motion=motion, mix=role.mix, singer=singer))
     return takes if len(takes) == 1 else _looking(takes, portraits, voices, options)
 
 
-def _pose(portraits: Sequence[Portrait], face: int | None) -> Floats | None:
-    """Return pitch, yaw and roll (3,) of a face in the picture, by default of the only one."""
-    shown = [one.rotation for one in portraits if face in (None, one.number)]
-    return angles_from_rotation(shown[0]) if shown else None
+def _shown(portraits: Sequence[Portrait], face: int | None) -> Floats | None:
+    """Return how a face's head is turned (3, 3) in the picture, by default the only one's."""
+    return next((one.rotation for one in portraits if face in (None, one.number)), None)
 
 
 def _sung(

@@ -10,9 +10,9 @@ from stylehead.face.landmarks import FACE, OVAL
 from stylehead.types import Floats
 
 STEEPEST = 2.5
-"""Depth per distance in the picture. A turn of 20 degrees stretches such a slope to 1.8 times on the
-near side; a real temple, several times as steep, would smear a few pixels into a broad band. Less
-steep, the outline hardly moves, and small turns are seen as smaller than they are."""
+"""Depth per distance in the picture. A turn of 20 degrees stretches such a slope to 1.8 times on
+its near side; a real temple, far steeper, would smear a few pixels into a broad band. Less steep,
+the outline hardly moves, and small turns look smaller than they are."""
 REACH = 0.3  # of the face's width from its outline, over which relief is eased
 
 
