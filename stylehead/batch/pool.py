@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from stylehead.errors import StyleheadError
+from stylehead.errors import StyleheadError, of_the_machine
 from stylehead.progress import Reporter
 
 Facts = dict[str, Any]
@@ -111,16 +111,20 @@ def _serve(connection: Connection, work: Work) -> None:
                 event = Failed(job, str(failure), failure.remedy)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 raise
-            except MemoryError:
-                event = Failed(job, "There is not enough memory.", "Use fewer --workers.")
             except Exception as error:  # noqa: BLE001 (one bad job stops no other)
-                event = Failed(
-                    job,
-                    f"This should not have happened ({type(error).__name__}: {error}).",
-                    "Please report it, with the log of this job.",
-                    traceback.format_exc(),
-                )
+                event = _unforeseen(job, error)
             connection.send(event)
+
+
+def _unforeseen(job: int, error: Exception) -> Failed:
+    if failure := of_the_machine(error):
+        return Failed(job, str(failure), failure.remedy)
+    return Failed(
+        job,
+        f"This should not have happened ({type(error).__name__}: {error}).",
+        "Please report it, with the job's run.json.",
+        traceback.format_exc(),
+    )
 
 
 @dataclass(slots=True)
@@ -140,10 +144,8 @@ def run_jobs(tasks: Sequence[Any], work: Work, workers: int) -> Generator[Event]
     crew: list[_Worker] = []
     try:
         while left or any(one.job is not None for one in crew):
-            while len(crew) < workers and len(crew) < len(left) + len(crew):
-                if sum(one.job is None for one in crew) >= len(left):
-                    break
-                crew.append(_hired(work))
+            idle = sum(one.job is None for one in crew)
+            crew += [_hired(work) for _ in range(min(workers - len(crew), len(left) - idle))]
             for one in crew:
                 if one.job is None and left:
                     one.job, task = left.popleft()

@@ -56,9 +56,10 @@ def alone(output: Path) -> Generator[None]:
             f"{output} is being made by another run.",
             remedy="Repeat this one when that has ended, if it is still missing.",
         ) from None
-    with lock:
-        lock.release()  # entered twice
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def read_record(output: Path) -> Record | None:
@@ -94,14 +95,10 @@ def forget_unfinished(output: Path, but: Path | None = None) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def is_made(output: Path, key: str) -> bool:
-    """Return whether a video lies there that was made from just this, untouched since."""
+def made_from(output: Path) -> str | None:
+    """Return the key of the video that lies there; None for none, an edited or a stranger's one."""
     record = read_record(output)
-    return bool(record and record.done and record.key == key and is_ours(output, record))
-
-
-def is_ours(output: Path, record: Record | None) -> bool:
-    """Return whether the video that lies there is the one that was recorded."""
     with contextlib.suppress(OSError):
-        return record is not None and record.sha256 == files.digest(output)
-    return False
+        if record and record.done and record.sha256 == files.digest(output):
+            return record.key
+    return None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stylehead import files
 from stylehead.batch.pool import Event, Facts, Failed, Finished, Work, run_jobs
-from stylehead.batch.record import Record, forget_unfinished, is_made, read_record, write_record
+from stylehead.batch.record import Record, forget_unfinished, read_record, write_record
 from stylehead.device import usable_cores
 from stylehead.errors import ConfigError
 
@@ -27,6 +27,8 @@ class Job:
     output: Path
     key: str
     """Digest of all that decides what the video is."""
+    made_from: str | None
+    """The key of the video that lies there already, untouched since it was made."""
     seconds: float
     """Length of the video."""
     task: Any
@@ -38,10 +40,9 @@ def to_make(jobs: Sequence[Job], *, retry_failed: bool) -> list[Job]:
 
     With `retry_failed` what was made once counts as made, whatever has changed since.
     """
-    if not retry_failed:
-        return [job for job in jobs if not is_made(job.output, job.key)]
-    records = ((job, read_record(job.output)) for job in jobs)
-    return [job for job, record in records if not (record and record.done and job.output.exists())]
+    if retry_failed:
+        return [job for job in jobs if job.made_from is None]
+    return [job for job in jobs if job.made_from != job.key]
 
 
 def shard_of(jobs: Sequence[Job], text: str) -> list[Job]:
@@ -71,19 +72,18 @@ def run_batch(jobs: Sequence[Job], work: Work, workers: int) -> Generator[tuple[
     for event in run_jobs([job.task for job in jobs], work, workers):
         job = jobs[event.job]
         if isinstance(event, Failed):
-            write_record(
-                job.output,
-                Record(
-                    key=job.key,
-                    done=False,
-                    problem=event.problem,
-                    remedy=event.remedy,
-                    details=event.details,
-                ),
-            )
+            told = asdict(event)
+            del told["job"]
+            write_record(job.output, replace(_base(job), **told))
         if isinstance(event, Finished):
             remember(job.output, job.key, event.facts)
         yield job, event
+
+
+def _base(job: Job) -> Record:
+    """Return what stays known of a job that failed: a video of before lies there still."""
+    before = read_record(job.output)
+    return before if before and before.done else Record(key=job.key, done=False)
 
 
 def remember(output: Path, key: str, facts: Facts) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
-import ctypes
 import io
 import os
 import signal
@@ -17,6 +15,7 @@ from stylehead.cli import make, styles
 from stylehead.cli.batch import batch
 from stylehead.cli.doctor import doctor
 from stylehead.cli.evaluate import evaluate_app
+from stylehead.cli.memory import keep_memory_flat
 from stylehead.cli.options import QuietOpt, VerboseOpt
 from stylehead.cli.train import prepare, train_app
 from stylehead.cli.weights import weights_app
@@ -68,23 +67,6 @@ def _global(
     console.configure(quiet=quiet, verbose=verbose)
 
 
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # glibc's names of settings
-LARGE, ARENAS = 1 << 20, 2  # bytes of a block that is given back when freed; heaps of all threads
-
-
-def _keep_memory_flat() -> None:
-    """Have glibc give large freed blocks back at once, and keep few heaps.
-
-    Left alone it raises its threshold, and each worker's heap keeps holes: memory creeps up by a
-    few percent over the first minutes of a long video.
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # another C library: nothing to set
-            libc = ctypes.CDLL("libc.so.6")
-            libc.mallopt(M_MMAP_THRESHOLD, LARGE)
-            libc.mallopt(M_ARENA_MAX, ARENAS)
-
-
 def _wait_asleep() -> None:
     """Have OpenMP's threads sleep while they wait, unless the user has it otherwise.
 
@@ -109,7 +91,7 @@ def _any_character(error: UnicodeError) -> tuple[bytes | str, int]:
 
 def main() -> None:
     """Run the command line; failures a user can mend become one line and exit code 1."""
-    _keep_memory_flat()
+    keep_memory_flat()
     _wait_asleep()
     # An interrupted run must clean up like a failed one: leave by way of the context managers.
     signal.signal(signal.SIGINT, lambda *_: sys.exit(130))

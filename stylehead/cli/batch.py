@@ -135,9 +135,11 @@ def make_job(task: tuple[str, list[str], str], reporter: Reporter) -> dict[str, 
     """
     from stylehead.batch.record import alone, unfinished_of
     from stylehead.cli.jobs import read_request
+    from stylehead.cli.memory import keep_memory_flat
     from stylehead.cli.video import make_video
 
     folder, words, key = task
+    keep_memory_flat()
     os.chdir(folder)
     request = read_request(words)
     with alone(request.output):

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperOption
 from typer.main import get_command
 
-from stylehead.batch.record import is_ours, read_record
+from stylehead.batch.record import made_from
 from stylehead.batch.rows import Row, Value
 from stylehead.batch.run import Job
 from stylehead.cli.video import VideoRequest, check_request, inputs_of, requested
@@ -27,8 +27,6 @@ T = TypeVar("T")
 
 NOT_COLUMNS = {"quiet", "verbose", "json", "overwrite", "workers"}
 YES, NO = {"true", "yes", "1", "on"}, {"false", "no", "0", "off", ""}
-NAME = "{portrait}_{audio}"
-"""How a video is called that its row gives no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def words_of(row: Row) -> list[str]:
                 f"{name} is not a column.", remedy="Columns are the long options of animate."
             )
         if known.is_flag:
-            words += [f"--{name}"] if _flag(name, value) else []
+            words += [f"--{name}"] if _flag(name, value) else known.secondary_opts
         elif isinstance(value, bool):
             raise ConfigError(f"{name} is {value}.", remedy=f"Give {name} a value.")
         else:
@@ -115,8 +113,8 @@ def read_jobs(
             try:
                 output, words = _called(row, out, name)
                 request = read_request(words)
-                ours = is_ours(output, read_record(output))
-                over = replace(request.options, overwrite=overwrite or ours)
+                before = made_from(output)
+                over = replace(request.options, overwrite=overwrite or before is not None)
                 seconds = check(replace(request, options=over))
                 if output in taken:
                     raise ConfigError(
@@ -124,10 +122,17 @@ def read_jobs(
                         remedy="Give one of them another output, or a pattern with --name.",
                     )
                 taken[output] = row.number
-                key = _key(request)
+                key = check.key(request)
                 task = (str(folder), words, key)
                 jobs.append(
-                    Job(number=row.number, output=output, key=key, seconds=seconds, task=task)
+                    Job(
+                        number=row.number,
+                        output=output,
+                        key=key,
+                        made_from=before,
+                        seconds=seconds,
+                        task=task,
+                    )
                 )
             except StyleheadError as failure:
                 faults.append(Fault(row.number, str(failure), failure.remedy))
@@ -159,15 +164,6 @@ def _named(row: Row, pattern: str) -> str:
             remedy="Use {portrait}, {audio}, {number} or another column of the list.",
         ) from error
     return found.replace("/", "-").replace("\\", "-")
-
-
-def _key(request: VideoRequest) -> str:
-    """Return the digest of all that decides what the video is."""
-    from stylehead import files
-
-    inputs = [files.digest(path) for path in inputs_of(request) if path.is_file()]
-    options = repr(replace(request, output=Path(), json=False))
-    return sha256(json.dumps([__version__, options, inputs]).encode()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -223,6 +219,15 @@ class _Checks:
         sung = (request.audio, *part, *singing) if any(singing) else ()
         self._once(("faces", request.image, options.face, *sung), look)
         return sound.seconds
+
+    def key(self, request: VideoRequest) -> str:
+        """Return the digest of all that decides what the video is."""
+        from stylehead.files import digest
+
+        given = [path for path in inputs_of(request) if path.is_file()]
+        inputs = [self._once(("digest", path), partial(digest, path)) for path in given]
+        options = repr(replace(request, output=Path(), json=False))
+        return sha256(json.dumps([__version__, options, inputs]).encode()).hexdigest()
 
     def _once(self, what: tuple[object, ...], look: Callable[[], T]) -> T:
         if what not in self._found:

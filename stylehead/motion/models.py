@@ -32,8 +32,8 @@ class Networks:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names in weights.toml of what was loaded."""
-        return f"motion_{self.encoder}", "pose"
+        """Names in weights.toml of what moves a face."""
+        return f"motion_{self.encoder}", "pose", "face_shapes"
 
 
 def load_networks(encoder: str, device: torch.device) -> Networks:

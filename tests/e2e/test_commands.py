@@ -178,7 +178,13 @@ def test_the_video_says_what_it_is_and_what_made_it(clip: Path) -> None:
         "style_mapping",
         "style_generator",
     }
-    used = seen_by | {"voice_filter", "pose", f"motion_{encoder}", f"encoder_{encoder}"}
+    used = seen_by | {
+        "voice_filter",
+        "pose",
+        "face_shapes",
+        f"motion_{encoder}",
+        f"encoder_{encoder}",
+    }
     assert json.loads(found["stylehead_weights"]) == {
         name: str(entry.sha256)[:16] for name, entry in entries.items() if name in used
     }

@@ -1,5 +1,6 @@
 """Jobs in real processes; what they do is simple, so that a process starts fast."""
 
+import errno
 import os
 import signal
 import threading
@@ -19,6 +20,8 @@ def work(task, reporter):
         raise MediaError(f"{value} is missing.", remedy="Find it.")
     if name == "crash":
         raise ZeroDivisionError("no user's fault")
+    if name == "full":
+        raise OSError(errno.ENOSPC, "No space left on device", value)
     if name == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "report":
@@ -73,6 +76,12 @@ def test_bad_jobs_stop_no_others():
     assert "memory" in failures[3].problem
     assert (found[1]["value"], found[4]["value"]) == (1, 2)
     assert found[4]["process"] != found[1]["process"]
+
+
+def test_what_the_machine_lacks_is_named_as_the_command_names_it():
+    _, failures = ended([("full", "a.mp4")], 1)
+    assert failures[0].problem == "a.mp4 cannot be read or written (No space left on device)."
+    assert not failures[0].details
 
 
 def test_progress_and_notes_arrive_in_order():

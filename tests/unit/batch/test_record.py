@@ -1,12 +1,25 @@
 import pytest
 
-from stylehead.batch.record import Record, alone, folder_of, is_made, read_record, write_record
-from stylehead.batch.run import Job, processes, remember, shard_of, to_make
+from stylehead.batch.record import (
+    Record,
+    alone,
+    folder_of,
+    made_from,
+    read_record,
+    write_record,
+)
+from stylehead.batch.run import Job, processes, remember, run_batch, shard_of, to_make
 from stylehead.errors import ConfigError, MediaError
 
 
-def job(folder, number, key="key"):
-    return Job(number=number, output=folder / f"{number}.mp4", key=key, seconds=1, task=None)
+def job(folder, number, key="key", task=None):
+    output = folder / f"{number}.mp4"
+    before = made_from(output)
+    return Job(number=number, output=output, key=key, made_from=before, seconds=1, task=task)
+
+
+def refuse(task, reporter):
+    raise MediaError(f"{task} is missing.", remedy="Find it.")
 
 
 def made(one):
@@ -14,16 +27,15 @@ def made(one):
     remember(one.output, one.key, {"seconds": 1.0})
 
 
-def test_a_video_is_made_while_key_and_bytes_are_the_same(tmp_path):
+def test_a_video_is_known_while_its_bytes_are_the_same(tmp_path):
     one = job(tmp_path, 1)
-    assert not is_made(one.output, "key")
+    assert made_from(one.output) is None
     made(one)
-    assert is_made(one.output, "key")
-    assert not is_made(one.output, "other key")
+    assert made_from(one.output) == "key"
     one.output.write_bytes(b"edited")
-    assert not is_made(one.output, "key")
+    assert made_from(one.output) is None
     one.output.unlink()
-    assert not is_made(one.output, "key")
+    assert made_from(one.output) is None
 
 
 def test_a_record_is_read_as_it_was_written_and_a_damaged_one_is_none(tmp_path):
@@ -37,13 +49,25 @@ def test_a_record_is_read_as_it_was_written_and_a_damaged_one_is_none(tmp_path):
 
 
 def test_what_is_left_is_what_is_missing_changed_or_failed(tmp_path):
-    jobs = [job(tmp_path, number) for number in range(4)]
-    made(jobs[0])
-    made(jobs[1])
-    write_record(jobs[2].output, Record(key="key", done=False))
-    changed = [job(tmp_path, 0, "changed"), *jobs[1:]]
-    assert to_make(changed, retry_failed=False) == [changed[0], jobs[2], jobs[3]]
-    assert to_make(changed, retry_failed=True) == [jobs[2], jobs[3]]
+    for number in range(2):
+        made(job(tmp_path, number))
+    write_record(tmp_path / "2.mp4", Record(key="key", done=False))
+    jobs = [job(tmp_path, 0, "changed"), *(job(tmp_path, number) for number in range(1, 4))]
+    assert to_make(jobs, retry_failed=False) == [jobs[0], jobs[2], jobs[3]]
+    assert to_make(jobs, retry_failed=True) == [jobs[2], jobs[3]]
+
+
+def test_a_failure_is_remembered_and_a_video_of_before_stays_ours(tmp_path):
+    made(job(tmp_path, 1))
+    jobs = [job(tmp_path, 1, "changed", "a.png"), job(tmp_path, 2, "key", "b.png")]
+    assert len(list(run_batch(jobs, refuse, 1))) == 4
+    assert made_from(tmp_path / "1.mp4") == "key"
+    records = [read_record(one.output) for one in jobs]
+    assert [(one.done, one.problem, one.remedy) for one in records if one] == [
+        (True, "a.png is missing.", "Find it."),
+        (False, "b.png is missing.", "Find it."),
+    ]
+    assert to_make([job(tmp_path, 1, "changed")], retry_failed=False)
 
 
 def test_shards_share_a_list(tmp_path):

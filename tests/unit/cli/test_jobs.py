@@ -22,6 +22,12 @@ def test_a_row_is_read_as_a_command_line_is():
     assert (request.options.crop, request.options.still, request.options.pose) == (True, False, 0.5)
 
 
+def test_what_is_on_can_be_switched_off_by_a_row():
+    for given, wanted in (("no", False), ("yes", True)):
+        request = read_request(words_of(Row(1, {"image": "a", "audio": "b", "appearance": given})))
+        assert request.options.appearance is wanted
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
