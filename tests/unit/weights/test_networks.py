@@ -102,7 +102,7 @@ def test_the_generator_is_the_one_that_learned_from_the_encoder(encoder, kind):
     predictor = load_predictor(Encoding(encoder=encoder), CPU)
     assert isinstance(predictor.listener.encoder, kind)
     assert predictor.encoder == encoder.value
-    names = {f"encoder_{encoder.value}", f"motion_{encoder.value}", "pose"}
+    names = {f"encoder_{encoder.value}", f"motion_{encoder.value}", "pose", "face_shapes"}
     assert set(predictor.files) == names
 
 
