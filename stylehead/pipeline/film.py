@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from stylehead.types import Motion
 
 Task = Callable[[], None]
 Pictures = list[EncoderPicture]
+PATIENCE = 60.0
+"""Seconds that a worker has for the task it is at; one that was interrupted while it started has
+none and never ends."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,11 +103,12 @@ def film(
         try:
             for thread in threads:
                 thread.start()
-            yield from crew.watch(reporter) if threads else crew.work_alone(reporter)
+            yield from crew.segments(reporter, alone=not threads)
         finally:
             crew.stop()
             for thread in threads:
-                thread.join()
+                if thread.ident is not None:
+                    thread.join(PATIENCE)
 
 
 @dataclass(slots=True, eq=False)
@@ -121,12 +126,24 @@ class _Part:
     drawn: dict[int, Pictures] = field(default_factory=dict[int, Pictures])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _News:
+    """Frames that were encoded, and the segment if they were its last."""
+
+    frames: int
+    number: int
+    segment: Segment | None
+
+
 class _Crew:
     """Shares out the work. Batches are drawn in any order and encoded in theirs.
 
     A worker encodes what is ready before it draws anything new, so what is drawn and not yet
     encoded stays a few batches. Segments are made one after the other by few workers; for many, one
     encoder is not fast enough, and there are several at once.
+
+    The calling thread hears of it through a queue and never waits for the condition: an interrupt
+    is raised there at any place, also between a condition's two halves, and would leave it locked.
     """
 
     def __init__(self, shot: Shot, first: int, *, workers: int) -> None:
@@ -135,14 +152,13 @@ class _Crew:
         self._open = 1 + (workers - 1) // 4
         self._in_flight = workers + self._open
         self._draws = workers if shot.scene.parallel else 1
-        self._turn = threading.Condition()
+        self._lock = threading.RLock()
+        self._turn = threading.Condition(self._lock)
         self._parts: list[_Part] = []
         self._drawing = 0
         self._free: list[Pictures] = []
         self._made = 0
-        self._done: dict[int, Segment] = {}
-        self._frames = 0
-        self._failure: BaseException | None = None
+        self._news: SimpleQueue[_News | BaseException] = SimpleQueue()
         self._stopped = False
 
     def work(self) -> None:
@@ -152,45 +168,37 @@ class _Crew:
                 torch.set_num_threads(1)  # a setting of each thread
             while task := self._wait():
                 task()
-        except BaseException as failure:  # noqa: BLE001 (raised again where segments are watched)
-            with self._turn:
-                self._failure = self._failure or failure
-                self._stopped = True
-                self._turn.notify_all()
+        except BaseException as failure:  # noqa: BLE001 (raised again where segments are awaited)
+            self._news.put(failure)
+            self.stop()
 
-    def work_alone(self, reporter: Reporter) -> Iterator[Segment]:
-        """Do everything in the calling thread; yield the segments."""
-        shown = 0
+    def segments(self, reporter: Reporter, *, alone: bool) -> Iterator[Segment]:
+        """Yield the segments that workers make, in order; alone, make them in this thread."""
+        made: dict[int, Segment] = {}
         for number in range(self._first, self._shot.segments):
-            while number not in self._done:
-                task = self._task()
-                if task is None:
-                    raise RuntimeError("nothing is left to do, and a segment is missing")
-                task()
-                shown = _report(reporter, shown, self._frames)
-            yield self._done.pop(number)
-
-    def watch(self, reporter: Reporter) -> Iterator[Segment]:
-        """Yield the segments that workers make, in order."""
-        shown = 0
-        for number in range(self._first, self._shot.segments):
-            while True:
-                with self._turn:
-                    while shown == self._frames and number not in self._done and not self._failure:
-                        self._turn.wait()
-                    if self._failure:
-                        raise self._failure
-                    frames, segment = self._frames, self._done.pop(number, None)
-                shown = _report(reporter, shown, frames)
-                if segment:
-                    yield segment
-                    break
+            while number not in made:
+                while alone and self._news.empty():
+                    self._do_one()
+                news = self._news.get()
+                if isinstance(news, BaseException):
+                    raise news
+                for _ in range(news.frames):
+                    reporter.advance()
+                if news.segment:
+                    made[news.number] = news.segment
+            yield made.pop(number)
 
     def stop(self) -> None:
         """Have workers end after the task they are at."""
-        with self._turn:
+        with self._lock:  # the condition's own; its own way in is not safe from interrupts
             self._stopped = True
             self._turn.notify_all()
+
+    def _do_one(self) -> None:
+        task = self._task()
+        if task is None:
+            raise RuntimeError("nothing is left to do, and a segment is missing")
+        task()
 
     def _wait(self) -> Task | None:
         """Return the next task when there is one; None when there will be none."""
@@ -252,16 +260,9 @@ class _Crew:
         segment = part.encoder.finish() if last else None
         with self._turn:
             self._free.append(pictures)
-            self._frames += len(rows)
             part.encoded += 1
             part.busy = False
             if segment:
                 self._parts.remove(part)
-                self._done[part.number] = segment
             self._turn.notify_all()
-
-
-def _report(reporter: Reporter, shown: int, frames: int) -> int:
-    for _ in range(frames - shown):
-        reporter.advance()
-    return frames
+        self._news.put(_News(len(rows), part.number, segment))

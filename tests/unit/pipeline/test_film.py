@@ -1,6 +1,7 @@
 """Any number of workers makes the same video, in order, in bounded memory, and stops as one."""
 
 import gc
+import signal
 import threading
 import time
 from contextlib import closing
@@ -157,6 +158,30 @@ def test_whoever_stops_listening_stops_the_work(workers):
     with closing(film(shot, workers=workers)) as segments:
         assert next(segments).frames == SEGMENT
     gc.collect()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that interrupts")
+@pytest.mark.parametrize("workers", WORKERS)
+def test_an_interrupt_at_any_moment_ends_all_workers(monkeypatch, workers):
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(number, frame):
+        raise Interrupted
+
+    monkeypatch.setattr(module, "PATIENCE", 5)
+    shot = Shot(scene(), [moving(100 * SEGMENT)])
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for tenth_milliseconds in range(5, 205, 5):
+            with pytest.raises(Interrupted), closing(film(shot, workers=workers)) as segments:
+                # Some of it while threads start, most while they hand over what they made.
+                signal.setitimer(signal.ITIMER_REAL, tenth_milliseconds / 1e4)
+                for _ in segments:
+                    pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_thread_settings_are_as_before_when_all_is_filmed():
