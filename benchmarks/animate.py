@@ -28,7 +28,6 @@ import cv2
 import numpy as np
 import torch
 
-from stylehead.demo import demo_files
 from stylehead.device import one_thread, usable_cores
 from stylehead.media.audio import open_audio
 from stylehead.media.image import read_image
@@ -42,6 +41,7 @@ from stylehead.rendering.renderer import load_renderer
 from stylehead.style.file import find_style
 from stylehead.tracking.portrait import find_portrait
 from stylehead.types import SPEECH_RATE, Motion, Pixels
+from stylehead.weights.store import demo_files
 
 FPS = 25
 ROUNDS = 3

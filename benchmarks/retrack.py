@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stylehead.demo import demo_files
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.media.audio import open_audio
@@ -29,6 +28,7 @@ from stylehead.style.file import find_style
 from stylehead.tracking.detector import faces_in, landmarker
 from stylehead.tracking.portrait import find_portrait
 from stylehead.types import Floats, Motion
+from stylehead.weights.store import demo_files
 
 FPS = Fraction(25)
 SIZE = 512

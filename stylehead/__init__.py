@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from stylehead.version import __version__
 
 if TYPE_CHECKING:
-    from stylehead.demo import demo_files
     from stylehead.errors import StyleheadError
     from stylehead.finetuning.clip_style import extract_style
     from stylehead.motion.file import load_motion, save_motion
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
     from stylehead.style.file import find_style, load_style, save_style
     from stylehead.style.mix import mix_styles
     from stylehead.types import Motion, Style, StyleMix
+    from stylehead.weights.store import demo_files
 
 _ROOMS = {
-    "demo": "demo_files",
     "errors": "StyleheadError",
     "finetuning.clip_style": "extract_style",
     "motion.file": "load_motion save_motion",
@@ -33,6 +32,7 @@ _ROOMS = {
     "style.file": "find_style load_style save_style",
     "style.mix": "mix_styles",
     "types": "Motion Style StyleMix",
+    "weights.store": "demo_files",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 

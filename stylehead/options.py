@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylehead.choices import Device, Encoder, Renderer, Separate, StyleEffort
-from stylehead.fields import option
+from stylehead.choices import Device, Encoder, Renderer, Separate, StyleEffort, option
 
 INPUT, LOOKS, MOVES = "Picture and sound", "Output", "Motion"  # panels of the help
 

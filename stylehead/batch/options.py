@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead.fields import option
+from stylehead.choices import option
 from stylehead.options import INPUT, LOOKS, Overwrite
 
 RUN = "Run"

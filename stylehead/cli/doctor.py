@@ -131,9 +131,9 @@ def _disk() -> str:
 
 
 def _trial() -> str:
-    from stylehead.demo import demo_files
     from stylehead.options import Options
     from stylehead.pipeline import run as pipeline
+    from stylehead.weights.store import demo_files
 
     with tempfile.TemporaryDirectory() as folder:
         image, audio = demo_files()

@@ -186,9 +186,9 @@ class _Checks:
     def __call__(self, request: VideoRequest) -> float:
         """Return the length of the video in seconds; raises for the first fault."""
         from stylehead.files import check_file
-        from stylehead.media.audio import open_audio
         from stylehead.motion.file import load_motion
-        from stylehead.pipeline.singers import check_song, find_faces, open_song
+        from stylehead.pipeline.singers import find_faces
+        from stylehead.pipeline.song import check_song, open_song
         from stylehead.progress import SILENT
         from stylehead.style.mix import choose_mix
 
@@ -203,22 +203,17 @@ class _Checks:
         style = (tuple(request.style or ()), request.style_region)
         self._once(("style", *style), lambda: choose_mix(request.style, request.style_region))
         check_file(request.audio, "recording")
-        part = (options.start, options.duration)
-        sound = self._once(
-            ("sound", request.audio, *part),
-            lambda: open_audio(request.audio, start=part[0], duration=part[1]),
-        )
         singing = (options.vocals, options.vocals_offset, tuple(options.sing or ()), options.cues)
-
-        def look() -> None:
-            faces: list[int] = []
-            if any(singing):
-                faces = open_song(sound, choose_mix(None, None), options).faces
-            find_faces(request.image, faces, options, SILENT)
-
-        sung = (request.audio, *part, *singing) if any(singing) else ()
-        self._once(("faces", request.image, options.face, *sung), look)
-        return sound.seconds
+        shown = (options.face, options.crop) if any(singing) else ()
+        song = self._once(
+            ("song", request.audio, options.start, options.duration, *singing, *shown),
+            lambda: open_song(request.audio, choose_mix(None, None), options),
+        )
+        self._once(
+            ("faces", request.image, options.face, options.matte, *song.faces),
+            lambda: find_faces(request.image, song.faces, options, SILENT),
+        )
+        return song.played.seconds
 
     def key(self, request: VideoRequest) -> str:
         """Return the digest of all that decides what the video is."""

@@ -90,8 +90,8 @@ def demo(
 ) -> None:
     """Make a demo video from a built-in portrait and voice."""
     from stylehead.cli import console
-    from stylehead.demo import demo_files
     from stylehead.pipeline import run as pipeline
+    from stylehead.weights.store import demo_files
 
     overwrite = choice.overwrite or output == DEMO_OUTPUT  # its own former result
     image, audio = demo_files()

@@ -120,7 +120,7 @@ def requested(
 
 def inputs_of(request: VideoRequest) -> list[Path]:
     """Return what a video is made from: files, and names of styles, which need not be files."""
-    from stylehead.pipeline.singers import files_of
+    from stylehead.pipeline.song import files_of
 
     named = [Path(name.rsplit(":", 1)[0]) for name in request.style or ()]
     single = (request.image, request.audio, request.style_video, request.motion)

@@ -11,8 +11,8 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 
-from stylehead.bounds import LONGEST
 from stylehead.errors import MediaError
+from stylehead.media.bounds import LONGEST
 from stylehead.media.sound_stream import read_sound, sound_format
 from stylehead.progress import clock
 from stylehead.types import SPEECH_RATE, Floats
@@ -151,6 +151,20 @@ def loudness(energies: Floats) -> float:
     voiced = int((ordered > FLOOR * (loud or ordered[-1])).sum())
     pauses = max(len(ordered) // 2, len(ordered) - max(voiced, 1))
     return float(np.sqrt(ordered[pauses:].mean()))
+
+
+def open_together(
+    path: Path,
+    stems: Iterable[Path],
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    offset: float | None = None,
+) -> tuple[Sound, dict[Path, Sound]]:
+    """Measure a recording and stems of it, each once; they are fitted as open_stem does."""
+    played = open_audio(path, start=start, duration=duration)
+    cut = duration is not None
+    return played, {stem: open_stem(stem, played, offset, cut=cut) for stem in dict.fromkeys(stems)}
 
 
 def open_stem(

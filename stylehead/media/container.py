@@ -13,9 +13,9 @@ from av.error import ArgumentError, FFmpegError
 from av.frame import Frame
 from av.stream import Disposition
 
-from stylehead.bounds import MOST_FRAME_PIXELS
 from stylehead.errors import MediaError
 from stylehead.files import check_file
+from stylehead.media.bounds import MOST_FRAME_PIXELS
 
 PRIMING = 0.1  # seconds of an encoder's warm-up by which sound may begin before its picture
 BROADCAST = ("mpegts", "mpeg")

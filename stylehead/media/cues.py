@@ -6,7 +6,7 @@ import bisect
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -85,15 +85,6 @@ def read_cues(path: Path) -> tuple[Cue, ...]:
         for one in timed
     )
     return tuple(sorted(cues, key=lambda cue: (cue.start, cue.end)))
-
-
-def within(cues: Sequence[Cue], start: float, seconds: float) -> tuple[Cue, ...]:
-    """Return the cues of a part of the recording, timed from its beginning and cut to it."""
-    moved = (
-        replace(cue, start=max(cue.start - start, 0.0), end=min(cue.end - start, seconds))
-        for cue in cues
-    )
-    return tuple(cue for cue in moved if cue.end > cue.start)
 
 
 def subtitles(cues: Sequence[Cue]) -> list[Subtitle]:

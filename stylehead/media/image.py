@@ -6,16 +6,14 @@ import io
 import logging
 import struct
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from stylehead.bounds import MOST_PIXELS
 from stylehead.errors import MediaError
 from stylehead.files import atomic, check_file
+from stylehead.media.bounds import MOST_PIXELS
 from stylehead.types import Pixels
 
 log = logging.getLogger(__name__)
@@ -34,33 +32,23 @@ DAMAGED = (
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 ROUNDING = 2  # of 255
 OPAQUE = 255
-Read = TypeVar("Read")
 
 
 def read_image(path: Path) -> Pixels:
-    """Read a still picture as upright (H, W, 3) sRGB.
+    """Read a still picture as upright (H, W, 3) sRGB; see read_picture."""
+    return read_picture(path)[0]
+
+
+def read_picture(path: Path) -> tuple[Pixels, Pixels | None]:
+    """Read a still picture as upright (H, W, 3) sRGB, and how opaque it is.
+
+    Opacity is (H, W), 0 to 255, and None where all is opaque.
 
     Grey, 16-bit and palette pictures are converted, colours by the picture's own profile,
     transparency is laid on white, EXIF orientation is applied. Of a photograph with depth or gain
     maps the plain picture is taken. Raises MediaError for anything that is not one readable still
     picture.
     """
-    return _opened(path, _still)
-
-
-def read_alpha(path: Path) -> Pixels | None:
-    """Return how opaque a still picture is, upright: (H, W), 0 to 255; None where it is all opaque.
-
-    Raises MediaError as read_image does.
-    """
-    alpha = _opened(path, lambda path, image: _split(_upright(path, image))[1])
-    if alpha is None or alpha.getextrema()[0] == OPAQUE:
-        return None
-    return np.asarray(alpha).copy()
-
-
-def _opened(path: Path, read: Callable[[Path, Image.Image], Read]) -> Read:
-    """Return what `read` makes of a picture's path and the opened picture."""
     check_file(path, "picture")
     formats = FORMATS
     if _is_heic(path):
@@ -72,7 +60,7 @@ def _opened(path: Path, read: Callable[[Path, Image.Image], Read]) -> Read:
         warnings.simplefilter("ignore")
         try:
             with Image.open(path, formats=formats) as image:
-                return read(path, image)
+                return _still(path, image)
         except Image.DecompressionBombError as error:
             raise _too_large(path, "far") from error
         except DAMAGED as error:
@@ -109,7 +97,7 @@ def _too_large(path: Path, size: str) -> MediaError:
     )
 
 
-def _still(path: Path, image: Image.Image) -> Pixels:
+def _still(path: Path, image: Image.Image) -> tuple[Pixels, Pixels | None]:
     profile = image.info.get("icc_profile")
     upright, alpha = _split(_upright(path, image))
     if alpha is not None and alpha.getextrema()[1] == 0:
@@ -118,10 +106,10 @@ def _still(path: Path, image: Image.Image) -> Pixels:
             remedy="Save it again without transparency (an alpha channel).",
         )
     rgb = to_srgb(upright, profile) if profile else upright.convert("RGB")
-    if alpha is not None:
-        white = Image.new("RGB", rgb.size, "white")
-        rgb = Image.composite(rgb, white, alpha)
-    return np.asarray(rgb).copy()
+    if alpha is None or alpha.getextrema()[0] == OPAQUE:
+        return np.asarray(rgb).copy(), None
+    rgb = Image.composite(rgb, Image.new("RGB", rgb.size, "white"), alpha)
+    return np.asarray(rgb).copy(), np.asarray(alpha).copy()
 
 
 def _upright(path: Path, image: Image.Image) -> Image.Image:

@@ -12,8 +12,9 @@ from typing import IO
 
 import numpy as np
 
-from stylehead import bounds, files
+from stylehead import files
 from stylehead.errors import StyleError
+from stylehead.media import bounds
 from stylehead.types import Floats, Motion
 
 MOST_BYTES = 900 * bounds.MOST_FRAMES

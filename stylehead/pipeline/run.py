@@ -13,7 +13,7 @@ import torch
 
 from stylehead import files
 from stylehead.device import choose_device, usable_cores
-from stylehead.media.audio import Sound, open_audio
+from stylehead.media.audio import Sound
 from stylehead.media.muxer import VIDEO_SUFFIXES, write_video
 from stylehead.motion.finishing import adjust, at_rate
 from stylehead.motion.generate import predict_motion
@@ -31,16 +31,8 @@ from stylehead.options import (
 from stylehead.pipeline.clip_sound import with_contour
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.result import SAVED, Result, Source, result_of
-from stylehead.pipeline.singers import (
-    Take,
-    check_song,
-    files_of,
-    find_faces,
-    listened_to,
-    open_song,
-    perform,
-    tell_of_old,
-)
+from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
+from stylehead.pipeline.song import check_song, files_of, listened_to, open_song
 from stylehead.pipeline.unfinished import film_on
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
 from stylehead.rendering.renderer import load_renderer
@@ -83,8 +75,8 @@ def animate(
     )
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
-    sound = open_audio(Path(audio), start=options.start, duration=options.duration)
-    song = open_song(sound, mix, options)
+    song = open_song(Path(audio), mix, options)
+    sound = song.played
     renderer = load_renderer(options.renderer, device, reporter=reporter)
     portraits = find_faces(Path(image), song.faces, options, reporter)
     clock.lap("portrait")
@@ -133,8 +125,7 @@ def make_motion(
     """
     mix = as_mix(style, strength=options.style_strength)
     tell_of_old(mix, reporter)
-    sound = open_audio(Path(audio), start=options.start, duration=options.duration)
-    voice = listened_to(sound, options)
+    voice = listened_to(Path(audio), options)
     device = choose_device(options.device)
     predictor = load_predictor(options, device, separation=options, reporter=reporter)
     speech = listen(voice, predictor.listener, reporter=reporter)

@@ -1,4 +1,4 @@
-"""Several faces of one picture: who sings what and when, and who rests and looks on."""
+"""The faces of one picture in a song: who sings, who rests and who looks on."""
 
 from __future__ import annotations
 
@@ -11,75 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from stylehead.errors import ConfigError, MediaError
-from stylehead.face.geometry import smoothstep
+from stylehead.errors import MediaError
 from stylehead.face.landmarks import OVAL
-from stylehead.files import check_file
-from stylehead.media.audio import Sound, open_stem
-from stylehead.media.cues import Cue, Subtitle, read_cues, subtitles, within
-from stylehead.media.image import fit_video, read_alpha, read_image
+from stylehead.media.image import fit_video, read_picture
 from stylehead.motion.generate import Role, Sung, predict_together, rest_motion
 from stylehead.motion.head import towards_singers, turned
 from stylehead.motion.models import Networks
-from stylehead.options import MotionOptions, Options
+from stylehead.options import Options
+from stylehead.pipeline.song import Singer, Song
 from stylehead.progress import Reporter
 from stylehead.speech.listen import Listener, VoiceReport, listen
-from stylehead.style.mix import as_mix
 from stylehead.tracking.matte import GivenMatte
 from stylehead.tracking.portrait import find_portrait, find_portraits
 from stylehead.types import Floats, Motion, Pixels, Portrait, StyleMix
-
-AROUND = 0.15  # seconds around a line of the lyrics in which its mouth opens and shuts
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Singer:
-    """A face, and the voice that its mouth follows."""
-
-    face: int | None
-    """Its number from the left; None: the one that is chosen in the picture."""
-    sound: Sound
-    mix: StyleMix
-    stem: Path | None = None
-    """The file of a voice of its own; None: it follows what all listen to."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Song:
-    """What is sung, and by whom."""
-
-    seconds: float
-    mix: StyleMix
-    """How those move who do not sing."""
-    singers: tuple[Singer, ...]
-    """From left to right."""
-    cues: tuple[Cue, ...]
-    """The lyrics of the part that is used, timed from its beginning."""
-
-    @property
-    def faces(self) -> list[int]:
-        """Numbers of the faces that sing; empty when one sings that nobody has numbered."""
-        return [one.face for one in self.singers if one.face is not None]
-
-    @property
-    def subtitles(self) -> list[Subtitle]:
-        """What is shown, and when."""
-        return subtitles(self.cues)
-
-    def opened(self, face: int | None, frames: int, fps: Fraction) -> Floats | None:
-        """Return how far a mouth may open at each frame (T,): 1 in its lines, 0 elsewhere.
-
-        None for a face of which no line speaks: it follows its stem all through.
-        """
-        lines = [cue for cue in self.cues if not cue.faces or face in cue.faces]
-        if not lines:
-            return None
-        times = np.arange(frames) / float(fps)
-        near = np.zeros(frames, np.float32)
-        for line in lines:
-            outside = np.maximum(line.start - times, times - line.end)
-            near = np.maximum(near, 1 - outside.clip(0, AROUND) / AROUND)
-        return smoothstep(near).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -105,99 +49,6 @@ class Take:
         return {"face": face, "sound": str(stem), "style": self.mix.name, "voice_fraction": share}
 
 
-def check_song(options: Options, *, saved: bool) -> None:
-    """Raise ConfigError for options that exclude each other; `saved`: with a saved motion."""
-    given = {"--vocals": options.vocals, "--sing": options.sing, "--cues": options.cues}
-    named = [flag for flag, value in given.items() if value]
-    if saved and named:
-        raise ConfigError(
-            f"A saved motion is rendered as it is: {named[0]} has nothing to move.",
-            remedy=f"Leave out {named[0]}, or --motion.",
-        )
-
-
-def files_of(options: Options) -> list[Path]:
-    """Return the files that are read beside picture and recording: matte, stems and lyrics."""
-    named = [path for path in (options.matte, options.vocals, options.cues) if path]
-    return named + [path for _, path, _ in map(_asked, options.sing or ())]
-
-
-def listened_to(played: Sound, options: MotionOptions) -> Sound:
-    """Return the recording, or the stem that is listened to in its place."""
-    return played if options.vocals is None else _stem(options.vocals, played, options)
-
-
-def open_song(played: Sound, mix: StyleMix, options: Options) -> Song:
-    """Return who sings what: faces of `--sing` their stems, others that the lyrics name the voice.
-
-    Raises MediaError, StyleError or ConfigError for stems, styles and lyrics that do not fit.
-    """
-    lines = read_cues(options.cues) if options.cues else ()
-    asked = [_asked(text) for text in options.sing or ()]
-    numbers = [face for face, _, _ in asked]
-    if doubled := {face for face in numbers if numbers.count(face) > 1}:
-        raise ConfigError(
-            f"Face {min(doubled)} has two stems.",
-            remedy="Give each face one --sing, or mix its stems.",
-        )
-    cued = {face for line in lines for face in line.faces}.difference(numbers)
-    if (numbers or cued) and (options.face or options.crop):
-        raise ConfigError(
-            f"{'--face' if options.face else '--crop'} shows one face, and the song names others.",
-            remedy="Leave it out where --sing, or the lyrics of --cues, number the faces.",
-        )
-    if numbers and not cued and options.vocals:
-        raise ConfigError(
-            "--vocals moves no face: each has a stem of its own.",
-            remedy="Leave out --vocals; --sing N=STEM says what a face follows.",
-        )
-    opened = {
-        path: _stem(path, played, options) for path in dict.fromkeys(path for _, path, _ in asked)
-    }
-    singers = [
-        Singer(
-            face=face,
-            sound=opened[path],
-            mix=as_mix(style, strength=options.style_strength) if style else mix,
-            stem=path,
-        )
-        for face, path, style in asked
-    ]
-    if cued or not singers:
-        voice = listened_to(played, options)
-        singers += [Singer(face=face, sound=voice, mix=mix) for face in cued or {None}]
-    return Song(
-        seconds=played.seconds,
-        mix=mix,
-        singers=tuple(sorted(singers, key=lambda one: one.face or 0)),
-        cues=within(lines, options.start, played.seconds),
-    )
-
-
-def _stem(path: Path, played: Sound, options: MotionOptions) -> Sound:
-    return open_stem(path, played, options.vocals_offset, cut=options.duration is not None)
-
-
-def _asked(text: str) -> tuple[int, Path, str | None]:
-    """Return the face, stem and style of N=STEM[:STYLE].
-
-    The stem is the longest beginning up to a colon that is a file: names of files, and drives, may
-    have colons. Without any, the first colon that is not a drive's counts.
-    """
-    number, _, rest = text.partition("=")
-    if not (number.strip().isdecimal() and int(number) > 0 and rest):
-        raise ConfigError(
-            f"{text} does not give a face a stem.",
-            remedy="Write --sing N=STEM or N=STEM:STYLE, with the face's number from the left.",
-        )
-    colons = [at for at, letter in enumerate(rest) if letter == ":" and at != 1]
-    ends = [len(rest), *reversed(colons)]
-    end = next((end for end in ends if Path(rest[:end]).is_file()), min(ends))
-    stem = Path(rest[:end])
-    check_file(stem, "stem")
-    return int(number), stem, rest[end + 1 :] or None
-
-
 # ---- faces -----------------------------------------------------------------------------------
 
 
@@ -208,11 +59,13 @@ def find_faces(
 
     Raises MediaError or FaceError for a picture that does not show them well.
     """
-    pixels = read_image(image)
+    pixels, alpha = read_picture(image)
     fitted = fit_video(pixels)
     if fitted is not pixels:
         reporter.say(f"{image.name} is scaled down to {fitted.shape[1]} x {fitted.shape[0]}")
-    matte = _matte(image, pixels, options.matte)
+    if options.matte:
+        alpha = _opacity(options.matte, image, pixels)
+    matte = None if alpha is None else GivenMatte(fit_video(alpha), options.matte)
     if numbers:
         portraits, failures = find_portraits(fitted, name=str(image), numbers=numbers, matte=matte)
         for failure in failures:
@@ -232,20 +85,17 @@ def find_faces(
     return [portrait]
 
 
-def _matte(image: Path, pixels: Pixels, given: Path | None) -> GivenMatte | None:
-    """Return the matte of a picture (H, W, 3) that the user has: `given`, or its transparency."""
-    alpha = read_alpha(given or image)
-    if given and alpha is None:
-        alpha = read_image(given).min(-1)
-    if alpha is None:
-        return None
+def _opacity(path: Path, image: Path, pixels: Pixels) -> Pixels:
+    """Return the matte (H, W) of a picture (H, W, 3) in a file: its transparency, or its shades."""
+    shades, alpha = read_picture(path)
+    alpha = shades.min(-1) if alpha is None else alpha
     if alpha.shape != pixels.shape[:2]:
         raise MediaError(
-            f"{given} has {alpha.shape[1]} x {alpha.shape[0]} pixels, and {image} "
+            f"{path} has {alpha.shape[1]} x {alpha.shape[0]} pixels, and {image} "
             f"{pixels.shape[1]} x {pixels.shape[0]}.",
             remedy="Make the matte as large as the picture.",
         )
-    return GivenMatte(fit_video(alpha), str(given) if given else None)
+    return alpha
 
 
 # ---- motion ---------------------------------------------------------------------------------
@@ -278,7 +128,7 @@ def perform(
     for mix in dict.fromkeys(singer.mix for singer in song.singers):
         tell_of_old(mix, reporter)
     fps = Fraction(options.fps)
-    frames = math.ceil(round(song.seconds * fps, 6))
+    frames = math.ceil(round(song.played.seconds * fps, 6))
     seeds = count(options.seed)  # the first singer's random numbers are those of a face alone
     roles = {
         singer: Role(

@@ -14,8 +14,9 @@ from pydantic import BaseModel, BeforeValidator, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from stylehead import bounds, files
+from stylehead import files
 from stylehead.errors import StyleError
+from stylehead.media import bounds
 from stylehead.style.learn import STATISTICS
 from stylehead.types import TEMPLATES, Floats, Motion, Style, StyleReference, Tuning
 from stylehead.weights.store import asset, home

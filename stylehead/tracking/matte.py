@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -31,7 +32,7 @@ class GivenMatte(NamedTuple):
 
     cover: Pixels
     """(H, W) how much of each pixel is the person, 0 to 255."""
-    path: str | None = None
+    path: Path | None = None
     """Its file; None for the picture's own transparency, which may mean something else."""
 
 

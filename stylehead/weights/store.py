@@ -26,6 +26,15 @@ def asset(name: str) -> Path:
     return PACKAGE / "assets" / name
 
 
+def demo_files() -> tuple[Path, Path]:
+    """Return the paths of a portrait and of a recording to try with.
+
+    The portrait is NASA's of Eileen Collins, public domain; the voice was made with the free
+    synthesiser Flite (see examples/README.md).
+    """
+    return asset("demo_portrait.webp"), asset("demo_voice.ogg")
+
+
 def read_manifest(path: Path | None = None) -> dict[str, WeightsEntry]:
     """Return the entries of weights.toml by name.
 

@@ -10,10 +10,10 @@ import stylehead
 
 PACKAGE = Path(stylehead.__file__).parent
 FLOORS = [
-    "types errors choices fields progress version",
-    "options files device models bounds",
+    "types errors choices progress version",
+    "options files device models",
     "media weights batch",
-    "face demo",
+    "face",
     "tracking style speech motion rendering",
     "pipeline",
     "training evaluation",

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from stylehead import __version__, demo
+from stylehead import __version__
 from stylehead.cli.doctor import run_checks
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import REGIONS, interocular, mouth_opening, to_68
@@ -691,8 +691,8 @@ def test_the_demo_makes_its_video_again_and_again_and_replaces_nothing_else(
     said.parent.mkdir()
     voice = media.voice(1.01, rate=48_000)
     media.save_sound(said, voice, 48_000)
-    files = demo.demo_files()[0], said
-    monkeypatch.setattr(demo, "demo_files", lambda: files)
+    files = store.demo_files()[0], said
+    monkeypatch.setattr(store, "demo_files", lambda: files)
     tmp_path = tmp_path / "here"
     tmp_path.mkdir()
     monkeypatch.chdir(tmp_path)

@@ -12,7 +12,6 @@ import av
 import numpy as np
 import pytest
 
-from stylehead.demo import demo_files
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import interocular, mouth_opening, to_68
 from stylehead.media.audio import open_audio
@@ -21,6 +20,7 @@ from stylehead.media.video import read_frames
 from stylehead.motion.file import save_motion
 from stylehead.tracking.detector import faces_in, landmarker
 from stylehead.types import Motion
+from stylehead.weights.store import demo_files
 
 FPS = 25
 RATE = 16_000

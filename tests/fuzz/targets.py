@@ -74,7 +74,8 @@ def clip(path: Path) -> None:
 
 
 def cues(path: Path) -> None:
-    from stylehead.media.cues import read_cues, subtitles, within
+    from stylehead.media.cues import read_cues, subtitles
+    from stylehead.pipeline.song import within
 
     subtitles(within(read_cues(path), 0.0, 60.0))
 

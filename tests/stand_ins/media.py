@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.signal import correlate, resample_poly
 
-from stylehead.demo import demo_files
-from stylehead.weights.store import PACKAGE
+from stylehead.weights.store import PACKAGE, demo_files
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]

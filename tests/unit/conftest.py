@@ -16,8 +16,8 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def astronaut():
     """Return the tracked portrait of a smiling astronaut: her teeth show."""
-    from stylehead.demo import demo_files
     from stylehead.media.image import read_image
     from stylehead.tracking.portrait import find_portrait
+    from stylehead.weights.store import demo_files
 
     return find_portrait(read_image(demo_files()[0]), name="astronaut")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from av.error import ArgumentError
 
-from stylehead import bounds
 from stylehead.errors import MediaError
+from stylehead.media import bounds
 from stylehead.media.audio import open_audio
 from stylehead.media.container import film_track, open_container
 from stylehead.media.image import read_image

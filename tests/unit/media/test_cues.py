@@ -4,7 +4,7 @@ import av
 import pytest
 
 from stylehead.errors import MediaError
-from stylehead.media.cues import Cue, Subtitle, read_cues, subtitles, within
+from stylehead.media.cues import Cue, Subtitle, read_cues, subtitles
 
 LRC = """\ufeff[ti:A song]
 [ar: Nobody]
@@ -145,13 +145,6 @@ def test_files_that_are_no_lyrics_are_refused(tmp_path):
     assert "has no line with a time" in refusal(written(tmp_path, "[ti:A song]\n"))
     assert "does not exist" in refusal(tmp_path / "none.lrc")
     assert "0 bytes" in refusal(written(tmp_path, ""))
-
-
-def test_lines_of_a_part_are_timed_from_its_beginning():
-    lines = [(0, 4), (5, 7), (8, math.inf), (20, 21)]
-    cues = [Cue(start=start, end=end, text=str(start)) for start, end in lines]
-    found = [(cue.text, cue.start, cue.end) for cue in within(cues, 6.0, 10.0)]
-    assert found == [("5", 0.0, 1.0), ("8", 2.0, 10.0)]
 
 
 def test_subtitles_never_overlap():

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from stylehead.errors import MediaError
-from stylehead.media.image import read_alpha, read_image
+from stylehead.media.image import read_image, read_picture
 from tests.stand_ins import media
 from tests.stand_ins.pictures import (
     PRIMARIES,
@@ -140,14 +140,14 @@ def test_transparency_is_read_upright_and_only_where_there_is_some(tmp_path):
     alpha = np.full(colours().shape[:2], 255, np.uint8)
     picture.putalpha(Image.fromarray(alpha))
     picture.save(tmp_path / "opaque.png")
-    assert read_alpha(tmp_path / "opaque.png") is None
-    assert read_alpha(media.save_picture(tmp_path / "plain.png", colours())) is None
+    assert read_picture(tmp_path / "opaque.png")[1] is None
+    assert read_picture(media.save_picture(tmp_path / "plain.png", colours()))[1] is None
     alpha[:3] = 10
     picture.putalpha(Image.fromarray(alpha))
     exif = Image.Exif()
     exif[274] = 3  # upside down
     picture.save(tmp_path / "turned.png", exif=exif)
-    np.testing.assert_array_equal(read_alpha(tmp_path / "turned.png"), alpha[::-1, ::-1])
+    np.testing.assert_array_equal(read_picture(tmp_path / "turned.png")[1], alpha[::-1, ::-1])
 
 
 def test_pages_are_called_pages(tmp_path):

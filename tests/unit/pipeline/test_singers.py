@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from fractions import Fraction
@@ -13,18 +14,15 @@ import pytest
 from stylehead.errors import ConfigError, FaceError, MediaError, StyleError
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.face.landmarks import mouth_opening
-from stylehead.media.audio import open_audio
+from stylehead.media.cues import Cue
 from stylehead.motion.gestures.contour import mouth_contour
 from stylehead.options import Options
 from stylehead.pipeline.singers import (
-    Song,
-    check_song,
-    files_of,
     find_faces,
-    open_song,
     perform,
     tell_of_old,
 )
+from stylehead.pipeline.song import Song, check_song, files_of, open_song, within
 from stylehead.style.mix import as_mix, mix_styles
 from stylehead.types import Portrait
 from tests.stand_ins import media
@@ -55,8 +53,7 @@ def song(*sing: str, lyrics: str | None = None, name: str = "song.lrc", **how: o
         cues = Path(name)
         cues.write_text(lyrics, encoding="utf-8")
     options = Options(sing=list(sing) or None, cues=cues, fps=FPS, **how)
-    sound = open_audio(Path("mix.wav"), start=options.start, duration=options.duration)
-    return open_song(sound, MIX, options)
+    return open_song(Path("mix.wav"), MIX, options)
 
 
 def people(count: int) -> list[Portrait]:
@@ -369,6 +366,13 @@ def test_who_uses_a_style_of_an_older_version_is_told(folder):
     assert note.startswith("Note: made up was learned by an older version")
 
 
+def test_lines_of_a_part_are_timed_from_its_beginning():
+    lines = [(0, 4), (5, 7), (8, math.inf), (20, 21)]
+    cues = [Cue(start=start, end=end, text=str(start)) for start, end in lines]
+    found = [(cue.text, cue.start, cue.end) for cue in within(cues, 6.0, 10.0)]
+    assert found == [("5", 0.0, 1.0), ("8", 2.0, 10.0)]
+
+
 def test_a_head_is_held_less_where_the_picture_is_tilted_already(folder):
     style = make_style()
     pose = rotation_from_angles(np.array([0.0, 0.0, 6.0]))
@@ -382,7 +386,7 @@ def test_a_head_is_held_less_where_the_picture_is_tilted_already(folder):
     def roll(degrees: float) -> float:
         tilt = rotation_from_angles(np.array([0.0, 0.0, degrees]))
         (take,) = perform(
-            open_song(open_audio(Path("mix.wav")), mix, options),
+            open_song(Path("mix.wav"), mix, options),
             [replace(people(1)[0], rotation=tilt)],
             models.listener,
             models.networks,
