@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = dict(os.environ)
 """The environment as it was, for the few tests that need the network."""
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens there
-QUICK = ("--crop", "--size", "128", "--fps", "10", "--duration", "1")
+FILTERED = ("--separate", "filter")
+"""What is taken for the demo voice by itself, without a look for music: most of a short job."""
+QUICK = ("--crop", "--size", "128", "--fps", "10", "--duration", "1", *FILTERED)
 """Options of the smallest useful video."""
 
 
@@ -224,7 +226,7 @@ def clip(portrait: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -
     path = _shared(tmp_path_factory) / "clip.mp4"
     with FileLock(path.with_suffix(".lock")):
         if not path.with_suffix(".json").exists():
-            words = ("--crop", "--fps", 25, "--duration", 3, "--json")
+            words = ("--crop", "--fps", 25, "--duration", 3, "--json", *FILTERED)
             words += ("--save-motion", path.with_suffix(".npz"))
             done = spawn("animate", "--image", portrait, "--audio", media.VOICE, "-o", path, *words)
             assert done.code == 0, done.stderr

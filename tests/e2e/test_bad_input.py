@@ -925,7 +925,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every beginning of long work fail the test."""
     from stylehead.pipeline import run
 
-    for name in ("open_audio", "find_faces", "load_renderer", "load_predictor", "track_video"):
+    for name in ("open_song", "find_faces", "load_renderer", "load_predictor", "track_video"):
         monkeypatch.setattr(run, name, lambda *_, **__: pytest.fail("work had begun"))
 
 

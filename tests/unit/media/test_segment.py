@@ -76,6 +76,26 @@ def test_the_same_frames_give_the_same_bytes():
     assert one == other
 
 
+def test_bytes_do_not_depend_on_what_memory_held_before():
+    """Rows of macroblocks that fill no vector, in an encoder whose memory was used by others."""
+    width, rng = 200, np.random.default_rng(0)
+    noise = media.resized(rng.integers(0, 256, (12, 40, 3), np.uint8), (width + 30, 174))
+    noise[:, : width // 3] = 128
+    pictures = [
+        EncoderPicture(np.ascontiguousarray(noise[3 * t :, 2 * t :][:144, :width]))
+        for t in range(10)
+    ]
+    found = set()
+    for _ in range(20):
+        used = [rng.integers(0, 256, size, np.uint8) for size in rng.integers(64, 400_000, 40)]
+        del used
+        encoder = SegmentEncoder(width, 144, Fraction(25))
+        for picture in pictures:
+            encoder.add(picture)
+        found.add(encoder.finish().data)
+    assert len(found) == 1
+
+
 def test_a_full_segment_needs_no_second_key_frame():
     made = segment([0] * SEGMENT)
     assert made.frames == SEGMENT
