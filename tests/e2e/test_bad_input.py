@@ -35,7 +35,7 @@ from stylehead.style.file import load_style
 from stylehead.tracking.portrait import find_portrait
 from stylehead.weights import store
 from stylehead.weights.store import PACKAGE, resolve
-from tests.conftest import QUICK, Command, Outcome, command, environment
+from tests.conftest import FILTERED, QUICK, Command, Outcome, command, environment
 from tests.stand_ins import media
 
 TALK = re.compile(
@@ -428,7 +428,7 @@ def test_a_recording_may_come_from_a_pipe(
     motions = []
     for name, audio in (("piped", given), ("read", speech)):
         path = tmp_path / f"{name}.npz"
-        worked(call("motion", "--audio", audio, "-o", path, "--fps", 10))
+        worked(call("motion", "--audio", audio, "-o", path, "--fps", 10, *FILTERED))
         motions.append(load_motion(path))
     np.testing.assert_array_equal(motions[0].landmarks, motions[1].landmarks)
     if writer.ident:
@@ -649,7 +649,7 @@ def test_a_cover_picture_in_a_song_changes_nothing(call: Command, tmp_path: Path
                 packet.stream = sound
                 target.mux(packet)
     for audio in (plain, covered):
-        worked(call("motion", "--audio", audio, "-o", audio.with_suffix(".npz")))
+        worked(call("motion", "--audio", audio, "-o", audio.with_suffix(".npz"), *FILTERED))
     one, two = (load_motion(audio.with_suffix(".npz")) for audio in (plain, covered))
     assert len(one) == len(two)
     np.testing.assert_allclose(one.landmarks, two.landmarks, atol=1e-5)
@@ -672,7 +672,9 @@ def test_a_part_of_an_hour_is_cut_out_quickly(
     call: Command, hour: Path, tmp_path: Path, start: int
 ) -> None:
     out = tmp_path / "part.npz"
-    worked(call("motion", "--audio", hour, "-o", out, "--start", start, "--duration", 10))
+    worked(
+        call("motion", "--audio", hour, "-o", out, "--start", start, "--duration", 10, *FILTERED)
+    )
     assert len(load_motion(out)) == 300
 
 

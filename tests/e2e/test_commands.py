@@ -36,7 +36,7 @@ from stylehead.tracking.portrait import find_portrait
 from stylehead.types import Motion
 from stylehead.weights import store
 from stylehead.weights.store import asset, read_manifest
-from tests.conftest import QUICK, Command, command, environment
+from tests.conftest import FILTERED, QUICK, Command, command, environment
 from tests.stand_ins import media
 
 BUILT_IN = sorted(path.stem for path in (asset("styles")).glob("*.style"))
@@ -50,7 +50,7 @@ def moved(call: Command, tmp_path: Path) -> Callable[..., Motion]:
 
     def go(*words: object, audio: Path = media.VOICE) -> Motion:
         path = tmp_path / f"{next(numbers)}.npz"
-        outcome = call("motion", "--audio", audio, "-o", path, *words)
+        outcome = call("motion", "--audio", audio, "-o", path, *FILTERED, *words)
         assert outcome.code == 0, outcome
         assert outcome.stdout == f"{path}\n"
         return load_motion(path)
