@@ -56,6 +56,15 @@ class Encoder(str, Enum):
     """The paper's encoder: autoregressive predictive coding; built in."""
 
 
+class Engine(str, Enum):
+    """Who does the jobs of a list."""
+
+    LOCAL = "local"
+    """Processes of this machine."""
+    RAY = "ray"
+    """The machines of a Ray cluster."""
+
+
 class Separate(str, Enum):
     """What takes the voice out of a recording."""
 

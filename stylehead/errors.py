@@ -40,6 +40,10 @@ class DataError(StyleheadError):
     """A folder of training data lacks something, or what it holds cannot be learned from."""
 
 
+class UnfinishedError(StyleheadError):
+    """A part of a video is made, and others still have to make theirs."""
+
+
 class DeviceError(StyleheadError):
     """The asked-for device, or a system library this program needs, is not there."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead.choices import option
+from stylehead.choices import Engine, option
 from stylehead.options import INPUT, LOOKS, Overwrite
 
 RUN = "Run"
@@ -42,9 +42,20 @@ class BatchOptions(Overwrite):
     )
     shard: str | None = option(
         None,
-        "Make every N-th job, from the I-th on: several machines share a list. Default: all.",
+        "Make every N-th job, from the I-th on: several machines share a list, or the segments of "
+        "its videos where there are fewer of those. Default: all.",
         panel=RUN,
         metavar="I/N",
+    )
+    engine: Engine = option(
+        Engine.LOCAL,
+        "Who makes the videos: processes of this machine, or a Ray cluster.",
+        panel=RUN,
+    )
+    address: str | None = option(
+        None,
+        "Of a Ray cluster's head (HOST:PORT, or auto). Default: one of this machine's cores.",
+        panel=RUN,
     )
     retry_failed: bool = option(
         False,

@@ -8,94 +8,26 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from stylehead.errors import StyleheadError, of_the_machine
-from stylehead.progress import Reporter
+from stylehead.batch.events import (
+    Event,
+    Failed,
+    Finished,
+    Started,
+    Telling,
+    Waits,
+    Work,
+    outcome,
+)
 
-Facts = dict[str, Any]
-Work = Callable[[Any, Reporter], Facts]
-"""Does a job and returns what there is to say of it; importable by its name, for new processes."""
-EVERY = 0.2  # seconds between two reports of progress of a process
 QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """One thread for each process: several share the cores."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A process has taken a job."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """How far a job is."""
-
-    job: int
-    stage: str
-    done: int
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A fact that a job tells the user."""
-
-    job: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A job is done."""
-
-    job: int
-    facts: Facts
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A job cannot be done."""
-
-    job: int
-    problem: str
-    remedy: str
-    details: str = ""
-    """A traceback, for what no user can mend."""
-
-
-Event = Started | Progressed | Told | Finished | Failed
-
-
-class _Pipe:
-    """Reports to the process that handed out the job."""
-
-    def __init__(self, connection: Connection, job: int) -> None:
-        self._connection, self._job = connection, job
-        self._stage, self._total, self._done, self._next = "", None, 0, 0.0
-
-    def start(self, stage: str, total: int | None) -> None:
-        self._stage, self._total, self._done, self._next = stage, total, 0, 0.0
-        self._send()
-
-    def advance(self) -> None:
-        self._done += 1
-        if time.monotonic() >= self._next:
-            self._send()
-
-    def _send(self) -> None:
-        self._next = time.monotonic() + EVERY
-        self._connection.send(Progressed(self._job, self._stage, self._done, self._total))
-
-    def say(self, message: str) -> None:
-        self._connection.send(Told(self._job, message))
 
 
 def _serve(connection: Connection, work: Work) -> None:
@@ -105,26 +37,7 @@ def _serve(connection: Connection, work: Work) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             job, task = connection.recv()
-            try:
-                event: Event = Finished(job, work(task, _Pipe(connection, job)))
-            except StyleheadError as failure:
-                event = Failed(job, str(failure), failure.remedy)
-            except (EOFError, BrokenPipeError, ConnectionResetError):
-                raise
-            except Exception as error:  # noqa: BLE001 (one bad job stops no other)
-                event = _unforeseen(job, error)
-            connection.send(event)
-
-
-def _unforeseen(job: int, error: Exception) -> Failed:
-    if failure := of_the_machine(error):
-        return Failed(job, str(failure), failure.remedy)
-    return Failed(
-        job,
-        f"This should not have happened ({type(error).__name__}: {error}).",
-        "Please report it, with the job's run.json.",
-        traceback.format_exc(),
-    )
+            connection.send(outcome(job, work, task, Telling(connection.send, job)))
 
 
 @dataclass(slots=True)
@@ -156,7 +69,7 @@ def run_jobs(tasks: Sequence[Any], work: Work, workers: int) -> Generator[Event]
             for connection in wait(list(busy)):
                 one = busy[connection]  # pyright: ignore[reportArgumentType] (only connections are waited for)
                 event = _next_event(one)
-                if isinstance(event, Finished | Failed):
+                if isinstance(event, Finished | Waits | Failed):
                     one.job = None
                 if not one.process.is_alive():
                     crew.remove(one)

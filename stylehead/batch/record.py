@@ -45,10 +45,10 @@ def folder_of(output: Path) -> Path:
 
 
 @contextmanager
-def alone(output: Path) -> Generator[None]:
-    """Keep other runs from making the same video; raises MediaError when one does."""
+def alone(output: Path, part: str = "") -> Generator[None]:
+    """Keep other runs from making the same part of a video; raises MediaError when one does."""
     files.make_folder(folder_of(output))
-    lock = files.lock(folder_of(output) / "lock")
+    lock = files.lock(folder_of(output) / f"lock{part}")
     try:
         lock.acquire(timeout=0)
     except TimeoutError:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stylehead import files
-from stylehead.batch.pool import Event, Facts, Failed, Finished, Work, run_jobs
-from stylehead.batch.record import Record, forget_unfinished, read_record, write_record
+from stylehead.batch.events import Event, Facts, Failed, Finished, Waits
+from stylehead.batch.record import (
+    Record,
+    forget_unfinished,
+    made_from,
+    read_record,
+    write_record,
+)
 from stylehead.device import usable_cores
 from stylehead.errors import ConfigError
 
@@ -45,13 +51,24 @@ def to_make(jobs: Sequence[Job], *, retry_failed: bool) -> list[Job]:
     return [job for job in jobs if job.made_from != job.key]
 
 
-def shard_of(jobs: Sequence[Job], text: str) -> list[Job]:
-    """Return every N-th job, from the I-th on, of a text I/N; raises ConfigError for any other."""
+def share_out(jobs: Sequence[Job], part: int, parts: int) -> tuple[list[Job], bool]:
+    """Return the jobs of one of several machines, and whether they share each job's segments.
+
+    Every N-th job is one machine's; where there are fewer jobs than machines, all have a part in
+    each.
+    """
+    if len(jobs) < parts:
+        return list(jobs), True
+    return list(jobs[part - 1 :: parts]), False
+
+
+def read_shard(text: str) -> tuple[int, int]:
+    """Return I and N of a text I/N; raises ConfigError for any other."""
     parts = text.split("/")
     if len(parts) == 2 and all(part.isdecimal() for part in parts):
         part, parts_in_all = map(int, parts)
         if 1 <= part <= parts_in_all:
-            return list(jobs[part - 1 :: parts_in_all])
+            return part, parts_in_all
     raise ConfigError(f"--shard {text} is no part of a list.", remedy="Write I/N, as in 1/3.")
 
 
@@ -67,16 +84,25 @@ def processes(jobs: int, wanted: int | None) -> int:
     return max(1, min(cores, free // MEMORY, jobs))
 
 
-def run_batch(jobs: Sequence[Job], work: Work, workers: int) -> Generator[tuple[Job, Event]]:
-    """Do jobs, and yield what happens to which; how each ended is remembered beside its video."""
-    for event in run_jobs([job.task for job in jobs], work, workers):
+def follow(jobs: Sequence[Job], events: Iterable[Event]) -> Generator[tuple[Job, Event]]:
+    """Yield what happens to which of the jobs; how each ended is remembered beside its video.
+
+    A video that comes back as bytes, from a machine without this folder, is written.
+    """
+    for event in events:
         job = jobs[event.job]
         if isinstance(event, Failed):
             told = asdict(event)
             del told["job"]
             write_record(job.output, replace(_base(job), **told))
         if isinstance(event, Finished):
+            if video := event.facts.pop("video", None):
+                event.facts["output"] = str(job.output)
+                with files.atomic(job.output) as part:
+                    part.write_bytes(video)
             remember(job.output, job.key, event.facts)
+        elif isinstance(event, Waits) and made_from(job.output) == job.key:
+            continue  # another machine was quicker with the last segment
         yield job, event
 
 

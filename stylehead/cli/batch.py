@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,13 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stylehead.batch.options import BatchOptions
+from stylehead.choices import Engine
 from stylehead.cli.options import takes
 from stylehead.options import LOOKS
 
 if TYPE_CHECKING:
+    from stylehead.batch.events import Event
     from stylehead.batch.rows import Row, Value
     from stylehead.batch.run import Job
-    from stylehead.cli.jobs import Fault
+    from stylehead.cli.jobs import Fault, Task
+    from stylehead.pipeline.unfinished import Crew
     from stylehead.progress import Reporter
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".avif")
@@ -50,7 +54,7 @@ def batch(
 
       stylehead batch jobs.csv -o videos --shard 1/3
     """
-    from stylehead.batch.run import processes, shard_of, to_make
+    from stylehead.batch.run import processes, read_shard, share_out, to_make
     from stylehead.cli import console
     from stylehead.cli.jobs import read_jobs
     from stylehead.files import make_folder
@@ -65,15 +69,17 @@ def batch(
         name=options.name,
         overwrite=options.overwrite,
     )
-    mine = shard_of(known, options.shard) if options.shard else known
+    part = read_shard(options.shard) if options.shard else (1, 1)
+    mine, segments = share_out(known, *part)
     left = mine if options.overwrite else to_make(mine, retry_failed=options.retry_failed)
     minutes = sum(job.seconds for job in left) / 60
     console.say(f"{len(left)} of {len(mine)} videos are left to make, {minutes:.1f} minutes.")
     workers = processes(len(left), options.workers)
+    plan = Plan(options, workers, part if segments else (1, 1))
     if options.dry_run and left:
         console.say(_estimate(left, workers))
     elif left:
-        faults += _made(left, workers, json_lines=options.json_lines)
+        faults += _made(left, plan)
     if faults:
         _refuse(faults, len(rows))
 
@@ -111,40 +117,92 @@ def _within(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return found
 
 
-def _made(jobs: Sequence[Job], workers: int, *, json_lines: bool) -> list[Fault]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the videos of a list are made."""
+
+    options: BatchOptions
+    workers: int
+    part: tuple[int, int]
+    """Of each video's segments."""
+
+
+def _made(jobs: Sequence[Job], plan: Plan) -> list[Fault]:
     """Make the videos, and return what is wrong with those that could not be made."""
-    from stylehead.batch.pool import Failed
-    from stylehead.batch.run import run_batch
+    from stylehead.batch.events import Failed
+    from stylehead.batch.run import follow
     from stylehead.cli.board import board
     from stylehead.cli.jobs import Fault
 
     faults: list[Fault] = []
-    with board(len(jobs), json_lines=json_lines) as shown:
-        for job, event in run_batch(jobs, make_job, workers):
+    with board(len(jobs), json_lines=plan.options.json_lines) as shown, _events(jobs, plan) as told:
+        for job, event in follow(jobs, told):
             shown.show(job, event)
             if isinstance(event, Failed):
                 faults.append(Fault(job.number, event.problem, event.remedy))
     return faults
 
 
-def make_job(task: tuple[str, list[str], str], reporter: Reporter) -> dict[str, Any]:
-    """Make the video of a row, in a process of its own, and return what there is to say of it.
+@contextmanager
+def _events(jobs: Sequence[Job], plan: Plan) -> Generator[Generator[Event]]:
+    """Yield what happens while the videos are made.
 
-    task: the folder that relative names count from, the row as words of a command line, and what
-    its video is made from, as one digest.
+    A list is shared out by its videos. Where there are fewer of them than there are workers, each
+    video is by its segments.
     """
+    from stylehead.batch.pool import run_jobs
+
+    tasks = [job.task for job in jobs]
+    if plan.options.engine is Engine.LOCAL:
+        threads = max(1, plan.workers // len(tasks))
+        tasks = [replace(task, threads=threads, part=plan.part) for task in tasks]
+        with closing(run_jobs(tasks, make_job, plan.workers)) as events:
+            yield events
+        return
+    from stylehead.batch.cluster import connected
+    from stylehead.cli.parcel import check_sendable, make_parcel, packed
+
+    for task in tasks:
+        check_sendable(task)
+    with connected(plan.options.address) as cluster:
+        if len(tasks) < cluster.cores:
+            tasks = [replace(task, part=plan.part, cluster=cluster.address) for task in tasks]
+            made = run_jobs(tasks, make_job, 1)
+        else:
+            made = cluster.run_jobs(tasks, make_parcel, packed)
+        with closing(made) as events:
+            yield events
+
+
+def make_job(task: Task, reporter: Reporter) -> dict[str, Any]:
+    """Make the video of a row, in a process of its own, and return what there is to say of it."""
     from stylehead.batch.record import alone, unfinished_of
     from stylehead.cli.jobs import read_request
     from stylehead.cli.memory import keep_memory_flat
     from stylehead.cli.video import make_video
+    from stylehead.pipeline.unfinished import Unfinished
 
-    folder, words, key = task
     keep_memory_flat()
-    os.chdir(folder)
-    request = read_request(words)
-    with alone(request.output):
-        unfinished = unfinished_of(request.output, key)
+    os.chdir(task.folder)
+    request = read_request(task.words)
+    request = replace(request, options=replace(request.options, workers=task.threads))
+    part, parts = task.part
+    with alone(request.output, f"-{part}" if parts > 1 else ""), _crew(task) as crew:
+        folder = unfinished_of(request.output, task.key)
+        unfinished = Unfinished(folder=folder, part=part, parts=parts, crew=crew)
         return json.loads(make_video(request, reporter, unfinished).as_json())
+
+
+@contextmanager
+def _crew(task: Task) -> Generator[Crew | None]:
+    if task.cluster is None:
+        yield None
+        return
+    from stylehead.batch.cluster import connected
+    from stylehead.cli.crew import ClusterCrew
+
+    with connected(task.cluster) as cluster:
+        yield ClusterCrew(cluster)
 
 
 TRIAL = 1.0  # seconds
@@ -156,9 +214,10 @@ def _estimate(jobs: Sequence[Job], workers: int) -> str:
     from stylehead.cli.video import make_video
     from stylehead.progress import SILENT
 
-    folder, words, _ = jobs[0].task
-    with TemporaryDirectory() as out, inside(Path(folder)):
-        words = [*words, f"--output={Path(out) / 'trial.mp4'}", f"--duration={TRIAL}"]
+    task: Task = jobs[0].task
+    with TemporaryDirectory() as out, inside(Path(task.folder)):
+        trial = f"--output={Path(out) / 'trial.mp4'}"
+        words = [*task.words, trial, f"--duration={TRIAL}", "--workers=1"]
         stages = make_video(read_request(words), SILENT).stages
     growing = stages["motion"] + stages["rendering"]
     seconds = sum(job.seconds for job in jobs) * growing / TRIAL

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from rich.progress import Progress, TaskID
 
-from stylehead.batch.pool import Event, Failed, Finished, Progressed, Started, Told
+from stylehead.batch.events import Event, Failed, Finished, Progressed, Started, Told, Waits
 from stylehead.batch.run import Job
 from stylehead.cli import console
 
@@ -41,7 +41,7 @@ class _Lines:
     def show(self, job: Job, event: Event) -> None:
         if isinstance(event, Told):
             _tell(job, event)
-        if isinstance(event, Finished | Failed):
+        if isinstance(event, Finished | Waits | Failed):
             self._done += 1
             console.say(f"{self._done} of {self._total}: {_ended(job, event)}")
 
@@ -74,7 +74,9 @@ def _tell(job: Job, event: Told) -> None:
     console.say(f"{job.output.name}: {event.message}")
 
 
-def _ended(job: Job, event: Finished | Failed) -> str:
+def _ended(job: Job, event: Finished | Waits | Failed) -> str:
+    if isinstance(event, Waits):
+        return f"{job.output.name}: {event.problem}"
     if isinstance(event, Failed):
         return f"{job.output.name} was not made: {event.problem}"
     return f"{job.output.name} was made."

@@ -30,6 +30,23 @@ YES, NO = {"true", "yes", "1", "on"}, {"false", "no", "0", "off", ""}
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """What a process makes a video from."""
+
+    folder: str
+    """Where relative names count from."""
+    words: list[str]
+    """The row as words of a command line."""
+    key: str
+    """Digest of all that decides what the video is."""
+    threads: int = 1
+    part: tuple[int, int] = (1, 1)
+    """Every second number's segment is made, from the first one's on: 1 of 1 makes all."""
+    cluster: str | None = None
+    """Address of the cluster that films it; None: the process itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong with a row."""
 
@@ -123,7 +140,7 @@ def read_jobs(
                     )
                 taken[output] = row.number
                 key = check.key(request)
-                task = (str(folder), words, key)
+                task = Task(str(folder), words, key)
                 jobs.append(
                     Job(
                         number=row.number,
@@ -144,7 +161,7 @@ def _called(row: Row, out: Path, name: str) -> tuple[Path, list[str]]:
     words = words_of(row)
     named = row.columns.get("output")
     output = out / (str(named) if named else f"{_named(row, name)}.mp4")
-    words += [f"--output={output}", "--overwrite", "--workers=1"]  # videos are made side by side
+    words += [f"--output={output}", "--overwrite"]
     return output, words
 
 

@@ -23,6 +23,7 @@ from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options
 
 if TYPE_CHECKING:
     from stylehead.pipeline.result import Result
+    from stylehead.pipeline.unfinished import Unfinished
     from stylehead.progress import Reporter
     from stylehead.types import StyleMix
 
@@ -145,7 +146,9 @@ def check_request(request: VideoRequest) -> None:
         check_patterns(request.save_patterns, overwrite=over, inputs=given)
 
 
-def make_video(request: VideoRequest, shown: Reporter, unfinished: Path | None = None) -> Result:
+def make_video(
+    request: VideoRequest, shown: Reporter, unfinished: Unfinished | None = None
+) -> Result:
     """Make one video, and what is to be saved beside it; `unfinished` as `animate` takes it."""
     from stylehead.motion.file import load_motion
     from stylehead.motion.file import save_motion as write_motion

@@ -19,6 +19,9 @@ from stylehead.types import Pixels
 
 SEGMENT = 300
 """Frames of a segment; the last one of a video has what is left."""
+AVX_512 = get_host_cpu_features().get("avx512f", False)
+"""Whether x264 would use AVX-512, where its macroblock tree reads memory that nothing was written to
+when a row of macroblocks is no multiple of eight: the same frames would give other bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -74,9 +77,7 @@ def set_up(
     # With more threads the same frames would give other bytes.
     context.thread_count = 1
     context.options = {"preset": "veryfast", "crf": "18", "g": str(SEGMENT)}
-    if get_host_cpu_features().get("avx512f"):
-        # x264's macroblock tree reads memory that nothing was written to in its AVX-512 code, where
-        # a row of macroblocks is no multiple of eight: the same frames would give other bytes.
+    if AVX_512:
         context.options["x264-params"] = "asm=avx2"
     context.flags |= Flags.global_header
     context.color_range = 1  # tv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -84,16 +85,21 @@ def film_segment(shot: Shot, number: int) -> Segment:
 
 
 def film(
-    shot: Shot, *, workers: int, first: int = 0, reporter: Reporter = SILENT
+    shot: Shot,
+    numbers: Sequence[int] | None = None,
+    *,
+    workers: int,
+    reporter: Reporter = SILENT,
 ) -> Generator[Segment]:
-    """Yield the segments of a video from `first` on, in order, rendered and encoded at once.
+    """Yield the segments of a video of these numbers, in order, rendered and encoded at once.
 
-    The bytes are the same for any number of workers. What fails in a worker is raised here, after
-    all have stopped.
+    `numbers` rise; None means all. The bytes are the same for any number of workers. What fails in
+    a worker is raised here, after all have stopped.
     """
     scene = shot.scene
-    reporter.start("Rendering", len(shot.motions[0]) - first * SEGMENT)
-    crew = _Crew(shot, first, workers=workers)
+    numbers = range(shot.segments) if numbers is None else numbers
+    reporter.start("Rendering", sum(shot.frames_of(number) for number in numbers))
+    crew = _Crew(shot, numbers, workers=workers)
     threads = []
     # A renderer that fills all cores by itself, or the GPU, leaves no more than the encoding.
     count = workers if scene.parallel else (1 if scene.device.type == "cpu" else 2)
@@ -146,9 +152,10 @@ class _Crew:
     is raised there at any place, also between a condition's two halves, and would leave it locked.
     """
 
-    def __init__(self, shot: Shot, first: int, *, workers: int) -> None:
+    def __init__(self, shot: Shot, numbers: Sequence[int], *, workers: int) -> None:
         self._shot = shot
-        self._first = self._next = first
+        self._numbers = numbers
+        self._left = deque(numbers)
         self._open = 1 + (workers - 1) // 4
         self._in_flight = workers + self._open
         self._draws = workers if shot.scene.parallel else 1
@@ -175,7 +182,7 @@ class _Crew:
     def segments(self, reporter: Reporter, *, alone: bool) -> Iterator[Segment]:
         """Yield the segments that workers make, in order; alone, make them in this thread."""
         made: dict[int, Segment] = {}
-        for number in range(self._first, self._shot.segments):
+        for number in self._numbers:
             while number not in made:
                 while alone and self._news.empty():
                     self._do_one()
@@ -206,7 +213,7 @@ class _Crew:
             while not self._stopped:
                 if task := self._task():
                     return task
-                if self._next == self._shot.segments and not self._parts:
+                if not self._left and not self._parts:
                     return None
                 self._turn.wait()
         return None
@@ -223,11 +230,10 @@ class _Crew:
         if pictures is None:
             return None
         unfinished = [part for part in self._parts if part.begun < len(part.batches)]
-        if len(unfinished) < self._open and self._next < self._shot.segments:
-            batches = self._shot.batches(self._next)
-            unfinished.append(_Part(self._next, batches, self._shot.encoder()))
+        if len(unfinished) < self._open and self._left:
+            number = self._left.popleft()
+            unfinished.append(_Part(number, self._shot.batches(number), self._shot.encoder()))
             self._parts.append(unfinished[-1])
-            self._next += 1
         if not unfinished:
             self._free.append(pictures)
             return None

@@ -29,11 +29,11 @@ from stylehead.options import (
     Separation,
 )
 from stylehead.pipeline.clip_sound import with_contour
-from stylehead.pipeline.film import Shot
 from stylehead.pipeline.result import SAVED, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
 from stylehead.pipeline.song import check_song, files_of, listened_to, open_song
-from stylehead.pipeline.unfinished import film_on
+from stylehead.pipeline.staging import stage
+from stylehead.pipeline.unfinished import Unfinished, film_on
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
 from stylehead.rendering.renderer import load_renderer
 from stylehead.speech.listen import Listener, listen, load_listener
@@ -52,7 +52,7 @@ def animate(
     style: Style | StyleMix | str = DEFAULT_STYLE,
     motion: Motion | None = None,
     options: Options = Options(),  # noqa: B008 (frozen)
-    unfinished: Path | None = None,
+    unfinished: Unfinished | None = None,
     reporter: Reporter = SILENT,
 ) -> Result:
     """Write a video in which the portrait speaks or sings the audio in the given style.
@@ -60,12 +60,12 @@ def animate(
     `style` is a Style, a mix of several, a style file or the name of a known style; `motion` is
     rendered instead of a predicted one. With `options.vocals` that stem is listened to, and
     `audio` is what the video plays; with `options.sing` several faces follow stems of their own.
-    `unfinished` is a folder for what is finished of this video, from which a repeated call goes on.
+    What is `unfinished` says where finished segments are kept, from which a repeated call goes on.
     Cheap refusals come before long work.
 
     Returns the video's path and size, the motion and the portrait's style patterns.
-    Raises MediaError, FaceError, StyleError, ConfigError, WeightsError or DeviceError, each with a
-    remedy.
+    Raises MediaError, FaceError, StyleError, ConfigError, WeightsError, DeviceError or, of a part
+    of the work, UnfinishedError, each with a remedy.
     """
     clock, reporter = Stopwatch(), Noting.of(reporter)
     check_song(options, saved=motion is not None)
@@ -91,24 +91,22 @@ def animate(
         source = Source(takes, SAVED, ())
     clock.lap("motion")
 
-    references = [take.mix.references for take in takes]
-    scene = renderer.prepare(
-        portraits, references, crop_size=options.crop_size, appearance=options.appearance
-    )
-    motions = [take.motion for take in takes]
+    staging = stage(portraits, takes, options)
+    shot = staging.shot(renderer)
     workers = options.workers or usable_cores()
-    reporter.say(scene.estimate(motions, workers))
+    reporter.say(shot.scene.estimate(shot.motions, workers))
     clock.lap("preparing")
 
-    shot = Shot(scene, motions)
     metadata = source.metadata(output.stem, renderer, options.seed)
-    fps, shown = motions[0].fps, song.subtitles
-    with closing(film_on(shot, unfinished, workers=workers, reporter=reporter)) as segments:
+    fps, shown = shot.motions[0].fps, song.subtitles
+    made = film_on(shot, staging, unfinished, workers=workers, reporter=reporter)
+    with closing(made) as segments:
         write_video(
             output, segments, size=shot.size, fps=fps, sound=sound, metadata=metadata, shown=shown
         )
     clock.lap("rendering")
-    return result_of(output, portraits, scene, source, renderer.name, options.seed, reporter, clock)
+    named, seed = renderer.name, options.seed
+    return result_of(output, portraits, shot.scene, source, named, seed, reporter, clock)
 
 
 def make_motion(

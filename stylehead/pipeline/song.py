@@ -86,7 +86,7 @@ def check_song(options: Options, *, saved: bool) -> None:
 def files_of(options: Options) -> list[Path]:
     """Return the files that are read beside picture and recording: matte, stems and lyrics."""
     named = [path for path in (options.matte, options.vocals, options.cues) if path]
-    return named + [path for _, path, _ in map(_asked, options.sing or ())]
+    return named + [path for _, path, _ in map(asked, options.sing or ())]
 
 
 def open_song(audio: Path, mix: StyleMix, options: Options) -> Song:
@@ -97,8 +97,8 @@ def open_song(audio: Path, mix: StyleMix, options: Options) -> Song:
     Raises MediaError, StyleError or ConfigError for stems, styles and lyrics that do not fit.
     """
     lines = read_cues(options.cues) if options.cues else ()
-    asked = [_asked(text) for text in options.sing or ()]
-    numbers = [face for face, _, _ in asked]
+    named = [asked(text) for text in options.sing or ()]
+    numbers = [face for face, _, _ in named]
     if doubled := {face for face in numbers if numbers.count(face) > 1}:
         raise ConfigError(
             f"Face {min(doubled)} has two stems.",
@@ -115,7 +115,7 @@ def open_song(audio: Path, mix: StyleMix, options: Options) -> Song:
             "--vocals moves no face: each has a stem of its own.",
             remedy="Leave out --vocals; --sing N=STEM says what a face follows.",
         )
-    played, stems = _recordings(audio, [path for _, path, _ in asked], options)
+    played, stems = _recordings(audio, [path for _, path, _ in named], options)
     singers = [
         Singer(
             face=face,
@@ -123,7 +123,7 @@ def open_song(audio: Path, mix: StyleMix, options: Options) -> Song:
             mix=as_mix(style, strength=options.style_strength) if style else mix,
             stem=path,
         )
-        for face, path, style in asked
+        for face, path, style in named
     ]
     if cued or not singers:
         voice = stems[options.vocals] if options.vocals else played
@@ -164,7 +164,7 @@ def within(cues: Sequence[Cue], start: float, seconds: float) -> tuple[Cue, ...]
     return tuple(cue for cue in moved if cue.end > cue.start)
 
 
-def _asked(text: str) -> tuple[int, Path, str | None]:
+def asked(text: str) -> tuple[int, Path, str | None]:
     """Return the face, stem and style of N=STEM[:STYLE].
 
     The stem is the longest beginning up to a colon that is a file: names of files, and drives, may

@@ -1,54 +1,123 @@
-"""A video that goes on where it was ended: its finished segments are kept until it is whole."""
+"""A video that is made in several goes, or by several: its finished segments are kept meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 from zipfile import BadZipFile
 
 from stylehead import files
+from stylehead.errors import UnfinishedError
 from stylehead.media.segment import Segment
 from stylehead.pipeline.film import Shot, film
+from stylehead.pipeline.staging import Staging
 from stylehead.progress import SILENT, Reporter
 
 
-def film_on(
-    shot: Shot, folder: Path | None, *, workers: int, reporter: Reporter = SILENT
-) -> Generator[Segment]:
-    """Yield the segments of a video as `film` does; those that lie in `folder` are not made again.
+class Crew(Protocol):
+    """Films elsewhere: in other processes, or on other machines."""
 
-    The folder belongs to this shot alone: whoever names it sees to that, and removes it when the
-    video is whole. Without one nothing is kept. Raises MediaError when it cannot be written.
+    def film(self, staging: Staging, numbers: Sequence[int]) -> Generator[Segment]:
+        """Yield the segments of these numbers in order; they are those that `film` yields."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """What is kept of a video until it is whole, and who makes what is missing."""
+
+    folder: Path
+    """Of this video alone: whoever names it sees to that, and removes it afterwards."""
+    part: int = 1
+    parts: int = 1
+    """Every `parts`-th segment is made, from the `part`-th on; others see to the rest."""
+    crew: Crew | None = None
+    """Who films; None: this process."""
+
+    def place(self, number: int) -> Path:
+        """Return where a segment is kept."""
+        return self.folder / f"{number:05d}.npz"
+
+    def keep(self, number: int, segment: Segment) -> None:
+        """Store a segment; raises MediaError when it cannot be written."""
+        with files.atomic(self.place(number)) as part:
+            part.write_bytes(segment.to_bytes())
+
+    def kept(self, shot: Shot, number: int) -> Segment | None:
+        """Return a segment that was kept; None when there is none, or not all of it."""
+        try:
+            segment = Segment.from_bytes(self.place(number).read_bytes())
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            return None
+        whole = segment.table[:, 0].sum() == len(segment.data)
+        return segment if whole and segment.frames == shot.frames_of(number) else None
+
+    def missing(self, shot: Shot) -> list[int]:
+        """Return the numbers of the segments that are not kept."""
+        return [number for number in range(shot.segments) if self.kept(shot, number) is None]
+
+
+def film_on(
+    shot: Shot,
+    staging: Staging,
+    unfinished: Unfinished | None,
+    *,
+    workers: int,
+    reporter: Reporter = SILENT,
+) -> Generator[Segment]:
+    """Yield the segments of a video as `film` does; those that are kept are not made again.
+
+    Raises MediaError when one cannot be written, and UnfinishedError where this is a part of the
+    work, its segments are made, and others are missing.
     """
-    if folder is None:
+    if unfinished is None:
         yield from film(shot, workers=workers, reporter=reporter)
         return
-    files.make_folder(folder)
-    kept = 0
-    while kept < shot.segments and (segment := _stored(shot, folder, kept)):
-        yield segment
-        kept += 1
-    if kept:
-        reporter.say(f"{kept} of {shot.segments} segments were made before.")
-    if kept == shot.segments:
-        return
-    with closing(film(shot, first=kept, workers=workers, reporter=reporter)) as segments:
-        for number, segment in enumerate(segments, kept):
-            with files.atomic(_place(folder, number)) as part:
-                part.write_bytes(segment.to_bytes())
+    files.make_folder(unfinished.folder)
+    missing = unfinished.missing(shot)
+    mine = [number for number in missing if number % unfinished.parts == unfinished.part - 1]
+    if len(missing) < shot.segments:
+        reporter.say(
+            f"{shot.segments - len(missing)} of {shot.segments} segments were made before."
+        )
+    with closing(_filmed(shot, staging, mine, unfinished.crew, workers, reporter)) as made:
+        if mine != missing:
+            for number, segment in zip(mine, made, strict=True):
+                unfinished.keep(number, segment)
+            mine, missing = [], unfinished.missing(shot)
+        if missing != mine:
+            raise UnfinishedError(
+                f"{len(missing)} of {shot.segments} segments are still to be made by others.",
+                remedy="Make the other parts, too.",
+            )
+        for number in range(shot.segments):
+            if number in mine:
+                segment = next(made)
+                unfinished.keep(number, segment)
+            else:
+                segment = unfinished.kept(shot, number)
+                assert segment is not None  # it was there
             yield segment
 
 
-def _place(folder: Path, number: int) -> Path:
-    return folder / f"{number:05d}.npz"
-
-
-def _stored(shot: Shot, folder: Path, number: int) -> Segment | None:
-    """Return a segment that was kept; None when there is none, or not all of it."""
-    try:
-        segment = Segment.from_bytes(_place(folder, number).read_bytes())
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None
-    whole = segment.table[:, 0].sum() == len(segment.data)
-    return segment if whole and segment.frames == shot.frames_of(number) else None
+def _filmed(
+    shot: Shot,
+    staging: Staging,
+    numbers: Sequence[int],
+    crew: Crew | None,
+    workers: int,
+    reporter: Reporter,
+) -> Generator[Segment]:
+    if not numbers:
+        return
+    if crew is None:
+        yield from film(shot, numbers, workers=workers, reporter=reporter)
+        return
+    reporter.start("Rendering", sum(shot.frames_of(number) for number in numbers))
+    for segment in crew.film(staging, numbers):
+        for _ in range(segment.frames):
+            reporter.advance()
+        yield segment

@@ -103,6 +103,33 @@ def test_a_list_or_two_folders_are_needed(call: Command, folder: Path) -> None:
     assert "holds no file" in outcome.stderr
 
 
+def test_two_machines_make_one_video_by_its_segments(call: Command, folder: Path) -> None:
+    media.save_sound(folder / "voice.wav", media.voice(6))
+    jobs = write_list(folder)
+    row = "face.png,voice.wav,1,yes,128,60,6,filter"
+    jobs.write_text(jobs.read_text() + row + "\n")
+    words = ("batch", jobs, "--name", "{number}", "-o")
+    assert call(*words, folder / "whole", "--workers", 2).code == 0
+    outcome = call(*words, folder / "parts", "--shard", "2/2")
+    assert outcome.code == 0, outcome
+    assert "1 of 2 segments are still to be made by others" in outcome.stderr
+    assert not videos(folder / "parts")
+    outcome = call(*words, folder / "parts", "--shard", "1/2")
+    assert "1 of 2 segments were made before" in outcome.stderr
+    assert videos(folder / "parts") == videos(folder / "whole")
+    assert not list((folder / "parts").glob(".stylehead/*/segments-*"))
+
+
+def test_ray_is_named_where_it_is_not_installed(
+    call: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    jobs = write_list(folder, "face.png,voice.wav,1")
+    outcome = call("batch", jobs, "-o", folder / "out", "--engine", "ray")
+    assert outcome.code == 1
+    assert 'Run pip install "stylehead[ray]".' in outcome.stderr
+
+
 @pytest.mark.slow
 def test_a_killed_batch_goes_on_and_gives_the_same_videos(folder: Path) -> None:
     media.save_sound(folder / "long.wav", np.tile(media.voice(8), 4))

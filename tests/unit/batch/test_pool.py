@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from stylehead.batch.pool import Failed, Finished, Progressed, Started, Told, run_jobs
+from stylehead.batch.events import Failed, Finished, Progressed, Started, Told
+from stylehead.batch.pool import run_jobs
 from stylehead.errors import MediaError
 
 

@@ -1,5 +1,6 @@
 import pytest
 
+from stylehead.batch.events import Failed, Finished, Waits
 from stylehead.batch.record import (
     Record,
     alone,
@@ -8,7 +9,15 @@ from stylehead.batch.record import (
     read_record,
     write_record,
 )
-from stylehead.batch.run import Job, processes, remember, run_batch, shard_of, to_make
+from stylehead.batch.run import (
+    Job,
+    follow,
+    processes,
+    read_shard,
+    remember,
+    share_out,
+    to_make,
+)
 from stylehead.errors import ConfigError, MediaError
 
 
@@ -16,10 +25,6 @@ def job(folder, number, key="key", task=None):
     output = folder / f"{number}.mp4"
     before = made_from(output)
     return Job(number=number, output=output, key=key, made_from=before, seconds=1, task=task)
-
-
-def refuse(task, reporter):
-    raise MediaError(f"{task} is missing.", remedy="Find it.")
 
 
 def made(one):
@@ -59,25 +64,49 @@ def test_what_is_left_is_what_is_missing_changed_or_failed(tmp_path):
 
 def test_a_failure_is_remembered_and_a_video_of_before_stays_ours(tmp_path):
     made(job(tmp_path, 1))
-    jobs = [job(tmp_path, 1, "changed", "a.png"), job(tmp_path, 2, "key", "b.png")]
-    assert len(list(run_batch(jobs, refuse, 1))) == 4
+    jobs = [job(tmp_path, 1, "changed"), job(tmp_path, 2)]
+    told = [Failed(number, f"{name} is missing.", "Find it.") for number, name in enumerate("ab")]
+    assert [event for _, event in follow(jobs, told)] == told
     assert made_from(tmp_path / "1.mp4") == "key"
     records = [read_record(one.output) for one in jobs]
     assert [(one.done, one.problem, one.remedy) for one in records if one] == [
-        (True, "a.png is missing.", "Find it."),
-        (False, "b.png is missing.", "Find it."),
+        (True, "a is missing.", "Find it."),
+        (False, "b is missing.", "Find it."),
     ]
     assert to_make([job(tmp_path, 1, "changed")], retry_failed=False)
 
 
-def test_shards_share_a_list(tmp_path):
+def test_machines_share_a_list_or_the_segments_of_each_video(tmp_path):
     jobs = [job(tmp_path, number) for number in range(7)]
-    parts = [shard_of(jobs, f"{part}/3") for part in (1, 2, 3)]
-    assert sorted(one.number for part in parts for one in part) == list(range(7))
-    assert [one.number for one in parts[1]] == [1, 4]
+    shares = [share_out(jobs, part, 3) for part in (1, 2, 3)]
+    assert not any(segments for _, segments in shares)
+    assert sorted(one.number for mine, _ in shares for one in mine) == list(range(7))
+    assert [one.number for one in shares[1][0]] == [1, 4]
+    assert share_out(jobs[:2], 2, 3) == (jobs[:2], True)
+
+
+def test_a_shard_is_i_of_n():
+    assert read_shard("2/3") == (2, 3)
     for wrong in ("0/3", "4/3", "1", "a/b", "1/0", "1/2/3"):
         with pytest.raises(ConfigError, match="no part of a list"):
-            shard_of(jobs, wrong)
+            read_shard(wrong)
+
+
+def test_a_video_that_comes_back_as_bytes_is_written_and_ours(tmp_path):
+    one = job(tmp_path, 1)
+    told = Finished(0, {"output": "made/1.mp4", "video": b"frames"})
+    ((same, event),) = follow([one], [told])
+    assert one.output.read_bytes() == b"frames"
+    assert made_from(one.output) == "key"
+    assert same is one
+    assert event == Finished(0, {"output": str(one.output)})
+
+
+def test_who_waits_for_others_is_told_nothing_when_they_were_quicker(tmp_path):
+    one = job(tmp_path, 1)
+    assert list(follow([one], [Waits(0, "2 are missing")])) == [(one, Waits(0, "2 are missing"))]
+    made(one)
+    assert not list(follow([one], [Waits(0, "2 are missing")]))
 
 
 def test_one_run_at_a_time_makes_a_video(tmp_path):

@@ -170,6 +170,7 @@ def test_an_interrupt_at_any_moment_ends_all_workers(monkeypatch, workers):
         raise Interrupted
 
     monkeypatch.setattr(module, "PATIENCE", 5)
+    filmed(Shot(scene(), [moving(1)]), 1)  # an interrupt of numba's compiler is another matter
     shot = Shot(scene(), [moving(100 * SEGMENT)])
     before = signal.signal(signal.SIGALRM, interrupt)
     try:

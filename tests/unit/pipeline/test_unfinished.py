@@ -2,12 +2,14 @@
 
 from contextlib import closing
 
-import numpy as np
 import pytest
 
+from stylehead.errors import UnfinishedError
 from stylehead.media.segment import SEGMENT
+from stylehead.options import Device, Renderer
 from stylehead.pipeline.film import Shot, film
-from stylehead.pipeline.unfinished import film_on
+from stylehead.pipeline.staging import Staging
+from stylehead.pipeline.unfinished import Unfinished, film_on
 from tests.unit.pipeline.test_film import Counter, moving, scene
 
 FRAMES = 2 * SEGMENT + 7
@@ -18,10 +20,23 @@ def wanted():
     return [segment.data for segment in film(Shot(scene(), [moving(FRAMES)]), workers=1)]
 
 
-def made(folder, workers=2):
+NOTHING = Staging(
+    portraits=[],
+    references=[],
+    motions=[],
+    renderer=Renderer.EMBEDDED,
+    device=Device.CPU,
+    crop_size=None,
+    appearance=True,
+)
+
+
+def made(folder, workers=2, frames=FRAMES, **how):
     """Return the video's segments, and how many frames were drawn for them."""
     reporter = Counter()
-    segments = film_on(Shot(scene(), [moving(FRAMES)]), folder, workers=workers, reporter=reporter)
+    unfinished = Unfinished(folder=folder, **how) if folder else None
+    shot = Shot(scene(), [moving(frames)])
+    segments = film_on(shot, NOTHING, unfinished, workers=workers, reporter=reporter)
     return [segment.data for segment in segments], reporter.steps
 
 
@@ -32,7 +47,7 @@ def test_without_a_folder_nothing_is_kept(wanted):
 def test_what_was_made_before_is_not_made_again(wanted, tmp_path):
     folder = tmp_path / "job" / "segments"
     shot = Shot(scene(), [moving(FRAMES)])
-    with closing(film_on(shot, folder, workers=1)) as segments:
+    with closing(film_on(shot, NOTHING, Unfinished(folder=folder), workers=1)) as segments:
         next(segments)
     assert len(list(folder.iterdir())) == 1
     assert made(folder) == (wanted, FRAMES - SEGMENT)
@@ -44,12 +59,34 @@ def test_a_damaged_segment_is_made_again(wanted, tmp_path, damage):
     made(tmp_path)
     place = sorted(tmp_path.iterdir())[1]
     place.write_bytes(place.read_bytes()[:-200] if damage is None else damage)
-    assert made(tmp_path) == (wanted, FRAMES - SEGMENT)
+    assert made(tmp_path) == (wanted, SEGMENT)
 
 
 def test_a_segment_of_another_length_is_made_again(tmp_path):
     made(tmp_path)
-    shot = Shot(scene(), [moving(SEGMENT + 5)])
-    again = [segment.frames for segment in film_on(shot, tmp_path, workers=1)]
-    assert again == [SEGMENT, 5]
-    assert np.sum(again) == SEGMENT + 5
+    again, drawn = made(tmp_path, frames=SEGMENT + 5)
+    assert (len(again), drawn) == (2, 5)
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_parts_are_made_by_several_and_laid_together_by_the_last(wanted, tmp_path, order):
+    with pytest.raises(UnfinishedError, match="of 3 segments are still to be made"):
+        made(tmp_path, part=order[0], parts=2)
+    found, drawn = made(tmp_path, part=order[1], parts=2)
+    assert found == wanted
+    assert drawn == {1: SEGMENT + 7, 2: SEGMENT}[order[1]]
+    assert made(tmp_path, part=order[0], parts=2) == (wanted, 0)
+
+
+def test_a_crew_films_what_is_missing(wanted, tmp_path):
+    asked = []
+
+    class Crew:
+        def film(self, staging, numbers):
+            asked.append((staging, list(numbers)))
+            yield from film(Shot(scene(), [moving(FRAMES)]), numbers, workers=1)
+
+    with pytest.raises(UnfinishedError):
+        made(tmp_path, part=2, parts=3)
+    assert made(tmp_path, crew=Crew()) == (wanted, FRAMES - SEGMENT)
+    assert asked == [(NOTHING, [0, 2])]

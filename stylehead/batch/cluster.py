@@ -1,0 +1,164 @@
+"""Ray: the same jobs on the machines of a cluster, or on the cores of this one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from stylehead.batch.events import (
+    Event,
+    Failed,
+    Finished,
+    Started,
+    Telling,
+    Waits,
+    Work,
+    outcome,
+)
+from stylehead.errors import ConfigError
+
+SPARE = 2  # jobs that are sent ahead, so that no core waits for the next
+RETRIES = 3  # times that what was lost with a machine is done again
+POLL = 0.2  # seconds between two looks at what happens
+
+
+@contextmanager
+def connected(address: str | None) -> Generator[Cluster]:
+    """Connect to a cluster, or start one of this machine's cores; raises ConfigError.
+
+    Nothing is sent to Ray's makers.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        ray: Any = import_module("ray")
+    except ImportError as error:
+        raise ConfigError(
+            "--engine ray needs Ray, which is not installed.",
+            remedy='Run pip install "stylehead[ray]".',
+        ) from error
+    already = ray.is_initialized()
+    try:
+        if not already:
+            ray.init(
+                address=address,
+                include_dashboard=False if address is None else None,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=False,
+            )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"No Ray cluster answers at {address} ({str(error).splitlines()[0]}).",
+            remedy="Start one with ray start --head, and give its address and port.",
+        ) from error
+    try:
+        yield Cluster(ray)
+    finally:
+        if not already:
+            ray.shutdown()
+
+
+class Cluster:
+    """Does jobs, or films segments, where there are free cores."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+
+    @property
+    def cores(self) -> int:
+        """Cores of all machines that are there now."""
+        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    @property
+    def address(self) -> str:
+        """Where another process connects to the same cluster."""
+        return self._ray.get_runtime_context().gcs_address
+
+    def run_jobs(
+        self, tasks: Sequence[Any], work: Work, pack: Callable[[Any], Any]
+    ) -> Generator[Event]:
+        """Do tasks, and yield what happens, as the pool's run_jobs does.
+
+        `pack` makes of a task what is sent. What is lost with a machine is done again on another.
+        Leaving the iterator ends what is being done.
+        """
+        ray = self._ray
+        post = ray.remote(num_cpus=0)(Post).remote()
+        do = ray.remote(num_cpus=1, max_retries=RETRIES)(_do)
+        left, running = deque(enumerate(tasks)), dict[Any, int]()
+        try:
+            while left or running:
+                while left and len(running) < self.cores + SPARE:
+                    job, task = left.popleft()
+                    running[do.remote(job, work, pack(task), post)] = job
+                    yield Started(job)
+                done, _ = ray.wait(list(running), timeout=POLL)
+                for event in ray.get(post.collect.remote()):
+                    if event.job in running.values():
+                        yield event
+                for ended in done:
+                    yield self._ended(ended, running.pop(ended))
+        finally:
+            for each in running:
+                ray.cancel(each, force=True)
+            ray.kill(post)
+
+    def _ended(self, ended: Any, job: int) -> Finished | Waits | Failed:
+        try:
+            return self._ray.get(ended)
+        except self._ray.exceptions.RayError as error:
+            return Failed(
+                job,
+                f"It was lost {RETRIES + 1} times ({type(error).__name__}).",
+                "Look at the machines of the cluster: memory, disk and network.",
+                str(error),
+            )
+
+    def ordered(self, work: Callable[..., Any], shared: Any, each: Sequence[Any]) -> Generator[Any]:
+        """Yield `work(shared, one)` for one after the other, done where there are free cores.
+
+        `shared` is sent once to each machine. A few results at most are waited for at a time.
+        """
+        ray = self._ray
+        do = ray.remote(num_cpus=1, max_retries=RETRIES)(work)
+        sent = ray.put(shared)
+        left, running = deque(each), deque[Any]()
+        try:
+            while left or running:
+                while left and len(running) < self.cores + SPARE:
+                    running.append(do.remote(sent, left.popleft()))
+                yield ray.get(running.popleft())
+        finally:
+            for one in running:
+                ray.cancel(one, force=True)
+
+
+class Post:
+    """Where jobs leave word of how far they are."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+
+    def put(self, event: Event) -> None:
+        """Leave word."""
+        self._events.append(event)
+
+    def collect(self) -> list[Event]:
+        """Return what was left since the last time."""
+        events, self._events = self._events, []
+        return events
+
+
+def _do(job: int, work: Work, packed: Any, post: Any) -> Finished | Waits | Failed:
+    def tell(event: Event) -> None:
+        with contextlib.suppress(Exception):  # the post may be gone; the job is worth more
+            post.put.remote(event)
+
+    return outcome(job, work, packed, Telling(tell, job))

@@ -1,0 +1,45 @@
+"""Segments of one video, filmed on the cores of a cluster."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from stylehead.batch.cluster import Cluster
+from stylehead.cli.memory import keep_memory_flat
+from stylehead.device import choose_device
+from stylehead.media.segment import Segment
+from stylehead.pipeline.film import Shot, film_segment
+from stylehead.pipeline.staging import Staging
+from stylehead.rendering.renderer import load_renderer
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterCrew:
+    """Films where there are free cores; segments come back as bytes."""
+
+    cluster: Cluster
+
+    def film(self, staging: Staging, numbers: Sequence[int]) -> Generator[Segment]:
+        """Yield the segments of these numbers in order."""
+        shared = (secrets.token_hex(8), staging)
+        with closing(self.cluster.ordered(film_elsewhere, shared, numbers)) as made:
+            for stored in made:
+                yield Segment.from_bytes(stored)
+
+
+def film_elsewhere(shared: tuple[str, Staging], number: int) -> bytes:
+    """Return a segment as bytes, in a process that prepares a staging once."""
+    name, staging = shared
+    if name not in _prepared:
+        keep_memory_flat()
+        _prepared.clear()
+        device = choose_device(staging.device)
+        _prepared[name] = staging.shot(load_renderer(staging.renderer, device))
+    return film_segment(_prepared[name], number).to_bytes()
+
+
+_prepared: dict[str, Shot] = {}
+"""What this process films, by the name it was given."""
