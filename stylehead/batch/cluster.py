@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from stylehead.errors import ConfigError
 
 SPARE = 2  # jobs that are sent ahead, so that no core waits for the next
 RETRIES = 3  # times that what was lost with a machine is done again
+PATIENCE = 10.0  # seconds in which a cluster has to answer
 POLL = 0.2  # seconds between two looks at what happens
 
 
@@ -43,6 +45,8 @@ def connected(address: str | None) -> Generator[Cluster]:
             "--engine ray needs Ray, which is not installed.",
             remedy='Run pip install "stylehead[ray]".',
         ) from error
+    if address not in (None, "auto"):
+        _check_answers(address)
     already = ray.is_initialized()
     try:
         if not already:
@@ -54,15 +58,28 @@ def connected(address: str | None) -> Generator[Cluster]:
                 configure_logging=False,
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ConfigError(
-            f"No Ray cluster answers at {address} ({str(error).splitlines()[0]}).",
-            remedy="Start one with ray start --head, and give its address and port.",
-        ) from error
+        raise _nobody(address, error) from error
     try:
         yield Cluster(ray)
     finally:
         if not already:
             ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise ConfigError unless somebody listens there: Ray itself waits long, and then exits."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise _nobody(address, error) from error
+
+
+def _nobody(address: str | None, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"No Ray cluster answers at {address} ({str(error).splitlines()[0]}).",
+        remedy="Start one with ray start --head, and give its address and port.",
+    )
 
 
 class Cluster:
