@@ -41,8 +41,6 @@ class Table:
             return next(self._rows, None)
         except csv.Error as error:
             raise self.refusal(f"it is no line of a CSV file ({error})") from error
-        except UnicodeDecodeError as error:
-            raise self.refusal("it is not text in UTF-8") from error
 
     def refusal(self, reason: str) -> StyleError:
         """Return what is wrong with the row that was read last."""
@@ -89,8 +87,11 @@ class Table:
 
 @contextmanager
 def opened(path: Path) -> Generator[Table]:
-    """Yield a CSV file, open; a byte order mark is left out."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    """Yield a CSV file, open; a byte order mark is left out.
+
+    What is no UTF-8 is read as escapes, and refused in its own line as any word is.
+    """
+    with path.open(encoding="utf-8-sig", errors="backslashreplace", newline="") as file:
         yield Table(path, csv.reader(file))
 
 

@@ -327,7 +327,7 @@ TAKE, PLAIN = MotionFormat.LIVELINK, MotionFormat.CSV
         (TAKE, (1, "JawOpen", "Jaw"), 1, "it lacks JawOpen"),
         (TAKE, lambda text: text[:9000], 11, "columns instead of 63"),
         (TAKE, lambda text: text.splitlines()[0], 2, "no row before it holds a face"),
-        (TAKE, lambda text: text.replace("00:00:00:04.000", "\xff"), None, "not text in UTF-8"),
+        (TAKE, lambda text: text.replace("00:00:00:04.000", "\xff"), 4, r"is not a timecode"),
         (PLAIN, (4, "y66", "inf"), 4, "y66 is 'inf'"),
         (PLAIN, (4, "blink", "1.5"), 4, "blink is 1.5"),
         (PLAIN, (4, "seconds", "0"), 4, "its time is not after the one before"),
