@@ -78,6 +78,19 @@ class Separate(str, Enum):
     """The voice filter, whatever sounds: faster, and good against noise."""
 
 
+class MotionFormat(str, Enum):
+    """What a motion is written as."""
+
+    NPZ = "npz"
+    """All of it, for `animate --motion` and Python."""
+    LIVELINK = "livelink"
+    """A take of Epic's Live Link Face (CSV): ARKit's 52 shapes, head and eyes."""
+    CSV = "csv"
+    """A plain table of landmarks, head, lids and gaze."""
+    GLTF = "gltf"
+    """The generic face with morph targets, in motion (GLB)."""
+
+
 class StyleEffort(str, Enum):
     """How much work the style of a clip gets."""
 

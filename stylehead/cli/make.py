@@ -16,6 +16,7 @@ from stylehead.cli.options import (
     takes,
 )
 from stylehead.cli.video import VideoRequest, make_video, one_of, requested, sounds_of, style_mix
+from stylehead.motion.exchange.options import Writing
 from stylehead.options import LOOKS, Effort, MotionOptions, Options, Overwrite, VoiceOptions
 
 DEMO_OUTPUT = Path("stylehead-demo.mp4")
@@ -31,32 +32,45 @@ def animate(request: VideoRequest) -> None:
     console.result(result.as_json() if request.json else str(request.output))
 
 
-@takes(options=MotionOptions, effort=Effort)
+@takes(writing=Writing, options=MotionOptions, effort=Effort)
 def motion(
     audio: AudioOpt,
+    writing: Writing,
     options: MotionOptions,
     effort: Effort,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="Motion file to write (npz).", rich_help_panel=LOOKS),
+        typer.Option(
+            "--output", "-o", help="Motion file to write (npz, csv, glb).", rich_help_panel=LOOKS
+        ),
     ],
     style_video: StyleVideoOpt = None,
     style: StylesOpt = None,
     style_region: StyleRegionOpt = None,
 ) -> None:
-    """Predict the motion alone, to keep, edit and render with `animate --motion`."""
+    """Predict the motion alone, to keep, edit and render with `animate --motion`.
+
+    [bold]Examples[/]
+
+      stylehead motion --audio speech.wav -o speech.npz
+
+      stylehead motion --audio speech.wav -o take.csv --to livelink
+
+      stylehead motion --audio speech.wav -o face.glb
+    """
     one_of({"--style-video": style_video, "--style": style or None})
     from stylehead import files
     from stylehead.cli import console
-    from stylehead.motion.file import save_motion
+    from stylehead.motion.file import ENDINGS, format_of, save_motion
     from stylehead.pipeline import run as pipeline
 
     given = [path for path in (audio, options.vocals, style_video) if path]
-    files.check_output(output, overwrite=options.overwrite, suffixes=(".npz",), inputs=given)
+    to = writing.to or format_of(output)
+    files.check_output(output, overwrite=options.overwrite, suffixes=(ENDINGS[to],), inputs=given)
     with sounds_of(audio, options) as (sound, options), console.progress() as reporter:
         mix = style_mix(style, style_video, style_region, effort, options, reporter)
         made = pipeline.make_motion(sound, style=mix, options=options, reporter=reporter)
-        save_motion(made, output)
+        save_motion(made, output, to)
     console.result(str(output))
 
 

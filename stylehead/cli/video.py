@@ -65,7 +65,7 @@ def requested(
         Path | None,
         typer.Option(
             "--motion",
-            help="Motion file to render, instead of predicting a motion.",
+            help="Motion file (npz, csv) to render, instead of predicting a motion.",
             rich_help_panel=SAVED,
         ),
     ] = None,

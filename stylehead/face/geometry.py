@@ -49,7 +49,7 @@ def rotation_from_angles(angles: NDArray[np.floating]) -> Floats:
     """Return rotations (..., 3, 3) for row vectors from (..., 3) pitch, yaw, roll in degrees.
 
     +pitch looks down, +yaw turns to the subject's left (the image's right), +roll tilts to the
-    subject's right, clockwise in the picture.
+    subject's left, clockwise in the picture.
     """
     angles = np.asarray(angles, np.float64)
     # In image axes (y down, z away) looking down moves the nose (-z) towards +y: a turn about x by

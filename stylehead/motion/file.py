@@ -1,4 +1,4 @@
-"""Motion files: npz with plain arrays, to keep, edit and render again."""
+"""Motion files: npz with plain arrays, to keep, edit and render again; and what others take."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from typing import IO
 import numpy as np
 
 from stylehead import files
-from stylehead.errors import StyleError
+from stylehead.choices import MotionFormat
+from stylehead.errors import ConfigError, StyleError
 from stylehead.media import bounds
+from stylehead.motion.exchange.formats import WRITERS, read_table
 from stylehead.types import Floats, Motion
 
 MOST_BYTES = 900 * bounds.MOST_FRAMES
@@ -27,8 +29,35 @@ DAMAGED = (
 FIELDS = ("landmarks", "neutral", "rotation", "translation", "blink", "fps")
 
 
-def save_motion(motion: Motion, path: Path) -> None:
-    """Write a motion; `fps` is stored as numerator and denominator."""
+ENDINGS = {
+    MotionFormat.NPZ: ".npz",
+    MotionFormat.LIVELINK: ".csv",
+    MotionFormat.CSV: ".csv",
+    MotionFormat.GLTF: ".glb",
+}
+
+
+def format_of(path: Path) -> MotionFormat:
+    """Return the format that a file's ending says; raises ConfigError for two, or none."""
+    meant = [kind for kind, ending in ENDINGS.items() if ending == path.suffix.lower()]
+    if len(meant) > 1:
+        raise ConfigError(
+            f"{path} could be {' or '.join(kind.value for kind in meant)}.",
+            remedy=f"Say which: --to {' or --to '.join(kind.value for kind in meant)}.",
+        )
+    if not meant:
+        raise ConfigError(
+            f"{path} does not end in {' or '.join(dict.fromkeys(ENDINGS.values()))}.",
+            remedy="Change the file's name.",
+        )
+    return meant[0]
+
+
+def save_motion(motion: Motion, path: Path, to: MotionFormat = MotionFormat.NPZ) -> None:
+    """Write a motion, by default all of it; `fps` is stored as numerator and denominator."""
+    if to is not MotionFormat.NPZ:
+        WRITERS[to](motion, path)
+        return
     with files.atomic(path) as part, part.open("wb") as file:
         np.savez_compressed(
             file,
@@ -43,9 +72,14 @@ def save_motion(motion: Motion, path: Path) -> None:
 
 
 def load_motion(path: Path) -> Motion:
-    """Read a motion; raises StyleError naming the field that is missing, misshapen or too large."""
+    """Read a motion, from a table where the file ends in .csv.
+
+    Raises StyleError naming the field or line that is missing, misshapen or too large.
+    """
     if not path.is_file():
         raise StyleError(f"{path} does not exist.", remedy="Check the motion file's path.")
+    if path.suffix.lower() == ".csv":
+        return read_table(path)
     try:
         _check_sizes(path)
         with path.open("rb") as file, np.lib.npyio.NpzFile(file) as arrays:

@@ -138,7 +138,7 @@ PARTS: dict[str, Callable[[bytes], Iterator[Part]]] = {
     **dict.fromkeys(("wav", "webp", "avi"), _chunks),
     **dict.fromkeys(("mkv", "webm"), _elements),
     **dict.fromkeys(("ogg", "opus"), _pages),
-    **dict.fromkeys(("lrc", "srt"), _lines),
+    **dict.fromkeys(("lrc", "srt", "csv"), _lines),
     "png": _png_chunks,
     "jpg": _segments,
     "tiff": _fields,

@@ -12,13 +12,17 @@ from av.container import OutputContainer
 from PIL import Image
 from PIL.ImageCms import ImageCmsProfile, createProfile
 
+from stylehead.choices import MotionFormat
+from stylehead.motion.file import save_motion
 from stylehead.types import Pixels
 from tests.stand_ins import media
+from tests.stand_ins.faces import performed_motion
 from tests.stand_ins.pictures import save_heic
 
 PICTURES = ("png", "jpg", "webp", "tiff", "heic", "gif", "bmp")
 RECORDINGS = ("wav", "flac", "ogg", "mp3", "m4a", "opus")
 CLIPS = ("mp4", "mov", "mkv", "ts", "webm", "avi")
+TABLES = "csv"
 FACE = 256
 """Pixels along the sides of a picture with a face."""
 CODECS = {
@@ -51,6 +55,11 @@ def _made(folder: Path, kind: str) -> Iterator[Path]:
         yield _recording(folder / f"voice.{kind}", kind)
     elif kind in CLIPS:
         yield _clip(folder / f"clip.{kind}", kind)
+    elif kind == TABLES:
+        for form in (MotionFormat.LIVELINK, MotionFormat.CSV):
+            path = folder / f"{form.value}.{kind}"
+            save_motion(performed_motion(0.2), path, form)
+            yield path
     else:
         path = folder / f"words.{kind}"
         path.write_text(LYRICS[kind], encoding="utf-8")

@@ -255,6 +255,7 @@ TARGETS: dict[str, Target] = {
     **{kind: Target(kind, recording, _from_seeds(kind)) for kind in seeds.RECORDINGS},
     **{kind: Target(kind, clip, _from_seeds(kind)) for kind in seeds.CLIPS},
     **{kind: Target(kind, cues, _from_seeds(kind)) for kind in seeds.LYRICS},
+    seeds.TABLES: Target(seeds.TABLES, motion, _from_seeds(seeds.TABLES)),
     **{
         form: Target(
             form.replace(" ", "."),

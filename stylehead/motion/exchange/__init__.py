@@ -1,0 +1,1 @@
+"""Motions as other programs take them: Live Link Face takes, plain tables, glTF."""
