@@ -35,6 +35,7 @@ DOORS = {
     "huggingface_hub": "weights",
     "httpx2": "weights",
     "filelock": "files",
+    "ray": "batch",
 }
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms.split()}
 
