@@ -15,7 +15,8 @@ from stylehead.cli.options import (
     same_options,
     takes,
 )
-from stylehead.cli.video import VideoRequest, make_video, one_of, requested, sounds_of, style_mix
+from stylehead.cli.settings import with_settings
+from stylehead.cli.video import VideoRequest, make_video, requested, sounds_of, style_mix
 from stylehead.options import LOOKS, Effort, MotionOptions, Options, Overwrite, VoiceOptions
 
 DEMO_OUTPUT = Path("stylehead-demo.mp4")
@@ -31,6 +32,7 @@ def animate(request: VideoRequest) -> None:
     console.result(result.as_json() if request.json else str(request.output))
 
 
+@with_settings("motion", shares_presets=requested)
 @takes(options=MotionOptions, effort=Effort)
 def motion(
     audio: AudioOpt,
@@ -45,7 +47,6 @@ def motion(
     style_region: StyleRegionOpt = None,
 ) -> None:
     """Predict the motion alone, to keep, edit and render with `animate --motion`."""
-    one_of({"--style-video": style_video, "--style": style or None})
     from stylehead import files
     from stylehead.cli import console
     from stylehead.motion.file import save_motion

@@ -82,14 +82,11 @@ def takes(**groups: type) -> Callable[[Callable[..., T]], Callable[..., T]]:
             for kind in groups.values()
             for one in fields(kind)
         ]
-        talk = [_keyword("quiet", QuietOpt, False), _keyword("verbose", VerboseOpt, False)]
+        talk = [keyword("quiet", QuietOpt, False), keyword("verbose", VerboseOpt, False)]
 
         @wraps(command)
         def run(*, quiet: bool, verbose: bool, **given: Any) -> T:
-            if quiet or verbose:  # else what was said before the command's name holds
-                from stylehead.cli import console
-
-                console.configure(quiet=quiet, verbose=verbose)
+            loudness(quiet=quiet, verbose=verbose)
             for name, kind in groups.items():
                 given[name] = kind(**{one.name: given.pop(one.name) for one in fields(kind)})
             return command(**given)
@@ -98,6 +95,14 @@ def takes(**groups: type) -> Callable[[Callable[..., T]], Callable[..., T]]:
         return run
 
     return wrap
+
+
+def loudness(*, quiet: bool, verbose: bool) -> None:
+    """Set how much is printed; without either, what was said before the command's name holds."""
+    if quiet or verbose:
+        from stylehead.cli import console
+
+        console.configure(quiet=quiet, verbose=verbose)
 
 
 def same_options(
@@ -127,8 +132,9 @@ def _parameter(one: Field[Any], kind: Any) -> Parameter:
         metavar=about["metavar"],
         **bounds,
     )
-    return _keyword(one.name, Annotated[kind, opt], one.default)
+    return keyword(one.name, Annotated[kind, opt], one.default)
 
 
-def _keyword(name: str, kind: Any, default: Any) -> Parameter:
+def keyword(name: str, kind: Any, default: Any) -> Parameter:
+    """Return a parameter of a command that is only given by its name."""
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)

@@ -19,6 +19,7 @@ from stylehead.cli.options import (
     StyleVideoOpt,
     takes,
 )
+from stylehead.cli.settings import with_settings
 from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class VideoRequest:
     json: bool
 
 
+@with_settings("animate")
 @takes(options=Options, effort=Effort)
 def requested(
     image: ImageOpt,
@@ -98,10 +100,6 @@ def requested(
 
       stylehead animate --image us.jpg --audio song.mp3 --sing 1=lead.wav --sing 2=low.wav:lively
     """
-    one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
-    singing = options.sing or options.cues
-    one_of({"--sing or --cues": singing, "--save-motion": save_motion})
-    one_of({"--sing or --cues": singing, "--save-patterns": save_patterns})
     return VideoRequest(
         image=image,
         audio=audio,
@@ -209,10 +207,3 @@ def style_mix(
     return choose_mix(
         extract_style(video, effort=work, encoder=encoder, reporter=reporter), regions
     )
-
-
-def one_of(given: dict[str, object]) -> None:
-    """Raise BadParameter when more than one of these flags has a value."""
-    named = [name for name, value in given.items() if value is not None]
-    if len(named) > 1:
-        raise typer.BadParameter(f"{' and '.join(named)} cannot be given together.")

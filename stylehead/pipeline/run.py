@@ -32,8 +32,9 @@ from stylehead.pipeline.clip_sound import with_contour
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.result import SAVED, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
-from stylehead.pipeline.song import check_song, files_of, listened_to, open_song
+from stylehead.pipeline.song import files_of, listened_to, open_song
 from stylehead.pipeline.unfinished import film_on
+from stylehead.pipeline.unused import check_options
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
 from stylehead.rendering.renderer import load_renderer
 from stylehead.speech.listen import Listener, listen, load_listener
@@ -68,7 +69,7 @@ def animate(
     remedy.
     """
     clock, reporter = Stopwatch(), Noting.of(reporter)
-    check_song(options, saved=motion is not None)
+    check_options(options, saved=motion is not None)
     given = (image, audio, *files_of(options))
     output = files.check_output(
         output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES, inputs=given
@@ -121,8 +122,9 @@ def make_motion(
     """Predict how a face moves to a recording in a style, without a picture.
 
     Returns a motion at `options.fps`, never shorter than the sound.
-    Raises MediaError, StyleError, WeightsError or DeviceError, each with a remedy.
+    Raises MediaError, StyleError, ConfigError, WeightsError or DeviceError, each with a remedy.
     """
+    check_options(options)
     mix = as_mix(style, strength=options.style_strength)
     tell_of_old(mix, reporter)
     voice = listened_to(Path(audio), options)
