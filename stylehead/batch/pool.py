@@ -74,28 +74,31 @@ class Failed:
 Event = Started | Progressed | Told | Finished | Failed
 
 
-class _Pipe:
-    """Reports to the process that handed out the job."""
+class EventReporter:
+    """Hands on as events what a job reports, progress not too often."""
 
-    def __init__(self, connection: Connection, job: int) -> None:
-        self._connection, self._job = connection, job
+    def __init__(self, send: Callable[[Event], None], job: int) -> None:
+        self._tell, self._job = send, job
         self._stage, self._total, self._done, self._next = "", None, 0, 0.0
 
     def start(self, stage: str, total: int | None) -> None:
+        """Begin a stage of `total` steps."""
         self._stage, self._total, self._done, self._next = stage, total, 0, 0.0
         self._send()
 
     def advance(self) -> None:
+        """Count one step."""
         self._done += 1
         if time.monotonic() >= self._next:
             self._send()
 
     def _send(self) -> None:
         self._next = time.monotonic() + EVERY
-        self._connection.send(Progressed(self._job, self._stage, self._done, self._total))
+        self._tell(Progressed(self._job, self._stage, self._done, self._total))
 
     def say(self, message: str) -> None:
-        self._connection.send(Told(self._job, message))
+        """Tell one fact."""
+        self._tell(Told(self._job, message))
 
 
 def _serve(connection: Connection, work: Work) -> None:
@@ -106,7 +109,7 @@ def _serve(connection: Connection, work: Work) -> None:
         while True:
             job, task = connection.recv()
             try:
-                event: Event = Finished(job, work(task, _Pipe(connection, job)))
+                event: Event = Finished(job, work(task, EventReporter(connection.send, job)))
             except StyleheadError as failure:
                 event = Failed(job, str(failure), failure.remedy)
             except (EOFError, BrokenPipeError, ConnectionResetError):

@@ -25,7 +25,7 @@ from stylehead.version import __version__
 
 T = TypeVar("T")
 
-NOT_COLUMNS = {"quiet", "verbose", "json", "overwrite", "workers"}
+NOT_COLUMNS = {"quiet", "verbose", "json", "overwrite", "workers", "dry-run", "log", "json-lines"}
 YES, NO = {"true", "yes", "1", "on"}, {"false", "no", "0", "off", ""}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, fields
+from dataclasses import Field, dataclass, fields
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from stylehead.choices import option
 from stylehead.options import DEFAULT_STYLE, INPUT, LOOKS
 
 T = TypeVar("T")
@@ -59,6 +60,34 @@ StyleRegionOpt = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+RUN = "Run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one run says, and whether it makes anything."""
+
+    dry_run: bool = option(
+        False,
+        "Check everything, say what would be made and how long that takes, and make nothing.",
+        panel=RUN,
+    )
+    log: Path | None = option(
+        None,
+        "Also write what is said, with times and versions, to the end of this file. Default: none.",
+        panel=RUN,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoRun(Run):
+    """The same for a video."""
+
+    json_lines: bool = option(
+        False, "Print what happens as JSON lines on stdout, as batch does.", panel=RUN
+    )
+
+
 JsonOpt = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on stdout.", rich_help_panel=LOOKS)
 ]

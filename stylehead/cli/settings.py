@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperOption
 from typer.main import get_command
 
+from stylehead.cli.log import LOG
 from stylehead.cli.options import keyword, loudness
 from stylehead.errors import ConfigError
 from stylehead.files import parse_toml
@@ -28,7 +29,7 @@ T = TypeVar("T")
 FILE = "stylehead.toml"
 COMMANDS = ("animate", "motion")
 """Commands that have a table of their own."""
-OF_ONE_RUN = {"preset", "dry-run", "json", "json-lines", "quiet", "verbose", "help"}
+OF_ONE_RUN = {"preset", "dry-run", "log", "json", "json-lines", "quiet", "verbose", "help"}
 """Options that a file does not have: they say what a program wants of one run."""
 ONE_OF = ("style", "style_video", "motion")
 """Of these a command takes one: a table that says one of them puts the others away."""
@@ -279,6 +280,8 @@ def with_settings(
         def settled(*, context: typer.Context, preset: str | None, **given: Any) -> T:
             del preset  # it has been read
             loudness(quiet=given["quiet"], verbose=given["verbose"])
+            if given["log"]:
+                _start_log(given)
             _settle(given, context)
             return run(**given)
 
@@ -307,6 +310,16 @@ def _settle(given: dict[str, Any], context: typer.Context) -> None:
             given[name] = usual[name]
     for name in sorted(found.values.keys() - own):
         _log.info("%s = %s (%s)", name.replace("_", "-"), found.values[name], found.origin[name])
+
+
+def _start_log(given: Mapping[str, Any]) -> None:
+    """Open the log; raises MediaError where that would write into anything else."""
+    from stylehead.files import check_output
+
+    if given["log"].resolve() == given["output"].resolve():
+        raise typer.BadParameter("--log and --output are the same file.")
+    check_output(given["log"], overwrite=True, inputs=[given.get("image"), given["audio"]])
+    LOG.start(given["log"])
 
 
 def _said(context: typer.Context, name: str) -> bool:

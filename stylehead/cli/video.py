@@ -17,12 +17,14 @@ from stylehead.cli.options import (
     StyleRegionOpt,
     StylesOpt,
     StyleVideoOpt,
+    VideoRun,
     takes,
 )
 from stylehead.cli.settings import with_settings
 from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options
 
 if TYPE_CHECKING:
+    from stylehead.pipeline.plan import Plan
     from stylehead.pipeline.result import Result
     from stylehead.progress import Reporter
     from stylehead.types import StyleMix
@@ -47,15 +49,17 @@ class VideoRequest:
     save_motion: Path | None
     save_patterns: Path | None
     json: bool
+    run: VideoRun
 
 
 @with_settings("animate")
-@takes(options=Options, effort=Effort)
+@takes(options=Options, effort=Effort, run=VideoRun)
 def requested(
     image: ImageOpt,
     audio: AudioOpt,
     options: Options,
     effort: Effort,
+    run: VideoRun,
     style_video: StyleVideoOpt = None,
     style: StylesOpt = None,
     style_region: StyleRegionOpt = None,
@@ -113,6 +117,7 @@ def requested(
         save_motion=save_motion,
         save_patterns=save_patterns,
         json=json,
+        run=run,
     )
 
 
@@ -176,6 +181,36 @@ def make_video(request: VideoRequest, shown: Reporter, unfinished: Path | None =
     if request.save_patterns:
         write_patterns(result.patterns, request.save_patterns)
     return result
+
+
+def plan_of(request: VideoRequest, reporter: Reporter) -> Plan:
+    """Return what `make_video` would make, after all checks that need no long work."""
+    from stylehead.motion.file import load_motion
+    from stylehead.pipeline.plan import plan_video
+
+    check_request(request)
+    beside = (request.save_motion, request.save_patterns)
+    with sounds_of(request.audio, request.options) as (sound, options):
+        return plan_video(
+            request.image,
+            sound,
+            request.output,
+            mix=chosen_style(request.style, request.style_video, request.style_region),
+            motion=load_motion(request.motion) if request.motion else None,
+            options=options,
+            writes=[request.output, *filter(None, beside)],
+            reporter=reporter,
+        )
+
+
+def chosen_style(names: list[str] | None, video: Path | None, regions: str | None) -> StyleMix:
+    """Return the style as far as it is known without work: from a clip, the default's."""
+    from stylehead.files import check_file
+    from stylehead.style.mix import choose_mix
+
+    if video:
+        check_file(video, "clip")
+    return choose_mix(names, regions)
 
 
 @contextmanager

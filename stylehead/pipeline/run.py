@@ -30,7 +30,7 @@ from stylehead.options import (
 )
 from stylehead.pipeline.clip_sound import with_contour
 from stylehead.pipeline.film import Shot
-from stylehead.pipeline.result import SAVED, Result, Source, result_of
+from stylehead.pipeline.result import SAVED, MotionResult, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
 from stylehead.pipeline.song import files_of, listened_to, open_song
 from stylehead.pipeline.unfinished import film_on
@@ -124,6 +124,17 @@ def make_motion(
     Returns a motion at `options.fps`, never shorter than the sound.
     Raises MediaError, StyleError, ConfigError, WeightsError or DeviceError, each with a remedy.
     """
+    return predict(audio, style=style, options=options, reporter=reporter).motion
+
+
+def predict(
+    audio: Path | str,
+    *,
+    style: Style | StyleMix | str,
+    options: MotionOptions,
+    reporter: Reporter = SILENT,
+) -> MotionResult:
+    """Return what `make_motion` returns, and what it was made with."""
     check_options(options)
     mix = as_mix(style, strength=options.style_strength)
     tell_of_old(mix, reporter)
@@ -134,7 +145,15 @@ def make_motion(
     fps = Fraction(options.fps)
     motion = predict_motion(speech, mix, predictor.networks, fps=fps, controls=options)
     reporter.say(speech.report.summary(voice))
-    return motion
+    return MotionResult(
+        motion=motion,
+        style=mix.name,
+        encoder=predictor.encoder,
+        separator=speech.report.separator,
+        voice_fraction=speech.report.voice_fraction,
+        device=device.type,
+        seed=options.seed,
+    )
 
 
 def learn_from_clip(

@@ -55,6 +55,12 @@ RULES = (
         because="style_video",
     ),
     Rule(
+        names="json",
+        when=lambda given: bool(given.get("json_lines")),
+        beside="with --json-lines",
+        excluded=True,
+    ),
+    Rule(
         names="save_motion save_patterns",
         when=_songs,
         beside="with --sing or --cues",
