@@ -217,9 +217,7 @@ class Compute:
 class Overwrite:
     """What happens to files that exist."""
 
-    overwrite: bool = option(
-        False, "Replace existing output.", flag="--overwrite/--no-overwrite", panel=LOOKS
-    )
+    overwrite: bool = option(False, "Replace existing output.", panel=LOOKS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,12 +29,15 @@ T = TypeVar("T")
 FILE = "stylehead.toml"
 COMMANDS = ("animate", "motion")
 """Commands that have a table of their own."""
-OF_ONE_RUN = {"preset", "dry-run", "log", "json", "json-lines", "quiet", "verbose", "help"}
-"""Options that a file does not have: they say what a program wants of one run."""
+OF_ONE_RUN = {"dry-run", "json", "json-lines", "log", "overwrite", "preset", "quiet", "verbose"}
+"""Options that a file does not have: what is asked of one run, and leave to replace what is there,
+which a folder of somebody else's must not give."""
 ONE_OF = ("style", "style_video", "motion")
 """Of these a command takes one: a table that says one of them puts the others away."""
 FILES_INSIDE = {"style", "style_region", "sing"}
 """Options whose texts have names of files between = , and :."""
+MOST = 1_000_000
+"""Characters of a file that are read."""
 _log = logging.getLogger(__name__)
 
 
@@ -107,7 +110,8 @@ def read_tables(
     the command line would; raises ConfigError, which names the key.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(MOST + 1)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
@@ -116,6 +120,8 @@ def read_tables(
             f"{path} cannot be read ({why}).", remedy="Mend it, or move it away."
         ) from error
     try:
+        if len(text) > MOST:
+            raise ValueError("more than a million characters")
         found = parse_toml(text)
     except ValueError as error:
         raise ConfigError(

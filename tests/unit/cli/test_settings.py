@@ -74,10 +74,10 @@ def test_values_are_read_as_the_command_line_reads_them(folder):
 
 
 def test_a_flag_of_a_file_is_switched_off_by_the_command_line(folder):
-    here("[animate]\ncrop = true\nstill = true\noverwrite = true\n")
-    assert read().options == Options(crop=True, still=True, overwrite=True)
+    here("[animate]\ncrop = true\nstill = true\n")
+    assert read().options == Options(crop=True, still=True)
     words = [f"--{name}={value}" for name, value in FACE.items()]
-    off = read_request([*words, "--no-crop", "--no-still", "--no-overwrite"])
+    off = read_request([*words, "--no-crop", "--no-still"])
     assert off.options == Options()
 
 
@@ -101,6 +101,7 @@ def test_paths_of_the_users_file_count_from_it_and_names_of_styles_stay(folder):
     [
         ("[animate]\nfsp = 3", r"stylehead.toml, \[animate\]: fsp is not known", "mean fps?"),
         ("[animate]\njson = true", "json is not known", ""),
+        ("[animate]\noverwrite = true", "overwrite is not known", ""),
         ("[animat]\nfps = 3", "stylehead.toml: animat is not known", "mean animate?"),
         ("[preset.a]\ncroop = true", r"\[preset.a\]: croop is not known", "mean crop?"),
         ("[animate]\nfps = 300", "fps is wrong.*60", ""),
@@ -120,6 +121,7 @@ def test_paths_of_the_users_file_count_from_it_and_names_of_styles_stay(folder):
         ("preset = 3", "preset is not a table", ""),
         ("[preset]\nfps = 3", "preset.fps is not a table", ""),
         ("[animate", "stylehead.toml is not TOML", ""),
+        pytest.param("#" * 1_000_001, "more than a million characters", "", id="long"),
     ],
 )
 def test_a_wrong_file_is_refused_by_file_key_and_nearest_name(folder, text, said, remedy):
@@ -178,7 +180,9 @@ def test_all_options_but_those_of_one_run_may_stand_in_a_file():
             for name, one in long_options(command_of(command)).items()
             if name not in OF_ONE_RUN
         }
-        assert {field.name for field in fields(kind)} <= names
+        assert {field.name for field in fields(kind)} - {"overwrite"} == names & {
+            field.name for field in fields(kind)
+        }
 
 
 def test_motion_has_a_table_of_its_own_and_takes_of_a_preset_what_it_has(
