@@ -86,7 +86,7 @@ def test_styles_and_motions_exclude_each_other_in_words_of_their_own():
 
 def test_rules_speak_of_options_that_there_are():
     asked = {"style", "style_video", "style_region", "style_effort", "motion", "save_motion"}
-    known = set(Options.__dataclass_fields__) | asked | {"save_patterns"}
+    known = set(Options.__dataclass_fields__) | asked | {"save_patterns", "json"}
     for rule in RULES:
         assert known.issuperset(f"{rule.names} {rule.because}".split())
 
