@@ -1,14 +1,18 @@
 """Options that would be ignored are told from those that act."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stylehead.errors import ConfigError
-from stylehead.options import MotionOptions, Options, Separate
+from stylehead.motion.finishing import adjust
+from stylehead.options import MotionControls, MotionOptions, Options, Separate
 from stylehead.pipeline.run import animate, make_motion
 from stylehead.pipeline.unused import RULES, check_options, unused
+from stylehead.types import PER_FRAME
 from tests.stand_ins.faces import performed_motion
 
 MOVED = {
@@ -41,6 +45,25 @@ def test_what_a_saved_motion_does_not_hear_is_refused_beside_one_and_taken_elsew
     check_options(options)
     with pytest.raises(ConfigError, match=f"^--{name.replace('_', '-')} changes nothing"):
         check_options(options, saved=True)
+
+
+@pytest.mark.parametrize("name", sorted(MOVED.keys() & MotionControls.__dataclass_fields__))
+def test_what_is_refused_beside_a_saved_motion_does_not_change_it(name):
+    motion, usual = performed_motion(1), MotionControls()
+    for controls in (usual, replace(usual, pose=0.5)):
+        before, after = adjust(motion, controls), adjust(motion, replace(controls, **{name: 0}))
+        for part in PER_FRAME:
+            np.testing.assert_array_equal(getattr(after, part), getattr(before, part))
+
+
+def test_shapes_and_seed_act_where_expression_and_blinks_are_changed():
+    motion = performed_motion(2)
+    bold = MotionControls(expression=3)
+    assert np.any(
+        adjust(motion, bold).landmarks != adjust(motion, replace(bold, shapes=0)).landmarks
+    )
+    often = MotionControls(blinks_per_minute=60)
+    assert np.any(adjust(motion, often).blink != adjust(motion, replace(often, seed=1)).blink)
 
 
 def test_what_acts_on_a_saved_motion_is_taken():
