@@ -112,7 +112,7 @@ RULES = (
         zero=True,
     ),
     Rule(
-        names="effort hold shapes",
+        names="effort hold",
         when=lambda given: given.get("expression") == 0,
         beside="with --expression 0",
         because="expression",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import sys
-import time
 import wave
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -163,10 +162,9 @@ def test_cancelling_ends_the_command_at_once(node, tmp_path, monkeypatch):
 
     management = sys.modules["comfy.model_management"]
     monkeypatch.setattr(management, "throw_exception_if_processing_interrupted", check)
-    began = time.monotonic()
     with pytest.raises(InterruptError):
         execute(node, "--wait")
-    assert time.monotonic() - began < 10  # the command itself waits for a minute
+    assert not list(tmp_path.rglob("video.mp4"))  # which it writes after a minute
 
 
 def test_without_the_command_it_is_said_how_to_name_it(node, monkeypatch):

@@ -345,7 +345,7 @@ def test_no_pose_keeps_the_head_still():
     [
         *(("still", name) for name in ("pose", "beat", "posture", "phrasing")),
         *(("pose", name) for name in ("beat", "posture", "phrasing")),
-        *(("expression", name) for name in ("effort", "hold", "shapes")),
+        *(("expression", name) for name in ("effort", "hold")),
     ],
 )
 def test_what_is_refused_beside_another_control_changes_nothing_beside_it(beside, name):
