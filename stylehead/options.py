@@ -146,7 +146,9 @@ class MotionControls:
         "How far the head is held as the style's person holds it, tilted or lowered: 0 as in the "
         "picture, 1 as in the clip.",
     )
-    still: bool = option(False, "Keep the head still; blinks stay.", panel=MOVES)
+    still: bool = option(
+        False, "Keep the head still; blinks stay.", flag="--still/--no-still", panel=MOVES
+    )
     blinks_per_minute: float | None = option(
         None,
         "Blinks per minute. Default: the style's.",
@@ -247,7 +249,10 @@ class Picture:
         panel=INPUT,
     )
     crop: bool = option(
-        False, "Show a square around the face instead of the whole picture.", panel=LOOKS
+        False,
+        "Show a square around the face instead of the whole picture.",
+        flag="--crop/--no-crop",
+        panel=LOOKS,
     )
     size: int = option(
         512, "With --crop: side of the square in pixels.", panel=LOOKS, low=128, high=2048

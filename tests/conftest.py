@@ -28,7 +28,7 @@ OUTSIDE = dict(os.environ)
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens there
 FILTERED = ("--separate", "filter")
 """What is taken for the demo voice by itself, without a look for music: most of a short job."""
-QUICK = ("--crop", "--size", "128", "--fps", "10", "--duration", "1", *FILTERED)
+QUICK = ("--crop", "--size", "128", "--fps", "10", "--duration", "1")
 """Options of the smallest useful video."""
 
 
@@ -51,6 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = os.environ.get("STYLEHEAD_HOME")
     folder = Path(before) if before else tmp_path_factory.mktemp("home")
     os.environ["STYLEHEAD_HOME"] = str(folder)
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("settings"))  # nobody's own
     yield folder
     if before is None:
         del os.environ["STYLEHEAD_HOME"]
@@ -267,6 +268,8 @@ def animate(call: Command, portrait: Path, speech: Path, output: Path) -> Comman
     """Run `animate` in this process on the smallest useful job; words given come last and win."""
 
     def go(*more: object, image: Path = portrait, audio: Path = speech) -> Outcome:
-        return call("animate", "--image", image, "--audio", audio, "-o", output, *QUICK, *more)
+        heard = () if "--motion" in more else FILTERED
+        words = ("--image", image, "--audio", audio, "-o", output)
+        return call("animate", *words, *QUICK, *heard, *more)
 
     return go

@@ -14,10 +14,10 @@ from typing import Any
 
 from stylehead.batch.events import (
     Event,
+    EventReporter,
     Failed,
     Finished,
     Started,
-    Telling,
     Waits,
     Work,
     outcome,
@@ -178,4 +178,4 @@ def _do(job: int, work: Work, packed: Any, post: Any) -> Finished | Waits | Fail
         with contextlib.suppress(Exception):  # the post may be gone; the job is worth more
             post.put.remote(event)
 
-    return outcome(job, work, packed, Telling(tell, job))
+    return outcome(job, work, packed, EventReporter(tell, job))

@@ -72,7 +72,7 @@ class Waits:
 Event = Started | Progressed | Told | Finished | Waits | Failed
 
 
-class Telling:
+class EventReporter:
     """Reports what a job does as events; progress only now and then."""
 
     def __init__(self, tell: Callable[[Event], object], job: int) -> None:

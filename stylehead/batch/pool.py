@@ -17,10 +17,10 @@ from typing import Any
 
 from stylehead.batch.events import (
     Event,
+    EventReporter,
     Failed,
     Finished,
     Started,
-    Telling,
     Waits,
     Work,
     outcome,
@@ -37,7 +37,7 @@ def _serve(connection: Connection, work: Work) -> None:
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             job, task = connection.recv()
-            connection.send(outcome(job, work, task, Telling(connection.send, job)))
+            connection.send(outcome(job, work, task, EventReporter(connection.send, job)))
 
 
 @dataclass(slots=True)

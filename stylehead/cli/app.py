@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from stylehead.cli import make, styles
 from stylehead.cli.batch import batch
 from stylehead.cli.doctor import doctor
 from stylehead.cli.evaluate import evaluate_app
+from stylehead.cli.log import LOG
 from stylehead.cli.memory import keep_memory_flat
 from stylehead.cli.options import QuietOpt, VerboseOpt
 from stylehead.cli.train import prepare, train_app
@@ -103,18 +105,27 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="stylehead")
+    code: str | int = 1  # of whatever is not foreseen
     try:
         app()
+    except SystemExit as leaving:
+        code = leaving.code or 0
+        raise
     except StyleheadError as failure:
         _fail(failure)
     except BrokenPipeError:  # whoever read the results has had enough of them
+        code = 128 + 13
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
-        raise SystemExit(128 + 13) from None
+        raise SystemExit(code) from None
     except Exception as error:
         failure = of_the_machine(error)
         if failure is None:
+            for line in traceback.format_exc().splitlines():
+                LOG.note(line)
             raise
         _fail(failure)
+    finally:
+        LOG.end(code)
 
 
 def _fail(failure: StyleheadError) -> None:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Protocol
 
 from rich.progress import Progress, TaskID
 
-from stylehead.batch.events import Event, Failed, Finished, Progressed, Started, Told, Waits
+from stylehead.batch.events import (
+    Event,
+    EventReporter,
+    Failed,
+    Finished,
+    Progressed,
+    Started,
+    Told,
+    Waits,
+)
 from stylehead.batch.run import Job
 from stylehead.cli import console
+from stylehead.errors import StyleheadError
+from stylehead.progress import Reporter
 
 
 class Board(Protocol):
@@ -28,8 +40,31 @@ class JsonLines:
 
     def show(self, job: Job, event: Event) -> None:
         """Print one event; `job` is its row's number."""
-        told = asdict(event) | {"job": job.number, "output": str(job.output)}
-        console.result(json.dumps({"event": type(event).__name__.lower()} | told))
+        print_event(event, job.number, job.output)
+
+
+def print_event(event: Event, number: int, output: Path) -> None:
+    """Print an event of a job as a line of JSON on stdout."""
+    told = asdict(event) | {"job": number, "output": str(output)}
+    console.result(json.dumps({"event": type(event).__name__.lower()} | told))
+
+
+@contextmanager
+def one_in_json(output: Path) -> Generator[tuple[Reporter, Callable[[str], None]]]:
+    """Yield a reporter that prints lines of JSON, and what is to be called with the facts, as JSON.
+
+    A failure is printed as an event, and raised again.
+    """
+
+    def send(event: Event) -> None:
+        print_event(event, 1, output)
+
+    send(Started(1))
+    try:
+        yield EventReporter(send, 1), lambda facts: send(Finished(1, json.loads(facts)))
+    except StyleheadError as failure:
+        send(Failed(1, str(failure), failure.remedy))
+        raise
 
 
 class _Lines:

@@ -25,6 +25,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from stylehead.cli.log import LOG
+
 _stderr = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _stdout = Console(highlight=False, soft_wrap=True, emoji=False)
 _quiet = False
@@ -46,12 +48,14 @@ def configure(*, quiet: bool, verbose: bool) -> None:
 
 def result(text: str) -> None:
     """Print one result on stdout, where another program may read it."""
+    LOG.note(text)
     _stdout.file.write(f"{text}\n")  # rich would turn tabs into spaces
     _stdout.file.flush()
 
 
 def say(message: str) -> None:
     """Tell one fact on stderr."""
+    LOG.note(message)
     if not _quiet:
         _stderr.print(_plain(message))
 
@@ -63,6 +67,7 @@ def _plain(text: str) -> str:
 
 def error(problem: str, remedy: str, *, where: str = "Error") -> None:
     """Print what is wrong and what to do, in one line, also with -q."""
+    LOG.note(f"{where}: {problem} {remedy}")
     said = _plain(problem.replace("\n", " "))
     _stderr.print(f"[bold red]{_plain(where)}:[/] {said} {_plain(remedy)}")
 
@@ -134,6 +139,7 @@ class _Bars:
         self._task: TaskID | None = None
 
     def start(self, stage: str, total: int | None) -> None:
+        LOG.note(stage if total is None else f"{stage} ({total})")
         if self._task is not None:
             self._progress.update(self._task, visible=False)
         self._task = self._progress.add_task(stage, total=total)
@@ -143,6 +149,7 @@ class _Bars:
             self._progress.advance(self._task)
 
     def say(self, message: str) -> None:
+        LOG.note(message)
         if not _quiet:
             self._progress.console.print(_plain(message))
 

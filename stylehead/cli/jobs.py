@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import typer
 from typer.core import TyperOption
-from typer.main import get_command
 
 from stylehead.batch.record import made_from
 from stylehead.batch.rows import Row, Value
 from stylehead.batch.run import Job
+from stylehead.cli.settings import command_of, long_options
 from stylehead.cli.video import VideoRequest, check_request, inputs_of, requested
 from stylehead.errors import ConfigError, StyleheadError
 from stylehead.version import __version__
 
 T = TypeVar("T")
 
-NOT_COLUMNS = {"quiet", "verbose", "json", "overwrite", "workers"}
+NOT_COLUMNS = {"quiet", "verbose", "json", "overwrite", "workers", "dry-run", "log", "json-lines"}
 YES, NO = {"true", "yes", "1", "on"}, {"false", "no", "0", "off", ""}
 
 
@@ -56,28 +56,19 @@ class Fault:
 
 
 @cache
-def _reader() -> Any:
-    app = typer.Typer(add_completion=False)
-    app.command()(requested)
-    return get_command(app)
-
-
-@cache
 def columns() -> dict[str, TyperOption]:
     """Return what a row may have: the long options of `animate`, without their dashes."""
-    named = {
-        name.removeprefix("--"): one
-        for one in _reader().params
-        for name in one.opts
-        if name.startswith("--")
+    return {
+        name: one
+        for name, one in long_options(command_of(requested)).items()
+        if name not in NOT_COLUMNS
     }
-    return {name: one for name, one in named.items() if name not in NOT_COLUMNS}
 
 
 def read_request(words: Sequence[str]) -> VideoRequest:
     """Read words as the command line of `animate`; raises ConfigError for a wrong one."""
     try:
-        return _reader().main(list(words), prog_name="row", standalone_mode=False)
+        return command_of(requested).main(list(words), prog_name="row", standalone_mode=False)
     except typer.TyperException as error:
         said = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
         raise ConfigError(
@@ -205,12 +196,11 @@ class _Checks:
         from stylehead.files import check_file
         from stylehead.motion.file import load_motion
         from stylehead.pipeline.singers import find_faces
-        from stylehead.pipeline.song import check_song, open_song
+        from stylehead.pipeline.song import open_song
         from stylehead.progress import SILENT
         from stylehead.style.mix import choose_mix
 
         options = request.options
-        check_song(options, saved=request.motion is not None)
         request.output.parent.mkdir(parents=True, exist_ok=True)
         check_request(request)
         if clip := request.style_video:

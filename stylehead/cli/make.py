@@ -9,13 +9,24 @@ import typer
 
 from stylehead.cli.options import (
     AudioOpt,
+    JsonOpt,
+    Run,
     StyleRegionOpt,
     StylesOpt,
     StyleVideoOpt,
     same_options,
     takes,
 )
-from stylehead.cli.video import VideoRequest, make_video, one_of, requested, sounds_of, style_mix
+from stylehead.cli.settings import with_settings
+from stylehead.cli.video import (
+    VideoRequest,
+    chosen_style,
+    make_video,
+    plan_of,
+    requested,
+    sounds_of,
+    style_mix,
+)
 from stylehead.motion.exchange.options import Writing
 from stylehead.options import LOOKS, Effort, MotionOptions, Options, Overwrite, VoiceOptions
 
@@ -26,18 +37,30 @@ DEMO_OUTPUT = Path("stylehead-demo.mp4")
 def animate(request: VideoRequest) -> None:
     """Make a video, and say where it is."""
     from stylehead.cli import console
+    from stylehead.cli.board import one_in_json
 
+    make = plan_of if request.run.dry_run else make_video
+    if request.run.json_lines:
+        with one_in_json(request.output) as (reporter, finish):
+            finish(make(request, reporter).as_json())
+        return
     with console.progress() as reporter:
-        result = make_video(request, reporter)
-    console.result(result.as_json() if request.json else str(request.output))
+        result = make(request, reporter)
+    console.say(result.summary())
+    if request.json:
+        console.result(result.as_json())
+    elif not request.run.dry_run:
+        console.result(str(request.output))
 
 
-@takes(writing=Writing, options=MotionOptions, effort=Effort)
+@with_settings("motion", shares_presets=requested)
+@takes(writing=Writing, options=MotionOptions, effort=Effort, run=Run)
 def motion(
     audio: AudioOpt,
     writing: Writing,
     options: MotionOptions,
     effort: Effort,
+    run: Run,
     output: Annotated[
         Path,
         typer.Option(
@@ -47,6 +70,7 @@ def motion(
     style_video: StyleVideoOpt = None,
     style: StylesOpt = None,
     style_region: StyleRegionOpt = None,
+    json: JsonOpt = False,
 ) -> None:
     """Predict the motion alone, to keep, edit and render with `animate --motion`.
 
@@ -58,20 +82,32 @@ def motion(
 
       stylehead motion --audio speech.wav -o face.glb
     """
-    one_of({"--style-video": style_video, "--style": style or None})
     from stylehead import files
     from stylehead.cli import console
     from stylehead.motion.file import ENDINGS, format_of, save_motion
     from stylehead.pipeline import run as pipeline
+    from stylehead.pipeline.plan import plan_motion
+    from stylehead.progress import Noting
 
     given = [path for path in (audio, options.vocals, style_video) if path]
     to = writing.to or format_of(output)
     files.check_output(output, overwrite=options.overwrite, suffixes=(ENDINGS[to],), inputs=given)
-    with sounds_of(audio, options) as (sound, options), console.progress() as reporter:
-        mix = style_mix(style, style_video, style_region, effort, options, reporter)
-        made = pipeline.make_motion(sound, style=mix, options=options, reporter=reporter)
-        save_motion(made, output, to)
-    console.result(str(output))
+    with sounds_of(audio, options) as (sound, options), console.progress() as shown:
+        reporter = Noting(shown)
+        if run.dry_run:
+            chosen_style(style, style_video, style_region)
+            result = plan_motion(sound, options=options, writes=[output])
+            facts = result.as_json()
+        else:
+            mix = style_mix(style, style_video, style_region, effort, options, reporter)
+            result = pipeline.predict(sound, style=mix, options=options, reporter=reporter)
+            save_motion(result.motion, output, to)
+            facts = result.as_json(output, reporter.notes)
+    console.say(result.summary())
+    if json:
+        console.result(facts)
+    elif not run.dry_run:
+        console.result(str(output))
 
 
 @takes(options=VoiceOptions)

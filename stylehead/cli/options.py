@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, fields
+from dataclasses import Field, dataclass, fields
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from stylehead.choices import option
 from stylehead.options import DEFAULT_STYLE, INPUT, LOOKS
 
 T = TypeVar("T")
@@ -59,6 +60,34 @@ StyleRegionOpt = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+RUN = "Run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one run says, and whether it makes anything."""
+
+    dry_run: bool = option(
+        False,
+        "Check everything, say what would be made and how long that takes, and make nothing.",
+        panel=RUN,
+    )
+    log: Path | None = option(
+        None,
+        "Also write what is said, with times and versions, to the end of this file. Default: none.",
+        panel=RUN,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoRun(Run):
+    """The same for a video."""
+
+    json_lines: bool = option(
+        False, "Print what happens as JSON lines on stdout, as batch does.", panel=RUN
+    )
+
+
 JsonOpt = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on stdout.", rich_help_panel=LOOKS)
 ]
@@ -82,14 +111,11 @@ def takes(**groups: type) -> Callable[[Callable[..., T]], Callable[..., T]]:
             for kind in groups.values()
             for one in fields(kind)
         ]
-        talk = [_keyword("quiet", QuietOpt, False), _keyword("verbose", VerboseOpt, False)]
+        talk = [keyword("quiet", QuietOpt, False), keyword("verbose", VerboseOpt, False)]
 
         @wraps(command)
         def run(*, quiet: bool, verbose: bool, **given: Any) -> T:
-            if quiet or verbose:  # else what was said before the command's name holds
-                from stylehead.cli import console
-
-                console.configure(quiet=quiet, verbose=verbose)
+            loudness(quiet=quiet, verbose=verbose)
             for name, kind in groups.items():
                 given[name] = kind(**{one.name: given.pop(one.name) for one in fields(kind)})
             return command(**given)
@@ -98,6 +124,14 @@ def takes(**groups: type) -> Callable[[Callable[..., T]], Callable[..., T]]:
         return run
 
     return wrap
+
+
+def loudness(*, quiet: bool, verbose: bool) -> None:
+    """Set how much is printed; without either, what was said before the command's name holds."""
+    if quiet or verbose:
+        from stylehead.cli import console
+
+        console.configure(quiet=quiet, verbose=verbose)
 
 
 def same_options(
@@ -127,8 +161,9 @@ def _parameter(one: Field[Any], kind: Any) -> Parameter:
         metavar=about["metavar"],
         **bounds,
     )
-    return _keyword(one.name, Annotated[kind, opt], one.default)
+    return keyword(one.name, Annotated[kind, opt], one.default)
 
 
-def _keyword(name: str, kind: Any, default: Any) -> Parameter:
+def keyword(name: str, kind: Any, default: Any) -> Parameter:
+    """Return a parameter of a command that is only given by its name."""
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)

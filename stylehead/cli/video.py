@@ -17,11 +17,14 @@ from stylehead.cli.options import (
     StyleRegionOpt,
     StylesOpt,
     StyleVideoOpt,
+    VideoRun,
     takes,
 )
+from stylehead.cli.settings import with_settings
 from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options
 
 if TYPE_CHECKING:
+    from stylehead.pipeline.plan import Plan
     from stylehead.pipeline.result import Result
     from stylehead.pipeline.unfinished import Unfinished
     from stylehead.progress import Reporter
@@ -47,14 +50,17 @@ class VideoRequest:
     save_motion: Path | None
     save_patterns: Path | None
     json: bool
+    run: VideoRun
 
 
-@takes(options=Options, effort=Effort)
+@with_settings("animate")
+@takes(options=Options, effort=Effort, run=VideoRun)
 def requested(
     image: ImageOpt,
     audio: AudioOpt,
     options: Options,
     effort: Effort,
+    run: VideoRun,
     style_video: StyleVideoOpt = None,
     style: StylesOpt = None,
     style_region: StyleRegionOpt = None,
@@ -99,10 +105,6 @@ def requested(
 
       stylehead animate --image us.jpg --audio song.mp3 --sing 1=lead.wav --sing 2=low.wav:lively
     """
-    one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
-    singing = options.sing or options.cues
-    one_of({"--sing or --cues": singing, "--save-motion": save_motion})
-    one_of({"--sing or --cues": singing, "--save-patterns": save_patterns})
     return VideoRequest(
         image=image,
         audio=audio,
@@ -116,6 +118,7 @@ def requested(
         save_motion=save_motion,
         save_patterns=save_patterns,
         json=json,
+        run=run,
     )
 
 
@@ -183,6 +186,36 @@ def make_video(
     return result
 
 
+def plan_of(request: VideoRequest, reporter: Reporter) -> Plan:
+    """Return what `make_video` would make, after all checks that need no long work."""
+    from stylehead.motion.file import load_motion
+    from stylehead.pipeline.plan import plan_video
+
+    check_request(request)
+    beside = (request.save_motion, request.save_patterns)
+    with sounds_of(request.audio, request.options) as (sound, options):
+        return plan_video(
+            request.image,
+            sound,
+            request.output,
+            mix=chosen_style(request.style, request.style_video, request.style_region),
+            motion=load_motion(request.motion) if request.motion else None,
+            options=options,
+            writes=[request.output, *filter(None, beside)],
+            reporter=reporter,
+        )
+
+
+def chosen_style(names: list[str] | None, video: Path | None, regions: str | None) -> StyleMix:
+    """Return the style as far as it is known without work: from a clip, the default's."""
+    from stylehead.files import check_file
+    from stylehead.style.mix import choose_mix
+
+    if video:
+        check_file(video, "clip")
+    return choose_mix(names, regions)
+
+
 @contextmanager
 def sounds_of(audio: Path, options: MotionT) -> Generator[tuple[Path, MotionT]]:
     """Yield recording and options with pipes saved to files, each checked."""
@@ -212,10 +245,3 @@ def style_mix(
     return choose_mix(
         extract_style(video, effort=work, encoder=encoder, reporter=reporter), regions
     )
-
-
-def one_of(given: dict[str, object]) -> None:
-    """Raise BadParameter when more than one of these flags has a value."""
-    named = [name for name, value in given.items() if value is not None]
-    if len(named) > 1:
-        raise typer.BadParameter(f"{' and '.join(named)} cannot be given together.")

@@ -20,8 +20,8 @@ from stylehead.types import Pixels
 SEGMENT = 300
 """Frames of a segment; the last one of a video has what is left."""
 AVX_512 = get_host_cpu_features().get("avx512f", False)
-"""Whether x264 would use AVX-512, where its macroblock tree reads memory that nothing was written to
-when a row of macroblocks is no multiple of eight: the same frames would give other bytes."""
+"""Whether x264 would use AVX-512, with which its macroblock tree reads memory that nothing was
+written to when a row of macroblocks is no multiple of eight: the same frames give other bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -68,6 +69,53 @@ class Result:
         }
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
         return json.dumps(facts | {"voice_fraction": share, "singers": self.singers})
+
+    def summary(self) -> str:
+        """Return one sentence: what the video was made with."""
+        if self.encoder == SAVED:
+            return f"Made from a saved motion with renderer {self.renderer}, seed {self.seed}."
+        return (
+            f"Made with {_heard(self.style, self.encoder, self.voice_fraction)}, renderer "
+            f"{self.renderer}, seed {self.seed}."
+        )
+
+
+def _heard(style: str, encoder: str, voice_fraction: float | None) -> str:
+    return f"style {style}, speech encoder {encoder}, a voice in {voice_fraction or 0:.0%}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionResult:
+    """A motion that was predicted, and what it was made with."""
+
+    motion: Motion
+    style: str
+    """Names of the styles."""
+    encoder: str
+    separator: str
+    """What took the voice out of the recording."""
+    voice_fraction: float
+    """Fraction of the time in which there is a voice."""
+    device: str
+    seed: int
+
+    def as_json(self, output: Path, notes: Sequence[str]) -> str:
+        """Return one line of JSON: all but the motion, with its file and its length in frames."""
+        facts = {
+            "output": str(output),
+            "seconds": self.motion.seconds,
+            "frames": len(self.motion),
+            "fps": float(self.motion.fps),
+            "notes": list(notes),
+            "voice_fraction": round(self.voice_fraction, 3),
+        }
+        names = ("style", "encoder", "separator", "device", "seed")
+        return json.dumps(facts | {name: getattr(self, name) for name in names})
+
+    def summary(self) -> str:
+        """Return one sentence: what the motion was made with."""
+        heard = _heard(self.style, self.encoder, self.voice_fraction)
+        return f"Made with {heard}, seed {self.seed}."
 
 
 SAVED = "saved motion"

@@ -29,11 +29,12 @@ from stylehead.options import (
     Separation,
 )
 from stylehead.pipeline.clip_sound import with_contour
-from stylehead.pipeline.result import SAVED, Result, Source, result_of
+from stylehead.pipeline.result import SAVED, MotionResult, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
-from stylehead.pipeline.song import check_song, files_of, listened_to, open_song
+from stylehead.pipeline.song import files_of, listened_to, open_song
 from stylehead.pipeline.staging import stage
 from stylehead.pipeline.unfinished import Unfinished, film_on
+from stylehead.pipeline.unused import check_options
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
 from stylehead.rendering.renderer import load_renderer
 from stylehead.speech.listen import Listener, listen, load_listener
@@ -68,7 +69,7 @@ def animate(
     of the work, UnfinishedError, each with a remedy.
     """
     clock, reporter = Stopwatch(), Noting.of(reporter)
-    check_song(options, saved=motion is not None)
+    check_options(options, saved=motion is not None)
     given = (image, audio, *files_of(options))
     output = files.check_output(
         output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES, inputs=given
@@ -119,8 +120,20 @@ def make_motion(
     """Predict how a face moves to a recording in a style, without a picture.
 
     Returns a motion at `options.fps`, never shorter than the sound.
-    Raises MediaError, StyleError, WeightsError or DeviceError, each with a remedy.
+    Raises MediaError, StyleError, ConfigError, WeightsError or DeviceError, each with a remedy.
     """
+    return predict(audio, style=style, options=options, reporter=reporter).motion
+
+
+def predict(
+    audio: Path | str,
+    *,
+    style: Style | StyleMix | str,
+    options: MotionOptions,
+    reporter: Reporter = SILENT,
+) -> MotionResult:
+    """Return what `make_motion` returns, and what it was made with."""
+    check_options(options)
     mix = as_mix(style, strength=options.style_strength)
     tell_of_old(mix, reporter)
     voice = listened_to(Path(audio), options)
@@ -130,7 +143,15 @@ def make_motion(
     fps = Fraction(options.fps)
     motion = predict_motion(speech, mix, predictor.networks, fps=fps, controls=options)
     reporter.say(speech.report.summary(voice))
-    return motion
+    return MotionResult(
+        motion=motion,
+        style=mix.name,
+        encoder=predictor.encoder,
+        separator=speech.report.separator,
+        voice_fraction=speech.report.voice_fraction,
+        device=device.type,
+        seed=options.seed,
+    )
 
 
 def learn_from_clip(

@@ -72,17 +72,6 @@ class Song:
         return smoothstep(near).astype(np.float32)
 
 
-def check_song(options: Options, *, saved: bool) -> None:
-    """Raise ConfigError for options that exclude each other; `saved`: with a saved motion."""
-    given = {"--vocals": options.vocals, "--sing": options.sing, "--cues": options.cues}
-    named = [flag for flag, value in given.items() if value]
-    if saved and named:
-        raise ConfigError(
-            f"A saved motion is rendered as it is: {named[0]} has nothing to move.",
-            remedy=f"Leave out {named[0]}, or --motion.",
-        )
-
-
 def files_of(options: Options) -> list[Path]:
     """Return the files that are read beside picture and recording: matte, stems and lyrics."""
     named = [path for path in (options.matte, options.vocals, options.cues) if path]

@@ -178,7 +178,7 @@ def wrong(words: list[str]) -> str | None:
         elif word.startswith("-"):
             name = word.split("=")[0]
             known = {spelled: one for one in command.params for spelled in one.opts}
-            if name == "--help":
+            if name in ("--help", "--install-completion"):  # of every program made with typer
                 continue
             if name not in known:
                 return f"{name} is no option of {command.name}"

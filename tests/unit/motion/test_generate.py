@@ -23,7 +23,7 @@ from stylehead.speech import encoders
 from stylehead.speech.encoders import LogMelEncoder
 from stylehead.style.file import save_style
 from stylehead.style.mix import choose_mix, mix_styles
-from stylehead.types import MOTION_FPS, SPEECH_RATE, Speech, SpeechChunk
+from stylehead.types import MOTION_FPS, PER_FRAME, SPEECH_RATE, Speech, SpeechChunk
 from tests.stand_ins import media
 from tests.stand_ins.faces import (
     EveryVoice,
@@ -338,6 +338,20 @@ def test_no_pose_keeps_the_head_still():
     motion = predict(said(), pose=0.0)
     assert np.abs(angles_from_rotation(motion.rotation)).max() < 1e-4
     assert np.abs(motion.translation).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("beside", "name"),
+    [
+        *(("still", name) for name in ("pose", "beat", "posture", "phrasing")),
+        *(("pose", name) for name in ("beat", "posture", "phrasing")),
+        *(("expression", name) for name in ("effort", "hold")),
+    ],
+)
+def test_what_is_refused_beside_another_control_changes_nothing_beside_it(beside, name):
+    at = {beside: beside == "still"}
+    usual, other = (predict(said(), **at, **{name: value}) for value in (1.0, 0.0))
+    assert same(usual, other, *PER_FRAME)
 
 
 def test_expression_scales_the_offsets():

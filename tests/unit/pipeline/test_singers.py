@@ -22,7 +22,7 @@ from stylehead.pipeline.singers import (
     perform,
     tell_of_old,
 )
-from stylehead.pipeline.song import Song, check_song, files_of, open_song, within
+from stylehead.pipeline.song import Song, files_of, open_song, within
 from stylehead.style.mix import as_mix, mix_styles
 from stylehead.types import Portrait
 from tests.stand_ins import media
@@ -145,15 +145,6 @@ def test_choices_that_exclude_each_other_are_refused(folder, sing, how, said):
     with pytest.raises(ConfigError, match=said) as caught:
         song(*sing, **how)
     assert caught.value.remedy
-
-
-@pytest.mark.parametrize("flag", ["vocals", "sing", "cues"])
-def test_a_saved_motion_has_nothing_to_sing(flag):
-    value = ["1=a.wav"] if flag == "sing" else Path("a")
-    check_song(Options(), saved=True)
-    check_song(Options(**{flag: value}), saved=False)
-    with pytest.raises(ConfigError, match=f"--{flag} has nothing to move"):
-        check_song(Options(**{flag: value}), saved=True)
 
 
 def test_a_stem_of_another_length_is_refused_unless_it_is_said_where_it_begins(folder):
