@@ -210,7 +210,7 @@ class _Checks:
             lambda: open_song(request.audio, choose_mix(None, None), options),
         )
         self._once(
-            ("faces", request.image, options.face, options.matte, *song.faces),
+            ("faces", request.image, options.face, options.matte, options.cut_out, *song.faces),
             lambda: find_faces(request.image, song.faces, options, SILENT),
         )
         return song.played.seconds

@@ -28,7 +28,7 @@ def animate(request: VideoRequest) -> None:
 
     with console.progress() as reporter:
         result = make_video(request, reporter)
-    console.result(result.as_json() if request.json else str(request.output))
+    console.result(result.as_json() if request.json else str(result.output))
 
 
 @takes(options=MotionOptions, effort=Effort)

@@ -19,7 +19,7 @@ from stylehead.cli.options import (
     StyleVideoOpt,
     takes,
 )
-from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options
+from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options, named
 
 if TYPE_CHECKING:
     from stylehead.pipeline.result import Result
@@ -58,7 +58,16 @@ def requested(
     style: StylesOpt = None,
     style_region: StyleRegionOpt = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Video to write.", rich_help_panel=LOOKS)
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Video to write; its ending decides the format: .mp4, .m4v, .mov, .mkv, .webm, "
+            ".gif, .webp, .apng, or / for a folder of PNG pictures.",
+            rich_help_panel=LOOKS,
+            parser=named,
+            metavar="PATH",
+        ),
     ] = Path("talking.mp4"),
     motion: Annotated[
         Path | None,
@@ -133,11 +142,11 @@ def check_request(request: VideoRequest) -> None:
     Raises MediaError, or ConfigError for options that exclude each other.
     """
     from stylehead import files
-    from stylehead.media.muxer import VIDEO_SUFFIXES
+    from stylehead.pipeline.deliver import check_delivery
     from stylehead.rendering.patterns import check_patterns
 
     given, over = inputs_of(request), request.options.overwrite
-    files.check_output(request.output, overwrite=over, suffixes=VIDEO_SUFFIXES, inputs=given)
+    check_delivery(request.output, request.options, inputs=given)
     files.check_file(request.image, "picture")
     if request.save_motion:
         files.check_output(request.save_motion, overwrite=over, suffixes=(".npz",), inputs=given)

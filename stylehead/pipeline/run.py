@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +13,6 @@ import torch
 from stylehead import files
 from stylehead.device import choose_device, usable_cores
 from stylehead.media.audio import Sound
-from stylehead.media.muxer import VIDEO_SUFFIXES, write_video
 from stylehead.motion.finishing import adjust, at_rate
 from stylehead.motion.generate import predict_motion
 from stylehead.motion.models import Networks, load_networks
@@ -29,11 +27,18 @@ from stylehead.options import (
     Separation,
 )
 from stylehead.pipeline.clip_sound import with_contour
+from stylehead.pipeline.deliver import (
+    check_delivery,
+    delivered,
+    in_frame,
+    title_of,
+    write,
+    written_to,
+)
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.result import SAVED, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
 from stylehead.pipeline.song import check_song, files_of, listened_to, open_song
-from stylehead.pipeline.unfinished import film_on
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
 from stylehead.rendering.renderer import load_renderer
 from stylehead.speech.listen import Listener, listen, load_listener
@@ -61,7 +66,8 @@ def animate(
     rendered instead of a predicted one. With `options.vocals` that stem is listened to, and
     `audio` is what the video plays; with `options.sing` several faces follow stems of their own.
     `unfinished` is a folder for what is finished of this video, from which a repeated call goes on.
-    Cheap refusals come before long work.
+    Cheap refusals come before long work. The output's ending decides its format; one that ends in a
+    slash is a folder of PNG pictures.
 
     Returns the video's path and size, the motion and the portrait's style patterns.
     Raises MediaError, FaceError, StyleError, ConfigError, WeightsError or DeviceError, each with a
@@ -70,15 +76,14 @@ def animate(
     clock, reporter = Stopwatch(), Noting.of(reporter)
     check_song(options, saved=motion is not None)
     given = (image, audio, *files_of(options))
-    output = files.check_output(
-        output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES, inputs=given
-    )
+    output = check_delivery(output, options, inputs=given)
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     song = open_song(Path(audio), mix, options)
     sound = song.played
     renderer = load_renderer(options.renderer, device, reporter=reporter)
     portraits = find_faces(Path(image), song.faces, options, reporter)
+    portraits, frame = in_frame(portraits, options, reporter)
     clock.lap("portrait")
 
     if motion is None:
@@ -93,21 +98,33 @@ def animate(
 
     references = [take.mix.references for take in takes]
     scene = renderer.prepare(
-        portraits, references, crop_size=options.crop_size, appearance=options.appearance
+        portraits,
+        references,
+        crop_size=options.crop_size,
+        appearance=options.appearance,
+        cut_out=options.cut_out,
     )
+    scene = delivered(scene, frame, options)
     motions = [take.motion for take in takes]
     workers = options.workers or usable_cores()
     reporter.say(scene.estimate(motions, workers))
     clock.lap("preparing")
 
     shot = Shot(scene, motions)
-    metadata = source.metadata(output.stem, renderer, options.seed)
-    fps, shown = motions[0].fps, song.subtitles
-    with closing(film_on(shot, unfinished, workers=workers, reporter=reporter)) as segments:
-        write_video(
-            output, segments, size=shot.size, fps=fps, sound=sound, metadata=metadata, shown=shown
-        )
+    metadata = source.metadata(title_of(output), renderer, options.seed)
+    write(
+        output,
+        shot,
+        options=options,
+        sound=sound,
+        metadata=metadata,
+        shown=song.subtitles,
+        workers=workers,
+        unfinished=unfinished,
+        reporter=reporter,
+    )
     clock.lap("rendering")
+    output = written_to(output)
     return result_of(output, portraits, scene, source, renderer.name, options.seed, reporter, clock)
 
 

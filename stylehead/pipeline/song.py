@@ -84,8 +84,10 @@ def check_song(options: Options, *, saved: bool) -> None:
 
 
 def files_of(options: Options) -> list[Path]:
-    """Return the files that are read beside picture and recording: matte, stems and lyrics."""
-    named = [path for path in (options.matte, options.vocals, options.cues) if path]
+    """Return what is read beside picture and recording: matte, stems, lyrics, a background."""
+    behind = Path(options.background) if options.background else None
+    behind = behind if behind and behind.is_file() else None
+    named = [path for path in (options.matte, options.vocals, options.cues, behind) if path]
     return named + [path for _, path, _ in map(_asked, options.sing or ())]
 
 
