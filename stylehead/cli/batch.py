@@ -158,7 +158,11 @@ def _estimate(jobs: Sequence[Job], workers: int) -> str:
 
     folder, words, _ = jobs[0].task
     with TemporaryDirectory() as out, inside(Path(folder)):
-        words = [*words, f"--output={Path(out) / 'trial.mp4'}", f"--duration={TRIAL}"]
+        words = [
+            *words,
+            f"--output={Path(out) / f'trial{jobs[0].output.suffix}'}",
+            f"--duration={TRIAL}",
+        ]
         stages = make_video(read_request(words), SILENT).stages
     growing = stages["motion"] + stages["rendering"]
     seconds = sum(job.seconds for job in jobs) * growing / TRIAL

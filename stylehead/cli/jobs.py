@@ -21,6 +21,7 @@ from stylehead.batch.rows import Row, Value
 from stylehead.batch.run import Job
 from stylehead.cli.video import VideoRequest, check_request, inputs_of, requested
 from stylehead.errors import ConfigError, StyleheadError
+from stylehead.media.formats import NUMBERED
 from stylehead.version import __version__
 
 T = TypeVar("T")
@@ -144,6 +145,11 @@ def _called(row: Row, out: Path, name: str) -> tuple[Path, list[str]]:
     words = words_of(row)
     named = row.columns.get("output")
     output = out / (str(named) if named else f"{_named(row, name)}.mp4")
+    if NUMBERED.fullmatch(output.name):
+        raise ConfigError(
+            f"{named} is a folder of pictures, and a list makes files.",
+            remedy="Name a file, such as .apng or .webm.",
+        )
     words += [f"--output={output}", "--overwrite", "--workers=1"]  # videos are made side by side
     return output, words
 

@@ -6,11 +6,13 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 from av.container import OutputContainer
 from av.error import FFmpegError
+from av.subtitles.stream import SubtitleStream
 
 from stylehead.errors import MediaError
 from stylehead.files import atomic
@@ -127,7 +129,7 @@ class WordTrack:
     def __init__(self, container: OutputContainer, shown: Sequence[Subtitle], codec: str) -> None:
         self._container = container
         self._counted = codec == "mov_text"
-        self._stream = container.add_stream(codec)
+        self._stream = cast("SubtitleStream", container.add_stream(codec))
         self._stream.codec_context.subtitle_header = b""  # the player's own look; None is an error
         self._left = list(shown)
 
@@ -154,7 +156,8 @@ class SoundTrack:
         rate = sound.sample_rate if kept else 48_000
         self._layout = aac_layout(stored)
         self._container = container
-        self._stream = container.add_stream(codec, rate=rate, layout=self._layout)
+        made = container.add_stream(codec, rate=rate, layout=self._layout)
+        self._stream = cast("av.AudioStream", made)
         if codec != "pcm_s16le":
             channels = self._stream.codec_context.channels
             self._stream.codec_context.bit_rate = (96_000 if rate >= 32_000 else 48_000) * channels

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -91,9 +92,13 @@ def _run(path: Path, command: list[str], frames: Iterator[Pixels]) -> None:
             process.stdin.close()
             code = process.wait()
         except BrokenPipeError:  # it has ended, and says why
+            with suppress(BrokenPipeError):
+                process.stdin.close()
             code = process.wait() or 1
         except BaseException:
             process.kill()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
             raise
         listener.join()
     if code:

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from PIL import Image
 
 from stylehead.files import atomic, atomic_folder
@@ -54,21 +56,10 @@ def write_stream(
             pictures = iter(frames)
             first = next(pictures)
             alpha = first.shape[2] == 4
-            video = container.add_stream(kind.codec, rate=fps)
-            video.width, video.height = size
-            video.pix_fmt = kind.transparent if alpha and kind.transparent else kind.pixels
-            context = video.codec_context
-            context.time_base = 1 / fps
-            context.options = dict(kind.options)
-            if video.pix_fmt.startswith("yuv"):
-                context.color_range = 1  # tv
-                context.colorspace = context.color_primaries = context.color_trc = 1  # bt709
-                context.thread_count = THREADS
-            if alpha and kind.container == "webm":
-                video.metadata["alpha_mode"] = "1"
+            video = _picture_track(container, kind, size, fps, alpha=alpha)
             track = SoundTrack(container, sound, kind.sound) if kind.sound else None
             words = WordTrack(container, shown, kind.words) if shown and kind.words else None
-            encoded = _encoded(chain([first], pictures), video.pix_fmt)
+            encoded = _encoded(chain([first], pictures), video.codec_context.pix_fmt or "")
             for number, frame in enumerate(encoded, 1):
                 frame.pts, frame.time_base = number - 1, 1 / fps
                 container.mux(video.encode(frame))
@@ -80,6 +71,24 @@ def write_stream(
                 track.write_until(None)
         if mark := MARKS.get(kind.name):
             mark(part, metadata)
+
+
+def _picture_track(
+    container: OutputContainer, kind: Format, size: tuple[int, int], fps: Fraction, *, alpha: bool
+) -> av.VideoStream:
+    video = cast("av.VideoStream", container.add_stream(kind.codec, rate=fps))
+    context = video.codec_context
+    context.width, context.height = size
+    context.pix_fmt = kind.transparent if alpha and kind.transparent else kind.pixels
+    context.time_base = 1 / fps
+    context.options = dict(kind.options)
+    if context.pix_fmt.startswith("yuv"):
+        context.color_range = 1  # tv
+        context.colorspace = context.color_primaries = context.color_trc = 1  # bt709
+        context.thread_count = THREADS
+    if alpha and kind.container == "webm":
+        video.metadata["alpha_mode"] = "1"
+    return video
 
 
 def _encoded(frames: Iterator[Pixels], pixels: str) -> Iterator[av.VideoFrame]:

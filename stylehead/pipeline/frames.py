@@ -22,12 +22,11 @@ def frames_of(shot: Shot, *, workers: int, reporter: Reporter = SILENT) -> Gener
     """
     scene = shot.scene
     threads = workers if scene.parallel else 1
-    settings = (torch.set_num_threads, (1,)) if scene.parallel else (None, ())
     batches = (rows for number in range(shot.segments) for rows in shot.batches(number))
     drawn: deque[Future[list[Pixels]]] = deque()
     reporter.start("Rendering", len(shot.motions[0]))
     with one_thread(scene.parallel):
-        pool = ThreadPoolExecutor(threads, initializer=settings[0], initargs=settings[1])
+        pool = ThreadPoolExecutor(threads)
         try:
             for rows in batches:
                 drawn.append(pool.submit(_drawn, shot, rows))
@@ -46,6 +45,8 @@ def _told(frames: list[Pixels], reporter: Reporter) -> Generator[Pixels]:
 
 
 def _drawn(shot: Shot, rows: range) -> list[Pixels]:
+    if shot.scene.parallel:
+        torch.set_num_threads(1)  # a setting of each thread
     width, height = shot.size
     top, left = (side.start for side in shot.scene.area)
     frames: list[Pixels] = []
