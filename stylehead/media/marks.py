@@ -10,7 +10,7 @@ MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgor
 """IPTC's word for pictures that a trained model has made a part of."""
 GIF_COMMENT = b"!\xfe"
 PNG_NAMES = {"title": "Title", "comment": "Comment", "software": "Software"}
-PNG_END = 12  # bytes of the last chunk
+PNG_HEAD = 33  # bytes: the signature, and the chunk that has to be first
 XMP_THERE = 0x04  # a flag of WebP's first chunk
 
 
@@ -27,17 +27,14 @@ def mark_gif(path: Path, metadata: dict[str, str]) -> None:
 
 
 def mark_png(path: Path, metadata: dict[str, str]) -> None:
-    """Add texts to a PNG or APNG, before its end."""
-    with path.open("r+b") as file:
-        file.seek(-PNG_END, 2)
-        end = file.read()
-        file.seek(-PNG_END, 2)
-        for name, value in metadata.items():
-            key = PNG_NAMES.get(name, name).encode("latin-1")
-            data = b"iTXt" + key + b"\0\0\0\0\0" + value.encode()
-            check = zlib.crc32(data)
-            file.write((len(data) - 4).to_bytes(4, "big") + data + check.to_bytes(4, "big"))
-        file.write(end)
+    """Add texts to a PNG or APNG, before its pictures."""
+    chunks = b""
+    for name, value in metadata.items():
+        key = PNG_NAMES.get(name, name).encode("latin-1")
+        data = b"iTXt" + key + b"\0\0\0\0\0" + value.encode()
+        chunks += (len(data) - 4).to_bytes(4, "big") + data + zlib.crc32(data).to_bytes(4, "big")
+    data = path.read_bytes()
+    path.write_bytes(data[:PNG_HEAD] + chunks + data[PNG_HEAD:])
 
 
 def mark_webp(path: Path, metadata: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ ROOM = (1.7, 2.2)
 EYES_68 = slice(36, 48)
 BLUR = 0.03  # of the frame's longer side: how far out of focus what goes on beyond the picture is
 SHARP = 0.02  # of that side, over which it goes out of focus
-FAINT = 24  # of 255: cover under which a colour is mostly rounding
+FAINT = 64  # of 255: cover under which a colour is mostly rounding
 SPREADS = (2.0, 8.0, 32.0)  # pixels: how far colours are carried into what is transparent
 
 

@@ -51,10 +51,12 @@ class Layer:
 
         (S, S, 4): colours times cover, then cover.
         """
-        if self.front is None:
-            return self.pixels
-        below = self.pixels * (1 - self.front[..., 3:] / 255)
-        return (below + self.front + 0.5).clip(0, 255).astype(np.uint8)
+        alone = self.pixels.astype(np.float32)
+        if self.front is not None:
+            alone = alone * (1 - self.front[..., 3:] / 255) + self.front
+        # Brighter than its cover allows is nothing that is laid over something else.
+        alone[..., :3] = np.minimum(alone[..., :3], alone[..., 3:])
+        return (alone + 0.5).clip(0, 255).astype(np.uint8)
 
     def lift(self, crop: Pixels, cut: Pixels) -> None:
         """Take the plate out of a finished crop (S, S, 3).
