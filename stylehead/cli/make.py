@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,7 @@ from stylehead.cli.options import (
     takes,
 )
 from stylehead.cli.video import VideoRequest, make_video, one_of, requested, sounds_of, style_mix
-from stylehead.options import LOOKS, Effort, MotionOptions, Options, Overwrite, VoiceOptions
+from stylehead.options import LOOKS, STDOUT, Effort, MotionOptions, Options, Overwrite, VoiceOptions
 
 DEMO_OUTPUT = Path("stylehead-demo.mp4")
 
@@ -26,9 +28,14 @@ def animate(request: VideoRequest) -> None:
     """Make a video, and say where it is."""
     from stylehead.cli import console
 
-    with console.progress() as reporter:
-        result = make_video(request, reporter)
-    console.result(result.as_json() if request.json else str(result.output))
+    try:
+        with console.progress() as reporter:
+            result = make_video(request, reporter)
+    except BrokenPipeError:  # whoever read the video has had enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        raise typer.Exit(128 + 13) from None
+    if request.output != STDOUT:
+        console.result(result.as_json() if request.json else str(result.output))
 
 
 @takes(options=MotionOptions, effort=Effort)

@@ -19,7 +19,7 @@ from stylehead.cli.options import (
     StyleVideoOpt,
     takes,
 )
-from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options, named
+from stylehead.options import LOOKS, STDOUT, Effort, Hearing, MotionOptions, Options, named
 
 if TYPE_CHECKING:
     from stylehead.pipeline.result import Result
@@ -63,7 +63,7 @@ def requested(
             "--output",
             "-o",
             help="Video to write; its ending decides the format: .mp4, .m4v, .mov, .mkv, .webm, "
-            ".gif, .webp, .apng, or / for a folder of PNG pictures.",
+            ".gif, .webp, .apng, or / for a folder of PNG pictures; - is standard output.",
             rich_help_panel=LOOKS,
             parser=named,
             metavar="PATH",
@@ -108,6 +108,7 @@ def requested(
       stylehead animate --image us.jpg --audio song.mp3 --sing 1=lead.wav --sing 2=low.wav:lively
     """
     one_of({"--style-video": style_video, "--style": style or None, "--motion": motion})
+    one_of({"-o -": output if output == STDOUT else None, "--json": json or None})
     singing = options.sing or options.cues
     one_of({"--sing or --cues": singing, "--save-motion": save_motion})
     one_of({"--sing or --cues": singing, "--save-patterns": save_patterns})

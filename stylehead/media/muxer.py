@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import av
 import numpy as np
@@ -19,7 +19,7 @@ from stylehead.files import atomic
 from stylehead.media.audio import Sound, mono
 from stylehead.media.container import cause_of
 from stylehead.media.cues import Subtitle
-from stylehead.media.formats import MATROSKA, MP4, format_of
+from stylehead.media.formats import MATROSKA, MP4, Format, format_of
 from stylehead.media.segment import Segment, set_up
 from stylehead.media.sound_stream import SoundFormat, read_sound, sound_format
 from stylehead.types import Floats
@@ -33,6 +33,12 @@ def missing_encoders() -> list[str]:
 CONTAINERS = {
     MP4.container: {"movflags": "faststart+use_metadata_tags"},
     MATROSKA.container: {"fflags": "+bitexact"},  # else it gets a random number
+}
+PIPED = {
+    MP4.container: {
+        "movflags": "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags",
+    },
+    MATROSKA.container: CONTAINERS[MATROSKA.container],
 }
 MOST_WORDS = 65_535  # bytes of one subtitle, whose length has two
 MILLISECONDS = 1000  # of a second: the times of subtitles
@@ -48,17 +54,21 @@ def write_video(
     sound: Sound,
     metadata: dict[str, str],
     shown: Sequence[Subtitle] = (),
+    kind: Format | None = None,
+    to: BinaryIO | None = None,
 ) -> int:
     """Lay segments together as they come, with the recording's own sound; return their frames.
 
     H.264 and AAC in MP4, playable before it is fully loaded, or in Matroska, by the path's ending.
     size: width and height of the segments' frames. Sound keeps its rate and channels where AAC can
     carry them. What is `shown` as subtitles is a track of its own, which players show or hide. The
-    file appears only when everything was written; raises MediaError when it cannot be.
+    file appears only when everything was written; raises MediaError when it cannot be. With `to`
+    the video goes there as it is made, as a `kind` of file.
     """
-    kind = format_of(path)
-    options = CONTAINERS[kind.container]
-    with atomic(path) as part, opened(path, part, kind.container, options) as container:
+    kind = kind or format_of(path)
+    options = (PIPED if to else CONTAINERS)[kind.container]
+    whole = nullcontext(Pipe(to)) if to else atomic(path)
+    with whole as part, opened(path, part, kind.container, options) as container:
         container.metadata.update(metadata)
         video = container.add_stream("libx264", rate=fps)
         set_up(video.codec_context, *size, fps)
@@ -79,15 +89,37 @@ def write_video(
     return count
 
 
+class Pipe:
+    """What is written to as it comes; remembers whether nobody reads it any more."""
+
+    def __init__(self, to: BinaryIO) -> None:
+        self._to = to
+        self.broken = False
+
+    def write(self, data: bytes) -> int:
+        """Write to it."""
+        try:
+            return self._to.write(data)
+        except BrokenPipeError:
+            self.broken = True
+            raise
+
+
 @contextmanager
 def opened(
-    path: Path, part: Path, kind: str, options: dict[str, str]
+    path: Path, part: Path | Pipe, kind: str, options: dict[str, str]
 ) -> Generator[OutputContainer]:
-    """Open a container to be written as `part`; an error inside the block names `path`."""
+    """Open a container to be written to `part`; an error inside the block names `path`.
+
+    A pipe that nobody reads any more is a BrokenPipeError.
+    """
+    file = str(part.absolute()) if isinstance(part, Path) else part
     try:
-        with av.open(str(part.absolute()), "w", format=kind, options=options) as container:
+        with av.open(file, "w", format=kind, options=options) as container:
             yield container
     except FFmpegError as error:
+        if isinstance(part, Pipe) and part.broken:
+            raise BrokenPipeError from error
         raise MediaError(
             f"{path} cannot be written ({cause_of(error)}).",
             remedy="Choose another --output, or free some space on the disk.",

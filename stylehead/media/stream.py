@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import av
 import numpy as np
@@ -20,6 +20,7 @@ from stylehead.media.formats import APNG, GIF, WEBP, Format
 from stylehead.media.marks import mark_gif, mark_png, mark_webp
 from stylehead.media.muxer import SoundTrack, WordTrack, opened
 from stylehead.media.palette import Palette
+from stylehead.media.segment import EncoderPicture
 from stylehead.types import Pixels
 
 FIRST, EVERY = 60, 10  # frames from whose beginning, and every which of them, a palette is chosen
@@ -112,6 +113,18 @@ def _encoded(frames: Iterator[Pixels], pixels: str) -> Iterator[av.VideoFrame]:
             )
             made.colorspace = 1
         yield made if made.format.name == pixels else made.reformat(format=pixels)
+
+
+def write_y4m(
+    to: BinaryIO, frames: Iterable[Pixels], *, size: tuple[int, int], fps: Fraction
+) -> None:
+    """Write frames (H, W, 3) as YUV4MPEG2: BT.709 in TV range, no sound."""
+    head = f"YUV4MPEG2 W{size[0]} H{size[1]} F{fps.numerator}:{fps.denominator} Ip A1:1 C420mpeg2"
+    to.write(f"{head} XCOLORRANGE=LIMITED\n".encode())
+    for frame in frames:
+        to.write(b"FRAME\n")
+        to.write(EncoderPicture(frame).frame.to_ndarray().tobytes())
+    to.flush()
 
 
 def write_pictures(path: Path, frames: Iterable[Pixels], *, metadata: dict[str, str]) -> None:

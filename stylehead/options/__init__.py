@@ -3,8 +3,8 @@
 Imported by the command line before anything else, so nothing heavy.
 """
 
-from stylehead.choices import Device, Encoder, Renderer, Separate, StyleEffort
-from stylehead.options.delivery import Delivery, named
+from stylehead.choices import Device, Encoder, Piped, Renderer, Separate, StyleEffort
+from stylehead.options.delivery import STDOUT, Delivery, named
 from stylehead.options.motion import (
     Encoding,
     Hearing,
@@ -32,6 +32,7 @@ __all__ = [
     "INPUT",
     "LOOKS",
     "MOVES",
+    "STDOUT",
     "AudioRange",
     "Compute",
     "Delivery",
@@ -46,6 +47,7 @@ __all__ = [
     "Options",
     "Overwrite",
     "Picture",
+    "Piped",
     "Renderer",
     "Separate",
     "Separation",

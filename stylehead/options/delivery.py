@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead.choices import option
+from stylehead.choices import Piped, option
 from stylehead.options.shared import DELIVERY
 
 
@@ -49,12 +49,21 @@ class Delivery:
         metavar="ARGS",
     )
 
+    format: Piped | None = option(
+        None,
+        "With -o -: what is written to standard output; y4m are plain frames without sound. "
+        "Default: a file, by its ending.",
+        panel=DELIVERY,
+    )
+
     @property
     def cut_out(self) -> bool:
         """Whether the person is cut out of the picture."""
         return self.alpha or self.background is not None
 
 
+STDOUT = Path("-")
+"""What stands for standard output where a video is named."""
 PICTURE_NAMES = "%05d.png"
 
 

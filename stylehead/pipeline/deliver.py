@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -13,12 +14,19 @@ from stylehead import files
 from stylehead.errors import ConfigError
 from stylehead.media.audio import Sound
 from stylehead.media.cues import Subtitle
-from stylehead.media.formats import NUMBERED, PICTURES, VIDEO_SUFFIXES, format_of
+from stylehead.media.formats import (
+    MATROSKA,
+    MP4,
+    NUMBERED,
+    PICTURES,
+    VIDEO_SUFFIXES,
+    format_of,
+)
 from stylehead.media.image import LONGEST_SIDE, filling, read_colour, read_image
 from stylehead.media.muxer import write_video
 from stylehead.media.outside import check_encoder_args, write_outside
-from stylehead.media.stream import write_pictures, write_stream
-from stylehead.options import Options, Renderer, named
+from stylehead.media.stream import write_pictures, write_stream, write_y4m
+from stylehead.options import STDOUT, Options, Piped, Renderer, named
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.frames import frames_of
 from stylehead.pipeline.unfinished import film_on
@@ -44,6 +52,14 @@ def check_delivery(
     """
     _check_options(options)
     output = named(output)
+    if output == STDOUT:
+        _check_pipe(options)
+        return output
+    if options.format:
+        raise ConfigError(
+            f"--format says what is written to standard output, and {output} is a file.",
+            remedy="Leave out --format: a file's ending decides; or write -o -.",
+        )
     inputs = list(inputs)
     if NUMBERED.fullmatch(output.name):
         if options.encoder_args:
@@ -90,6 +106,24 @@ def _check_options(options: Options) -> None:
                 remedy="Leave out --extend; beyond a person who is cut out is the background.",
             )
         _beyond(options.extend)
+
+
+def _check_pipe(options: Options) -> None:
+    if not options.format:
+        raise ConfigError(
+            "-o - does not say what is written to standard output.",
+            remedy="Add --format y4m, mp4 or mkv.",
+        )
+    if options.alpha or options.encoder_args:
+        raise ConfigError(
+            f"{'--alpha' if options.alpha else '--encoder-args'} needs a file.",
+            remedy="Leave it out, or name a file with -o.",
+        )
+    if sys.stdout is None or sys.stdout.isatty():
+        raise ConfigError(
+            "Nobody takes the video from standard output.",
+            remedy="Pipe it to a program, as in -o - --format mkv | ffplay -.",
+        )
 
 
 def _behind(background: str) -> Pixels:
@@ -171,7 +205,7 @@ def written_to(output: Path) -> Path:
 
 def title_of(output: Path) -> str:
     """Return what a video is called."""
-    return written_to(output).stem
+    return "video" if output == STDOUT else written_to(output).stem
 
 
 def write(
@@ -188,7 +222,13 @@ def write(
 ) -> None:
     """Render and write a video, by one way of three: segments, a stream, or an ffmpeg outside."""
     size, fps = shot.size, shot.motions[0].fps
-    kind = None if options.encoder_args else format_of(output, alpha=options.alpha)
+    if options.format is Piped.Y4M:
+        with closing(frames_of(shot, workers=workers, reporter=reporter)) as frames:
+            write_y4m(sys.stdout.buffer, frames, size=size, fps=fps)
+        return
+    piped = {Piped.MP4: MP4, Piped.MKV: MATROSKA}[options.format] if options.format else None
+    known = None if options.encoder_args or piped else format_of(output, alpha=options.alpha)
+    kind = piped or known
     if kind and not kind.sound:
         reporter.say(f"{output.name if kind is not PICTURES else written_to(output)} is silent.")
     if kind and kind.segmented:
@@ -201,6 +241,8 @@ def write(
                 sound=sound,
                 metadata=metadata,
                 shown=shown,
+                kind=kind,
+                to=sys.stdout.buffer if piped else None,
             )
         return
     with closing(frames_of(shot, workers=workers, reporter=reporter)) as frames:

@@ -1,6 +1,8 @@
 """Every format reads back: all frames, the whole length, what is transparent, what it says."""
 
+import io
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -13,7 +15,7 @@ from stylehead.media.cues import Subtitle
 from stylehead.media.formats import FORMATS, MATROSKA, MP4, PICTURES, PRORES, WEBM, format_of
 from stylehead.media.muxer import write_video
 from stylehead.media.segment import EncoderPicture, SegmentEncoder
-from stylehead.media.stream import write_pictures, write_stream
+from stylehead.media.stream import write_pictures, write_stream, write_y4m
 from tests.stand_ins import media
 
 FPS, SIDE, FRAMES = Fraction(25), 64, 30
@@ -191,3 +193,58 @@ def test_what_holds_no_alpha_is_refused(tmp_path, name):
     with pytest.raises(MediaError, match="holds no alpha") as failure:
         format_of(tmp_path / name, alpha=True)
     assert ".webm" in failure.value.remedy
+
+
+class OneWay(io.BytesIO):
+    """A pipe: it cannot be sought in, and is broken after some bytes."""
+
+    def __init__(self, most=1 << 30):
+        super().__init__()
+        self.most = most
+
+    def seekable(self):
+        return False
+
+    def write(self, data):
+        if self.tell() + len(data) > self.most:
+            raise BrokenPipeError
+        return super().write(data)
+
+
+def piped(pipe, kind, sound):
+    encoder = SegmentEncoder(SIDE, SIDE, FPS)
+    for frame in discs(3):
+        encoder.add(EncoderPicture(frame))
+    write_video(
+        Path("-"), [encoder.finish()], size=(SIDE, SIDE), fps=FPS, sound=sound, metadata=SAYS,
+        kind=kind, to=pipe,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [MP4, MATROSKA], ids=lambda kind: kind.name)
+def test_a_pipe_gets_all_frames_and_the_sound(kind, sound):
+    pipe = OneWay()
+    piped(pipe, kind, sound)
+    with av.open(io.BytesIO(pipe.getvalue())) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+        assert sum(1 for _ in container.decode(video=0)) == FRAMES
+        assert SAYS["comment"] in container.metadata.values() or kind is MATROSKA
+
+
+@pytest.mark.parametrize("kind", [MP4, MATROSKA], ids=lambda kind: kind.name)
+def test_a_pipe_that_nobody_reads_any_more_is_said_to_be_one(kind, sound):
+    with pytest.raises(BrokenPipeError):
+        piped(OneWay(most=2000), kind, sound)
+
+
+def test_plain_frames_have_the_bytes_that_they_should():
+    pipe = OneWay()
+    write_y4m(pipe, discs(3), size=(SIDE, SIDE), fps=FPS)
+    head = pipe.getvalue().partition(b"\n")[0]
+    assert head.startswith(b"YUV4MPEG2 W64 H64 F25:1 ")
+    assert len(pipe.getvalue()) == len(head) + 1 + FRAMES * (6 + SIDE * SIDE * 3 // 2)
+    pipe.seek(0)
+    with av.open(io.BytesIO(pipe.getvalue())) as container:
+        frames = [media_rgb(frame, False) for frame in container.decode(video=0)]
+    wanted = np.stack(list(discs(3)))
+    assert np.abs(np.stack(frames).astype(int) - wanted).mean() < 4

@@ -11,7 +11,7 @@ from PIL import Image
 from stylehead.errors import ConfigError, MediaError, StyleheadError
 from stylehead.media.audio import open_audio
 from stylehead.media.outside import write_outside
-from stylehead.options import Options, Renderer, named
+from stylehead.options import Options, Piped, Renderer, named
 from stylehead.pipeline.deliver import check_delivery, title_of, written_to
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.frames import frames_of
@@ -34,6 +34,7 @@ from tests.unit.pipeline.test_film import moving, scene
         ("a.mp4", Options(extend="edge"), "nothing is there"),
         ("a.mp4", Options(extend="edge", frame="1:1", background="red"), "nothing is there"),
         ("a.mp4", Options(extend="sideways", frame="1:1"), "neither blur nor edge"),
+        ("a.mp4", Options(format=Piped.MKV), "is a file"),
         ("a/", Options(encoder_args="-c:v hap"), "makes one file"),
         ("a.mov", Options(encoder_args="-c:v 'hap"), "cannot be read"),
     ],
@@ -56,6 +57,19 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path, name, options, words):
 )
 def test_what_can_be_is_let_through(tmp_path, name, options):
     assert check_delivery(tmp_path / name, options) == tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (Options(), "does not say what"),
+        (Options(format=Piped.MKV, alpha=True), "--alpha needs a file"),
+        (Options(format=Piped.Y4M, encoder_args="-c:v hap"), "--encoder-args needs a file"),
+    ],
+)
+def test_standard_output_takes_some_formats(options, words):
+    with pytest.raises(ConfigError, match=words):
+        check_delivery("-", options)
 
 
 def test_a_name_that_ends_in_a_slash_is_a_folder_of_pictures(tmp_path):
