@@ -16,7 +16,7 @@ from stylehead.cli.app import app
 PAGE = Path(__file__).with_name("commands.md")
 HEAD = """# Commands
 
-<!-- Written by docs/make_commands.py; its text is in stylehead/options.py and stylehead/cli/. -->
+<!-- Written by docs/make_commands.py; its text is in stylehead/options/ and stylehead/cli/. -->
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 a failure
 with its remedy, 2 a mistake on the command line, 130 interrupted.

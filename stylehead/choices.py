@@ -102,6 +102,17 @@ class StyleEffort(str, Enum):
     """The same, with three times as many steps."""
 
 
+class Piped(str, Enum):
+    """What a video is written as to standard output."""
+
+    Y4M = "y4m"
+    """Frames as they are, without sound."""
+    MP4 = "mp4"
+    """H.264 and AAC in fragments that can be played as they come."""
+    MKV = "mkv"
+    """H.264 and AAC in Matroska."""
+
+
 class Renderer(str, Enum):
     """What turns a portrait and a motion into frames."""
 

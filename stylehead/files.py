@@ -145,6 +145,49 @@ def atomic(path: Path) -> Generator[Path]:
                 part.unlink(missing_ok=True)
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Generator[Path]:
+    """Yield a new folder that becomes `path` only if the block succeeds; one there is replaced.
+
+    Raises MediaError when it cannot be written.
+    """
+    path = path.resolve()
+    part = path.with_name(f".{_short(path.name)}.{_machine()}-{secrets.token_hex(4)}.part")
+    try:
+        part.mkdir()
+        yield part
+        old = path.with_name(f"{part.name}-old")
+        if path.is_dir():
+            path.replace(old)
+        part.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise MediaError(
+            f"{path} cannot be written ({error.strerror or error}).",
+            remedy="Choose another place, or free some space on the disk.",
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def check_folder(
+    path: Path, *, overwrite: bool, holds: str, inputs: Iterable[Path | str | None] = ()
+) -> None:
+    """Raise MediaError unless a folder of files called like `holds` (a glob) can be written."""
+    path = path.resolve()
+    held = list(path.iterdir()) if path.is_dir() else []
+    given = {Path(one).resolve() for one in inputs if one is not None}
+    if other := [one for one in held if not one.match(holds) or one.is_dir() or one in given]:
+        raise MediaError(
+            f"{path} holds {other[0].name}, which would be lost.", remedy="Choose another folder."
+        )
+    if held and not overwrite:
+        raise MediaError(
+            f"{path} exists already.", remedy="Pass --overwrite, or choose another name."
+        )
+    check_output(path.with_name(f"{path.name}-") if path.is_dir() else path, overwrite=False)
+
+
 def _target_of(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 

@@ -216,7 +216,7 @@ def _estimate(jobs: Sequence[Job], workers: int) -> str:
 
     task: Task = jobs[0].task
     with TemporaryDirectory() as out, inside(Path(task.folder)):
-        trial = f"--output={Path(out) / 'trial.mp4'}"
+        trial = f"--output={Path(out) / f'trial{jobs[0].output.suffix}'}"
         words = [*task.words, trial, f"--duration={TRIAL}", "--workers=1"]
         stages = make_video(read_request(words), SILENT).stages
     growing = stages["motion"] + stages["rendering"]

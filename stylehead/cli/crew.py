@@ -36,8 +36,8 @@ def film_elsewhere(shared: tuple[str, Staging], number: int) -> bytes:
     if name not in _prepared:
         keep_memory_flat()
         _prepared.clear()
-        device = choose_device(staging.device)
-        _prepared[name] = staging.shot(load_renderer(staging.renderer, device))
+        device = choose_device(staging.options.device)
+        _prepared[name] = staging.shot(load_renderer(staging.options.renderer, device))
     return film_segment(_prepared[name], number).to_bytes()
 
 

@@ -21,6 +21,7 @@ from stylehead.batch.run import Job
 from stylehead.cli.settings import command_of, long_options
 from stylehead.cli.video import VideoRequest, check_request, inputs_of, requested
 from stylehead.errors import ConfigError, StyleheadError
+from stylehead.media.formats import NUMBERED
 from stylehead.version import __version__
 
 T = TypeVar("T")
@@ -152,6 +153,11 @@ def _called(row: Row, out: Path, name: str) -> tuple[Path, list[str]]:
     words = words_of(row)
     named = row.columns.get("output")
     output = out / (str(named) if named else f"{_named(row, name)}.mp4")
+    if NUMBERED.fullmatch(output.name):
+        raise ConfigError(
+            f"{named} is a folder of pictures, and a list makes files.",
+            remedy="Name a file, such as .apng or .webm.",
+        )
     words += [f"--output={output}", "--overwrite"]
     return output, words
 
@@ -217,7 +223,7 @@ class _Checks:
             lambda: open_song(request.audio, choose_mix(None, None), options),
         )
         self._once(
-            ("faces", request.image, options.face, options.matte, *song.faces),
+            ("faces", request.image, options.face, options.matte, options.cut_out, *song.faces),
             lambda: find_faces(request.image, song.faces, options, SILENT),
         )
         return song.played.seconds

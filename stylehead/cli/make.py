@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +30,7 @@ from stylehead.cli.video import (
     style_mix,
 )
 from stylehead.motion.exchange.options import Writing
-from stylehead.options import LOOKS, Effort, MotionOptions, Options, Overwrite, VoiceOptions
+from stylehead.options import LOOKS, STDOUT, Effort, MotionOptions, Options, Overwrite, VoiceOptions
 
 DEMO_OUTPUT = Path("stylehead-demo.mp4")
 
@@ -38,19 +40,24 @@ def animate(request: VideoRequest) -> None:
     """Make a video, and say where it is."""
     from stylehead.cli import console
     from stylehead.cli.board import one_in_json
+    from stylehead.pipeline.deliver import written_to
 
     make = plan_of if request.run.dry_run else make_video
     if request.run.json_lines:
         with one_in_json(request.output) as (reporter, finish):
             finish(make(request, reporter).as_json())
         return
-    with console.progress() as reporter:
-        result = make(request, reporter)
+    try:
+        with console.progress() as reporter:
+            result = make(request, reporter)
+    except BrokenPipeError:  # whoever read the video has had enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
+        raise typer.Exit(128 + 13) from None
     console.say(result.summary())
     if request.json:
         console.result(result.as_json())
-    elif not request.run.dry_run:
-        console.result(str(request.output))
+    elif not (request.run.dry_run or request.output == STDOUT):
+        console.result(str(written_to(request.output)))
 
 
 @with_settings("motion", shares_presets=requested)

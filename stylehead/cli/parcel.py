@@ -75,6 +75,9 @@ def _moved(
         face, stem, its_style = asked(text)
         return f"{face}={put(stem)}" + (f":{style(its_style)}" if its_style else "")
 
+    behind = request.options.background
+    if behind and Path(behind).is_file():
+        behind = str(put(Path(behind)))
     regions = [part.partition("=") for part in (request.style_region or "").split(",") if part]
     options = request.options
     return replace(
@@ -92,6 +95,7 @@ def _moved(
             vocals=moved(options.vocals),
             matte=moved(options.matte),
             cues=moved(options.cues),
+            background=behind,
             sing=[singer(text) for text in options.sing] if options.sing else options.sing,
         ),
     )

@@ -21,7 +21,7 @@ from stylehead.cli.options import (
     takes,
 )
 from stylehead.cli.settings import with_settings
-from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options
+from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options, named
 
 if TYPE_CHECKING:
     from stylehead.pipeline.plan import Plan
@@ -65,7 +65,16 @@ def requested(
     style: StylesOpt = None,
     style_region: StyleRegionOpt = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Video to write.", rich_help_panel=LOOKS)
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Video to write; its ending decides the format: .mp4, .m4v, .mov, .mkv, .webm, "
+            ".gif, .webp, .apng, or / for a folder of PNG pictures; - is standard output.",
+            rich_help_panel=LOOKS,
+            parser=named,
+            metavar="PATH",
+        ),
     ] = Path("talking.mp4"),
     motion: Annotated[
         Path | None,
@@ -105,6 +114,8 @@ def requested(
 
       stylehead animate --image us.jpg --audio song.mp3 --sing 1=lead.wav --sing 2=low.wav:lively
     """
+    if output == STDOUT and (json or run.json_lines):
+        raise typer.BadParameter("-o - and --json cannot be given together.")
     return VideoRequest(
         image=image,
         audio=audio,
@@ -137,11 +148,11 @@ def check_request(request: VideoRequest) -> None:
     Raises MediaError, or ConfigError for options that exclude each other.
     """
     from stylehead import files
-    from stylehead.media.muxer import VIDEO_SUFFIXES
+    from stylehead.pipeline.deliver import check_delivery
     from stylehead.rendering.patterns import check_patterns
 
     given, over = inputs_of(request), request.options.overwrite
-    files.check_output(request.output, overwrite=over, suffixes=VIDEO_SUFFIXES, inputs=given)
+    check_delivery(request.output, request.options, inputs=given)
     files.check_file(request.image, "picture")
     if request.save_motion:
         files.check_output(request.save_motion, overwrite=over, suffixes=(".npz",), inputs=given)

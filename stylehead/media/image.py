@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageColor, ImageOps
 
 from stylehead.errors import MediaError
 from stylehead.files import atomic, check_file
@@ -187,6 +187,20 @@ def fit_video(pixels: Pixels) -> Pixels:
         return pixels
     height, width = (max(2, round(side * LONGEST_SIDE / longest)) for side in pixels.shape[:2])
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def read_colour(text: str) -> Pixels | None:
+    """Return a colour (3,) by its name or number (green, #00ff00); None for what is no colour."""
+    try:
+        return np.array(ImageColor.getrgb(text)[:3], np.uint8)
+    except ValueError:
+        return None
+
+
+def filling(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Return a picture scaled to fill a size, what is too long cut off at both ends."""
+    fitted = ImageOps.fit(Image.fromarray(pixels), (width, height), Image.Resampling.LANCZOS)
+    return np.asarray(fitted, np.uint8)
 
 
 def encode_jpeg(pixels: Pixels) -> bytes:

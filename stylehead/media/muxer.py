@@ -1,22 +1,25 @@
-"""Video out: segments laid together with the recording's sound; H.264 and AAC in MP4."""
+"""Video out: segments laid together with the recording's sound, in MP4 or Matroska."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import av
 import numpy as np
 from av.container import OutputContainer
 from av.error import FFmpegError
+from av.subtitles.stream import SubtitleStream
 
 from stylehead.errors import MediaError
 from stylehead.files import atomic
 from stylehead.media.audio import Sound, mono
 from stylehead.media.container import cause_of
 from stylehead.media.cues import Subtitle
+from stylehead.media.formats import MATROSKA, MP4, Format, format_of
 from stylehead.media.segment import Segment, set_up
 from stylehead.media.sound_stream import SoundFormat, read_sound, sound_format
 from stylehead.types import Floats
@@ -27,8 +30,16 @@ def missing_encoders() -> list[str]:
     return [name for name in ("libx264", "aac") if name not in av.codecs_available]
 
 
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov")
-"""Endings of files that write_video makes."""
+CONTAINERS = {
+    MP4.container: {"movflags": "faststart+use_metadata_tags"},
+    MATROSKA.container: {"fflags": "+bitexact"},  # else it gets a random number
+}
+PIPED = {
+    MP4.container: {
+        "movflags": "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags",
+    },
+    MATROSKA.container: CONTAINERS[MATROSKA.container],
+}
 MOST_WORDS = 65_535  # bytes of one subtitle, whose length has two
 MILLISECONDS = 1000  # of a second: the times of subtitles
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -43,20 +54,26 @@ def write_video(
     sound: Sound,
     metadata: dict[str, str],
     shown: Sequence[Subtitle] = (),
+    kind: Format | None = None,
+    to: BinaryIO | None = None,
 ) -> int:
     """Lay segments together as they come, with the recording's own sound; return their frames.
 
-    H.264 and AAC in MP4, playable before it is fully loaded. size: width and height of the
-    segments' frames. Sound keeps its rate and channels where AAC can carry them. What is `shown` as
-    subtitles is a track of its own (mov_text), which players show or hide. The file appears only
-    when everything was written; raises MediaError when it cannot be.
+    H.264 and AAC in MP4, playable before it is fully loaded, or in Matroska, by the path's ending.
+    size: width and height of the segments' frames. Sound keeps its rate and channels where AAC can
+    carry them. What is `shown` as subtitles is a track of its own, which players show or hide. The
+    file appears only when everything was written; raises MediaError when it cannot be. With `to`
+    the video goes there as it is made, as a `kind` of file.
     """
-    with atomic(path) as part, _container(path, part) as container:
+    kind = kind or format_of(path)
+    options = (PIPED if to else CONTAINERS)[kind.container]
+    whole = nullcontext(Pipe(to)) if to else atomic(path)
+    with whole as part, opened(path, part, kind.container, options) as container:
         container.metadata.update(metadata)
         video = container.add_stream("libx264", rate=fps)
         set_up(video.codec_context, *size, fps)
-        track = _SoundTrack(container, sound)
-        words = _WordTrack(container, shown) if shown else None
+        track = SoundTrack(container, sound)
+        words = WordTrack(container, shown, kind.words) if shown and kind.words else None
         count = 0
         for segment in segments:
             for packet, seconds in segment.packets(count, fps):
@@ -72,17 +89,37 @@ def write_video(
     return count
 
 
+class Pipe:
+    """What is written to as it comes; remembers whether nobody reads it any more."""
+
+    def __init__(self, to: BinaryIO) -> None:
+        self._to = to
+        self.broken = False
+
+    def write(self, data: bytes) -> int:
+        """Write to it."""
+        try:
+            return self._to.write(data)
+        except BrokenPipeError:
+            self.broken = True
+            raise
+
+
 @contextmanager
-def _container(path: Path, part: Path) -> Generator[OutputContainer]:
+def opened(
+    path: Path, part: Path | Pipe, kind: str, options: dict[str, str]
+) -> Generator[OutputContainer]:
+    """Open a container to be written to `part`; an error inside the block names `path`.
+
+    A pipe that nobody reads any more is a BrokenPipeError.
+    """
+    file = str(part.absolute()) if isinstance(part, Path) else part
     try:
-        with av.open(
-            str(part.absolute()),
-            "w",
-            format="mp4",
-            options={"movflags": "faststart+use_metadata_tags"},
-        ) as container:
+        with av.open(file, "w", format=kind, options=options) as container:
             yield container
     except FFmpegError as error:
+        if isinstance(part, Pipe) and part.broken:
+            raise BrokenPipeError from error
         raise MediaError(
             f"{path} cannot be written ({cause_of(error)}).",
             remedy="Choose another --output, or free some space on the disk.",
@@ -118,12 +155,13 @@ def aac_layout(stored: SoundFormat) -> str:
     return next(fitting, "stereo")
 
 
-class _WordTrack:
+class WordTrack:
     """Subtitles, each written when its time has come; the container fills the gaps."""
 
-    def __init__(self, container: OutputContainer, shown: Sequence[Subtitle]) -> None:
+    def __init__(self, container: OutputContainer, shown: Sequence[Subtitle], codec: str) -> None:
         self._container = container
-        self._stream = container.add_stream("mov_text")
+        self._counted = codec == "mov_text"
+        self._stream = cast("SubtitleStream", container.add_stream(codec))
         self._stream.codec_context.subtitle_header = b""  # the player's own look; None is an error
         self._left = list(shown)
 
@@ -132,7 +170,8 @@ class _WordTrack:
         while self._left and self._left[0].start < seconds:
             start, end, text = self._left.pop(0)
             encoded = text.encode()[:MOST_WORDS].decode(errors="ignore").encode()
-            packet = av.Packet(len(encoded).to_bytes(2, "big") + encoded)
+            length = len(encoded).to_bytes(2, "big") if self._counted else b""
+            packet = av.Packet(length + encoded)
             packet.stream = self._stream
             packet.time_base = Fraction(1, MILLISECONDS)
             packet.pts = packet.dts = round(start * MILLISECONDS)
@@ -140,17 +179,20 @@ class _WordTrack:
             self._container.mux(packet)
 
 
-class _SoundTrack:
+class SoundTrack:
     """The recording's sound, written alongside the pictures so that memory stays flat."""
 
-    def __init__(self, container: OutputContainer, sound: Sound) -> None:
+    def __init__(self, container: OutputContainer, sound: Sound, codec: str = "aac") -> None:
         stored = sound_format(sound.path)
-        rate = sound.sample_rate if sound.sample_rate in AAC_RATES else 48_000
+        kept = codec == "pcm_s16le" or (codec == "aac" and sound.sample_rate in AAC_RATES)
+        rate = sound.sample_rate if kept else 48_000
         self._layout = aac_layout(stored)
         self._container = container
-        self._stream = container.add_stream("aac", rate=rate, layout=self._layout)
-        channels = self._stream.codec_context.channels
-        self._stream.codec_context.bit_rate = (96_000 if rate >= 32_000 else 48_000) * channels
+        made = container.add_stream(codec, rate=rate, layout=self._layout)
+        self._stream = cast("av.AudioStream", made)
+        if codec != "pcm_s16le":
+            channels = self._stream.codec_context.channels
+            self._stream.codec_context.bit_rate = (96_000 if rate >= 32_000 else 48_000) * channels
         self._mixed = self._layout == "mono" and stored.channels > 1
         self._signs = sound.signs
         self._blocks = read_sound(

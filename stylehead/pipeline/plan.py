@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stylehead import files
 from stylehead.device import choose_device, usable_cores
 from stylehead.face.face_model import generic_neutral
-from stylehead.media.muxer import VIDEO_SUFFIXES
 from stylehead.options import MotionOptions, Options, Renderer
-from stylehead.pipeline.singers import find_faces
+from stylehead.pipeline.deliver import check_delivery, in_frame
+from stylehead.pipeline.singers import Take, find_faces
 from stylehead.pipeline.song import files_of, listened_to, open_song
+from stylehead.pipeline.staging import stage
 from stylehead.pipeline.unused import check_options
 from stylehead.progress import SILENT, Reporter, clock
 from stylehead.rendering.renderer import load_renderer
@@ -74,29 +74,27 @@ def plan_video(
     """
     check_options(options, saved=motion is not None)
     given = (image, audio, *files_of(options))
-    files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES, inputs=given)
+    check_delivery(output, options, inputs=given)
     device = choose_device(options.device)
     style = as_mix(mix, strength=options.style_strength)
     song = open_song(audio, style, options)
-    portraits = find_faces(image, song.faces, options, reporter)
+    found = find_faces(image, song.faces, options, reporter)
+    portraits, frame = in_frame(found, options, reporter)
     fps = Fraction(options.fps)
     frames = math.ceil(round(song.played.seconds * fps, 6))
     height, width = (side // 2 * 2 for side in portraits[0].pixels.shape[:2])
     if options.crop_size:
         height = width = options.crop_size // 2 * 2
+    if frame:
+        width, height = frame.width, frame.height
     estimate = None
     if options.renderer is Renderer.EMBEDDED:  # others may have to be downloaded first
         renderer = load_renderer(options.renderer, device, reporter=reporter)
-        scene = renderer.prepare(
-            portraits,
-            [style.references] * len(portraits),
-            crop_size=options.crop_size,
-            appearance=options.appearance,
-        )
         moves = _at_rest(frames, fps) if motion is None else motion
         rows = np.arange(frames).clip(max=len(moves) - 1)
-        motions = [moves[rows].with_(fps=fps)] * len(portraits)
-        estimate = scene.estimate(motions, options.workers or usable_cores())
+        takes = [Take(motion=moves[rows].with_(fps=fps), mix=style)] * len(portraits)
+        shot = stage(portraits, takes, frame, options).shot(renderer)
+        estimate = shot.scene.estimate(shot.motions, options.workers or usable_cores())
         reporter.say(estimate)
     return Plan(
         frames=frames,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +13,6 @@ import torch
 from stylehead import files
 from stylehead.device import choose_device, usable_cores
 from stylehead.media.audio import Sound
-from stylehead.media.muxer import VIDEO_SUFFIXES, write_video
 from stylehead.motion.finishing import adjust, at_rate
 from stylehead.motion.generate import predict_motion
 from stylehead.motion.models import Networks, load_networks
@@ -29,12 +27,14 @@ from stylehead.options import (
     Separation,
 )
 from stylehead.pipeline.clip_sound import with_contour
+from stylehead.pipeline.deliver import check_delivery, in_frame, title_of, written_to
 from stylehead.pipeline.result import SAVED, MotionResult, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
 from stylehead.pipeline.song import files_of, listened_to, open_song
 from stylehead.pipeline.staging import stage
-from stylehead.pipeline.unfinished import Unfinished, film_on
+from stylehead.pipeline.unfinished import Unfinished
 from stylehead.pipeline.unused import check_options
+from stylehead.pipeline.write import write
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
 from stylehead.rendering.renderer import load_renderer
 from stylehead.speech.listen import Listener, listen, load_listener
@@ -62,7 +62,8 @@ def animate(
     rendered instead of a predicted one. With `options.vocals` that stem is listened to, and
     `audio` is what the video plays; with `options.sing` several faces follow stems of their own.
     What is `unfinished` says where finished segments are kept, from which a repeated call goes on.
-    Cheap refusals come before long work.
+    Cheap refusals come before long work. The output's ending decides its format; one that ends in a
+    slash is a folder of PNG pictures.
 
     Returns the video's path and size, the motion and the portrait's style patterns.
     Raises MediaError, FaceError, StyleError, ConfigError, WeightsError, DeviceError or, of a part
@@ -71,15 +72,14 @@ def animate(
     clock, reporter = Stopwatch(), Noting.of(reporter)
     check_options(options, saved=motion is not None)
     given = (image, audio, *files_of(options))
-    output = files.check_output(
-        output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES, inputs=given
-    )
+    output = check_delivery(output, options, inputs=given)
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     song = open_song(Path(audio), mix, options)
     sound = song.played
     renderer = load_renderer(options.renderer, device, reporter=reporter)
     portraits = find_faces(Path(image), song.faces, options, reporter)
+    portraits, frame = in_frame(portraits, options, reporter)
     clock.lap("portrait")
 
     if motion is None:
@@ -92,21 +92,25 @@ def animate(
         source = Source(takes, SAVED, ())
     clock.lap("motion")
 
-    staging = stage(portraits, takes, options)
+    staging = stage(portraits, takes, frame, options)
     shot = staging.shot(renderer)
     workers = options.workers or usable_cores()
     reporter.say(shot.scene.estimate(shot.motions, workers))
     clock.lap("preparing")
 
-    metadata = source.metadata(output.stem, renderer, options.seed)
-    fps, shown = shot.motions[0].fps, song.subtitles
-    made = film_on(shot, staging, unfinished, workers=workers, reporter=reporter)
-    with closing(made) as segments:
-        write_video(
-            output, segments, size=shot.size, fps=fps, sound=sound, metadata=metadata, shown=shown
-        )
+    write(
+        output,
+        shot,
+        staging,
+        sound=song.played,
+        metadata=source.metadata(title_of(output), renderer, options.seed),
+        shown=song.subtitles,
+        unfinished=unfinished,
+        workers=workers,
+        reporter=reporter,
+    )
     clock.lap("rendering")
-    named, seed = renderer.name, options.seed
+    output, named, seed = written_to(output), renderer.name, options.seed
     return result_of(output, portraits, shot.scene, source, named, seed, reporter, clock)
 
 

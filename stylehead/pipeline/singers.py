@@ -21,7 +21,7 @@ from stylehead.options import Options
 from stylehead.pipeline.song import Singer, Song
 from stylehead.progress import Reporter
 from stylehead.speech.listen import Listener, VoiceReport, listen
-from stylehead.tracking.matte import GivenMatte
+from stylehead.tracking.matte import GivenMatte, whole_matte
 from stylehead.tracking.portrait import find_portrait, find_portraits
 from stylehead.types import Floats, Motion, Pixels, Portrait, StyleMix
 
@@ -66,15 +66,31 @@ def find_faces(
     if options.matte:
         alpha = _opacity(options.matte, image, pixels)
     matte = None if alpha is None else GivenMatte(fit_video(alpha), options.matte)
+    portraits = _found(fitted, str(image), numbers, matte, options, reporter)
+    if options.cut_out:
+        whole = whole_matte(portraits, str(image), matte)
+        portraits = [replace(portrait, matte=whole) for portrait in portraits]
+    return portraits
+
+
+def _found(
+    fitted: Pixels,
+    name: str,
+    numbers: Sequence[int],
+    matte: GivenMatte | None,
+    options: Options,
+    reporter: Reporter,
+) -> list[Portrait]:
+    """Return the faces of a picture that is of a video's size, and tell what there is to say."""
     if numbers:
-        portraits, failures = find_portraits(fitted, name=str(image), numbers=numbers, matte=matte)
+        portraits, failures = find_portraits(fitted, name=name, numbers=numbers, matte=matte)
         for failure in failures:
             reporter.say(f"{failure} It stays still.")
         for portrait in portraits:
             for note in portrait.notes:
                 reporter.say(f"Note: {note}")
         return portraits
-    portrait = find_portrait(fitted, name=str(image), number=options.face, matte=matte)
+    portrait = find_portrait(fitted, name=name, number=options.face, matte=matte)
     if portrait.count > 1:
         side = "" if options.face else ", the largest"
         reporter.say(

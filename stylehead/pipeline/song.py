@@ -73,8 +73,10 @@ class Song:
 
 
 def files_of(options: Options) -> list[Path]:
-    """Return the files that are read beside picture and recording: matte, stems and lyrics."""
-    named = [path for path in (options.matte, options.vocals, options.cues) if path]
+    """Return what is read beside picture and recording: matte, stems, lyrics, a background."""
+    behind = Path(options.background) if options.background else None
+    behind = behind if behind and behind.is_file() else None
+    named = [path for path in (options.matte, options.vocals, options.cues, behind) if path]
     return named + [path for _, path, _ in map(asked, options.sing or ())]
 
 

@@ -5,46 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stylehead.options import Device, Options, Renderer
+from stylehead.options import Options
+from stylehead.pipeline.deliver import backdrop, delivered
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.singers import Take
+from stylehead.rendering.framed import Frame
 from stylehead.rendering.renderer import LoadedRenderer
-from stylehead.types import Motion, Portrait, StyleReference
+from stylehead.types import Motion, Pixels, Portrait, StyleReference
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Staging:
-    """The faces of a picture, their motions, and how they are rendered."""
+    """The faces of a picture, their motions, and how they are shown."""
 
     portraits: Sequence[Portrait]
     references: Sequence[tuple[StyleReference, ...]]
     """Of each face's style."""
     motions: Sequence[Motion]
     """Of each face, all of one length."""
-    renderer: Renderer
-    device: Device
-    crop_size: int | None
-    appearance: bool
+    frame: Frame | None
+    behind: Pixels | None
+    """What is put behind the person: a picture (H, W, 3) or a colour (3,)."""
+    options: Options
 
     def shot(self, renderer: LoadedRenderer) -> Shot:
-        """Prepare what is filmed, with the renderer that `renderer` names."""
+        """Prepare what is filmed, with the renderer that the options name."""
         scene = renderer.prepare(
             self.portraits,
             self.references,
-            crop_size=self.crop_size,
-            appearance=self.appearance,
+            crop_size=self.options.crop_size,
+            appearance=self.options.appearance,
+            cut_out=self.options.cut_out,
         )
-        return Shot(scene, self.motions)
+        return Shot(delivered(scene, self.frame, self.behind, self.options), self.motions)
 
 
-def stage(portraits: Sequence[Portrait], takes: Sequence[Take], options: Options) -> Staging:
+def stage(
+    portraits: Sequence[Portrait], takes: Sequence[Take], frame: Frame | None, options: Options
+) -> Staging:
     """Return what is filmed: each face as it moves through its take."""
     return Staging(
         portraits=portraits,
         references=[take.mix.references for take in takes],
         motions=[take.motion for take in takes],
-        renderer=options.renderer,
-        device=options.device,
-        crop_size=options.crop_size,
-        appearance=options.appearance,
+        frame=frame,
+        behind=backdrop(options),
+        options=options,
     )

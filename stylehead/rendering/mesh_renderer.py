@@ -71,13 +71,14 @@ class Memory(threading.local):
     Fresh memory of this size costs more than what is written to it: a fault for every 4 KB.
     """
 
-    def __init__(self, size: int, device: torch.device) -> None:
+    def __init__(self, size: int, device: torch.device, *, cut_out: bool = False) -> None:
         cells = min(size, CELLS)
         self.displacement = np.empty((cells, cells, 2), np.float32)
         self.depth = np.empty((cells, cells), np.float32)
         self.person = np.empty((size, size, 4), np.uint8)
         self.folds = np.empty((cells, cells), np.uint8)
         self.crops = np.empty((BATCH[device.type], size, size, 3), np.uint8)
+        self.cuts = np.empty((BATCH[device.type] if cut_out else 0, size, size, 4), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -85,7 +86,9 @@ class MeshScene:
     """A portrait ready to be rendered in any motion."""
 
     picture: Pixels
-    """(H, W, 3) the still that frames are pasted into; the crop itself when only that is wanted."""
+    """(H, W, 3) the still that frames are pasted into; the crop itself when only that is wanted.
+
+    Of persons cut out (H, W, 4): their colours times their cover, then the cover."""
     mesh: PortraitMesh
     sampler: Sampler
     """Of the crop, or of its person alone."""
@@ -124,12 +127,14 @@ def prepare(
     device: torch.device,
     neighbours: Sequence[Floats] = (),
     appearance: bool = True,
+    cut_out: Pixels | None = None,
 ) -> MeshScene:
     """Build a portrait's mesh and its intermediate style patterns, once.
 
     With `crop_size` frames are the face crop at that many pixels; without, they are the whole
     picture at its own resolution. `neighbours` are meshes (478, 3) of the picture's other faces,
     which are left to themselves. Without `appearance` skin neither folds nor changes its shading.
+    `cut_out` (H, W, 4) is the picture's persons alone, for frames without a background.
     """
     mesh = build_portrait_mesh(portrait, size=crop_size, neighbours=neighbours)
     crop = crop_of(portrait.pixels, mesh)
@@ -140,12 +145,16 @@ def prepare(
         MouthCompleter(net, device, colourless=grey)
         for net in (networks.intermediate, networks.style_aware)
     )
-    memory = Memory(mesh.size, device)
+    memory = Memory(mesh.size, device, cut_out=cut_out is not None)
     moved = partial(_moved, mesh, sampler, layer, memory)
     patterns = map_styles(mesh, moved, references, mapper)
     completer.encode_patterns([pattern.patch() for pattern in patterns])
+    if cut_out is None:
+        picture = portrait.pixels if crop_size is None else crop
+    else:
+        picture = cut_out if crop_size is None or layer is None else layer.alone()
     return MeshScene(
-        picture=portrait.pixels if crop_size is None else crop,
+        picture=picture,
         mesh=mesh,
         sampler=sampler,
         layer=layer,
@@ -186,16 +195,18 @@ def render(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
 
 
 def render_crops(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
-    """Yield the moved crop (S, S, 3) alone for each frame of motion.
+    """Yield the moved crop (S, S, 3) alone for each frame of motion; cut out, (S, S, 4).
 
     It is the scene's own memory, and changes as soon as the next crop is asked for.
     """
     frames = _posed(scene.mesh, motion)
     while batch := list(islice(frames, BATCH[scene.device.type])):
-        crops = [
-            move(scene, posed.vertices, out)
-            for posed, out in zip(batch, scene.memory.crops[: len(batch)], strict=True)
-        ]
+        cuts = scene.memory.cuts[: len(batch)]
+        crops: list[Pixels] = []
+        for place, posed in enumerate(batch):
+            crops.append(move(scene, posed.vertices, scene.memory.crops[place]))
+            if len(cuts):
+                cuts[place, ..., 3] = scene.memory.person[..., 3]
         for crop, posed in zip(crops, batch, strict=True):
             if scene.skin is not None:
                 scene.skin.shade(crop, posed.vertices, posed.offsets, posed.rotation)
@@ -206,7 +217,9 @@ def render_crops(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
         if scene.layer:
             for crop in crops:
                 scene.layer.under_front(crop)
-        yield from crops
+            for crop, cut in zip(crops, cuts, strict=False):
+                scene.layer.lift(crop, cut)
+        yield from cuts if len(cuts) else crops
 
 
 class _Posed(NamedTuple):
@@ -269,9 +282,9 @@ def _moved(
 def compose(
     scenes: Sequence[MeshScene], moved: Sequence[Pixels], frame: Pixels, area: Area = WHOLE
 ) -> None:
-    """Lay the moved crop (S, S, 3) of each face into a frame of their picture, in place.
+    """Lay the moved crop (S, S, C) of each face into a frame of their picture, in place.
 
-    frame is the picture's `area`, (H, W, 3) or less, as it is without them. A crop that is all
+    frame is the picture's `area`, (H, W, C) or less, as it is without them. A crop that is all
     there is to see fills it.
     """
     rows, columns = area

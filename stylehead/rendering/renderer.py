@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from stylehead.face.landmarks import OVAL
 from stylehead.options import Renderer
 from stylehead.progress import SILENT, Reporter, clock
 from stylehead.rendering import mesh_renderer, neural_renderer
@@ -31,6 +32,7 @@ from stylehead.rendering.neural_renderer import (
     prepare_neural,
 )
 from stylehead.rendering.patterns import Pattern
+from stylehead.rendering.still.cut import cut_layer
 from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
 
 FACE_FILES = (
@@ -52,7 +54,9 @@ class Scene:
     """A picture ready to be rendered: one face of it in any motion, or several together."""
 
     picture: Pixels
-    """(H, W, 3) RGB, as it is where nothing moves; the video's sides are the even numbers below."""
+    """(H, W, 3) RGB, as it is where nothing moves; the video's sides are the even numbers below.
+
+    Without a background (H, W, 4): colours times cover, then the cover, 0 to 255."""
     area: Area
     """Where frames can differ from it."""
     draw: Callable[[Sequence[Motion]], Iterator[Pixels]]
@@ -141,13 +145,16 @@ class LoadedRenderer:
         *,
         crop_size: int | None,
         appearance: bool = True,
+        cut_out: bool = False,
     ) -> Scene:
         """Prepare faces of one picture, each in a style, once.
 
         With `crop_size` frames are the face crop of a single portrait at that many pixels; without,
         they are the whole picture at its own resolution. Several faces do not move each other.
-        Without `appearance` skin neither folds nor changes its shading.
+        Without `appearance` skin neither folds nor changes its shading. With `cut_out` the scene
+        has no background: mattes are of the whole picture then, and the renderer is the embedded.
         """
+        alone = _persons(portraits) if cut_out else None
         faces = [
             self._prepared(
                 portrait,
@@ -155,6 +162,7 @@ class LoadedRenderer:
                 crop_size,
                 [other.face.mesh for other in portraits if other is not portrait],
                 appearance,
+                alone,
             )
             for portrait, style in zip(portraits, references, strict=True)
         ]
@@ -177,6 +185,7 @@ class LoadedRenderer:
         crop_size: int | None,
         neighbours: Sequence[Floats],
         appearance: bool,
+        cut_out: Pixels | None,
     ) -> _Prepared:
         if self.network is None:
             scene = mesh_renderer.prepare(
@@ -187,6 +196,7 @@ class LoadedRenderer:
                 device=self.device,
                 neighbours=neighbours,
                 appearance=appearance,
+                cut_out=cut_out,
             )
             return _Prepared(scene, partial(mesh_renderer.render_crops, scene))
         neural = prepare_neural(
@@ -200,6 +210,14 @@ class LoadedRenderer:
             appearance=appearance,
         )
         return _Prepared(neural.still, partial(neural_crops, neural))
+
+
+def _persons(portraits: Sequence[Portrait]) -> Pixels:
+    """Return the persons of a picture alone (H, W, 4), by the matte that its portraits share."""
+    pixels, matte = portraits[0].pixels, portraits[0].matte
+    if matte is None:
+        raise ValueError("persons are cut out by a matte")
+    return cut_layer(pixels, matte, portraits[0].face.mesh[OVAL, :2]).alone()
 
 
 def _around(areas: Sequence[Area]) -> Area:

@@ -76,7 +76,7 @@ def _soften(moved: Pixels, folds: NDArray[np.uint8], first: int, last: int) -> N
 def add_crop(
     frame: Pixels, picture: Pixels, moved: Pixels, place: tuple[int, int], weight: Floats
 ) -> None:
-    """Add to a frame (H, W, 3) what a moved crop (S, S, 3) changes in the still picture.
+    """Add to a frame (H, W, C) what a moved crop (S, S, C) changes in the still picture.
 
     place: row and column of the crop's corner in both, which may lie outside; weight (S, S) of the
     crop. Crops that overlap add up: what has not moved changes nothing. Changes `frame` in place.
@@ -92,7 +92,7 @@ def _add(
     for y in range(max(0, -top), min(moved.shape[0], height - top)):
         for x in range(max(0, -left), min(moved.shape[1], width - left)):
             share = weight[y, x]
-            for channel in range(3):
+            for channel in range(frame.shape[2]):
                 still = np.float32(picture[y + top, x + left, channel])
                 change = share * (np.float32(moved[y, x, channel]) - still)
                 value = np.float32(frame[y + top, x + left, channel]) + change + np.float32(0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from stylehead.errors import FaceError
 from stylehead.face.landmarks import OVAL
 from stylehead.tracking.detector import person_segmenter
-from stylehead.types import Floats, Pixels
+from stylehead.types import Floats, Pixels, Portrait
 
 BOX_FACES, BOX_LIFT = 2.8, 0.2
 """Side of the square that is looked at, and how far it is raised for hair, in face sizes."""
@@ -24,6 +25,7 @@ NEAR_HEAD, TRANSPARENT = 2.0, 0.15
 """Size against the face's outline of what is near it, and how much of that is transparent in a
 picture that is cut out; in one with rounded corners it is not."""
 FACE_SURE = 0.8  # of the face that has to be a person's
+EASED = 0.06  # of that square's side: over which it gives way to the matte of the whole picture
 UNSURE = 0.3  # of the person's area, in which the segmenter may waver
 
 
@@ -79,6 +81,54 @@ def find_matte(
     grown = cv2.resize(fine, size, interpolation=cv2.INTER_LINEAR)
     matte[box] = (grown * 255 + 0.5).astype(np.uint8)
     return matte, ()
+
+
+def whole_matte(portraits: Sequence[Portrait], name: str, given: GivenMatte | None) -> Pixels:
+    """Return how much of each pixel of a whole picture is one of its portraits' persons, (H, W).
+
+    Each portrait's own matte holds near its head; further down is what the segmenter finds in the
+    whole picture. One that was given is taken as it is. Raises FaceError for a person who cannot be
+    told from the background.
+    """
+    pixels = portraits[0].pixels
+    near = np.zeros(pixels.shape[:2], np.uint8)
+    trust = np.zeros(pixels.shape[:2], np.float32)
+    for portrait in portraits:
+        if portrait.matte is None:
+            raise FaceError(
+                f"The person in {name} cannot be cut out of the picture.",
+                remedy="Give the person in white on black with --matte FILE.",
+            )
+        top, bottom, left, right = _box(pixels, portrait.face.mesh)
+        box = np.s_[top:bottom, left:right]
+        if given is not None and np.array_equal(portrait.matte[box], given.cover[box]):
+            return given.cover
+        near = np.maximum(near, portrait.matte)
+        trust[box] = np.maximum(trust[box], _inside(pixels, top, bottom, left, right))
+    scale = min(1.0, LONGEST / max(pixels.shape[:2]))
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = np.asarray(small, np.uint8)
+    with person_segmenter() as segment:
+        coarse = segment(small)
+    person = np.zeros(coarse.shape, np.uint8)
+    for portrait in portraits:
+        person |= _of_one(coarse, portrait.face.mesh[OVAL, :2] * scale)
+    size = (pixels.shape[1], pixels.shape[0])
+    far = cv2.resize(_refined(small, person), size, interpolation=cv2.INTER_LINEAR)
+    return (trust * near + (1 - trust) * 255 * far + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def _inside(pixels: Pixels, top: int, bottom: int, left: int, right: int) -> Floats:
+    """Return 1 inside a box, falling to 0 at those of its edges that are not the picture's."""
+    height, width = pixels.shape[:2]
+    ramps: list[Floats] = []
+    for low, high, side in ((top, bottom, height), (left, right, width)):
+        reach = max(1.0, EASED * (high - low))
+        steps = np.arange(high - low) + 0.5
+        from_low = steps / reach if low > 0 else np.full_like(steps, np.inf)
+        from_high = steps[::-1] / reach if high < side else np.full_like(steps, np.inf)
+        ramps.append(np.minimum(from_low, from_high).clip(0, 1).astype(np.float32))
+    return np.minimum(ramps[0][:, None], ramps[1])
 
 
 def _box(pixels: Pixels, mesh: Floats) -> tuple[int, int, int, int]:

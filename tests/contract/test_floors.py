@@ -28,6 +28,7 @@ DOORS = {
     "PIL": "media",
     "pi_heif": "media",
     "soundfile": "media",
+    "imageio_ffmpeg": "media",
     "librosa": "motion",
     "mediapipe": "tracking",
     "typer": "cli",

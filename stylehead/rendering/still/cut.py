@@ -46,12 +46,35 @@ class Layer:
             part, laid = crop[rows, columns], self.front[rows, columns]
             part[:] = (part * (1 - laid[..., 3:] / 255) + laid[..., :3] + 0.5).astype(np.uint8)
 
+    def alone(self) -> Pixels:
+        """Return the person, and what is in front of them, without any background.
+
+        (S, S, 4): colours times cover, then cover.
+        """
+        alone = self.pixels.astype(np.float32)
+        if self.front is not None:
+            alone = alone * (1 - self.front[..., 3:] / 255) + self.front
+        # Brighter than its cover allows is nothing that is laid over something else.
+        alone[..., :3] = np.minimum(alone[..., :3], alone[..., 3:])
+        return (alone + 0.5).clip(0, 255).astype(np.uint8)
+
+    def lift(self, crop: Pixels, cut: Pixels) -> None:
+        """Take the plate out of a finished crop (S, S, 3).
+
+        cut (S, S, 4) holds how much of each pixel is the person in its last channel, and gets
+        their colours times that.
+        """
+        if self.front is not None:
+            laid = self.front[..., 3]
+            cut[..., 3] = (cut[..., 3] * (1 - laid / 255) + laid + 0.5).clip(0, 255)
+        _lift(crop, self.plate, cut)
+
 
 def cut_layer(crop: Pixels, matte: Pixels, oval: Floats) -> Layer:
     """Cut the person of a matte (S, S) out of a crop (S, S, 3); oval (N, 2) is the face's outline.
 
-    Laid back unmoved they give the crop again: along the silhouette, where both mix, the person's
-    colours are the picture's less the plate's share.
+    It may also be a whole picture. Laid back unmoved they give the crop again: along the
+    silhouette, where both mix, the person's colours are the picture's less the plate's share.
     """
     front = None
     before = in_front(matte, oval)
@@ -77,7 +100,7 @@ def in_front(matte: Pixels, oval: Floats) -> NDArray[np.bool_]:
     """Return where a matte (S, S) shows something in front of the face of an outline (N, 2)."""
     middle = oval.mean(0)
     face, around = (
-        _filled(middle + size * (oval - middle), len(matte)) for size in (FACE_PART, AROUND)
+        _filled(middle + size * (oval - middle), matte.shape) for size in (FACE_PART, AROUND)
     )
     out = (matte < 128) & around
     _, parts = cv2.connectedComponents(out.astype(np.uint8))
@@ -86,8 +109,8 @@ def in_front(matte: Pixels, oval: Floats) -> NDArray[np.bool_]:
     return np.isin(parts, large) & out
 
 
-def _filled(outline: Floats, size: int) -> NDArray[np.bool_]:
-    drawn = np.zeros((size, size), np.uint8)
+def _filled(outline: Floats, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    drawn = np.zeros(shape, np.uint8)
     cv2.fillConvexPoly(drawn, cv2.convexHull(outline.round().astype(np.int32)), 1)
     return drawn > 0
 
@@ -109,3 +132,15 @@ def _lay(moved: Pixels, plate: Pixels, out: Pixels) -> None:
                 if cover < 255:
                     value += ((255 - cover) * np.int32(plate[y, x, channel]) + 127) // 255
                 out[y, x, channel] = min(value, 255)
+
+
+@njit(cache=True, nogil=True)
+def _lift(crop: Pixels, plate: Pixels, cut: Pixels) -> None:
+    rows, columns = crop.shape[:2]
+    for y in range(rows):
+        for x in range(columns):
+            rest = 255 - np.int32(cut[y, x, 3])
+            for channel in range(3):
+                behind = (rest * np.int32(plate[y, x, channel]) + 127) // 255
+                value = np.int32(crop[y, x, channel]) - behind
+                cut[y, x, channel] = min(max(value, 0), 255 - rest)

@@ -113,3 +113,9 @@ def test_a_strangers_video_is_not_replaced(folder):
     jobs, (fault,) = jobs_of(folder, {})
     assert not jobs
     assert "exists already" in fault.problem
+
+
+def test_a_row_makes_a_file_and_no_folder_of_pictures(folder):
+    jobs, (fault,) = jobs_of(folder, {"output": "shot/%05d.png"}, {"output": "take.webm"})
+    assert [job.output.name for job in jobs] == ["take.webm"]
+    assert fault.number == 1 and "folder of pictures" in fault.problem

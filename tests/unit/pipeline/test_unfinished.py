@@ -6,7 +6,7 @@ import pytest
 
 from stylehead.errors import UnfinishedError
 from stylehead.media.segment import SEGMENT
-from stylehead.options import Device, Renderer
+from stylehead.options import Options
 from stylehead.pipeline.film import Shot, film
 from stylehead.pipeline.staging import Staging
 from stylehead.pipeline.unfinished import Unfinished, film_on
@@ -24,10 +24,9 @@ NOTHING = Staging(
     portraits=[],
     references=[],
     motions=[],
-    renderer=Renderer.EMBEDDED,
-    device=Device.CPU,
-    crop_size=None,
-    appearance=True,
+    frame=None,
+    behind=None,
+    options=Options(),
 )
 
 

@@ -1,0 +1,113 @@
+"""Video out by an ffmpeg outside, for encoders that PyAV's build lacks."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+import imageio_ffmpeg
+import numpy as np
+
+from stylehead.errors import ConfigError, DeviceError, MediaError
+from stylehead.files import atomic
+from stylehead.media.audio import Sound
+from stylehead.media.muxer import SoundTrack, opened
+from stylehead.types import Pixels
+
+
+def find_ffmpeg() -> str:
+    """Return the ffmpeg of IMAGEIO_FFMPEG_EXE, of imageio-ffmpeg, or on PATH."""
+    try:
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise DeviceError(
+            "There is no ffmpeg for --encoder-args.",
+            remedy="Install one, or say where it is in IMAGEIO_FFMPEG_EXE.",
+        ) from error
+
+
+def check_encoder_args(text: str) -> list[str]:
+    """Return the words of encoder arguments; raises ConfigError or DeviceError before any work."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"--encoder-args cannot be read ({error}).", remedy="Close every quotation mark."
+        ) from error
+    find_ffmpeg()
+    return words
+
+
+def write_outside(
+    path: Path,
+    frames: Iterator[Pixels],
+    arguments: str,
+    *,
+    size: tuple[int, int],
+    fps: Fraction,
+    sound: Sound,
+    metadata: dict[str, str],
+) -> None:
+    """Hand frames (H, W, C) and sound to ffmpeg, which encodes them as its arguments say.
+
+    Four channels are straight alpha. The file appears only when ffmpeg has ended well; raises
+    MediaError with what it says when it has not.
+    """
+    words = check_encoder_args(arguments)
+    first = next(frames)
+    colours = "rgba" if first.shape[2] == 4 else "rgb24"
+    with atomic(path) as part, TemporaryDirectory(prefix="stylehead-") as folder:
+        heard = Path(folder) / "sound.wav"
+        with opened(heard, heard, "wav", {}) as container:
+            SoundTrack(container, sound, "pcm_s16le").write_until(None)
+        command = [find_ffmpeg(), "-hide_banner", "-loglevel", "error", "-y"]
+        command += ["-f", "rawvideo", "-pix_fmt", colours, "-video_size", f"{size[0]}x{size[1]}"]
+        command += ["-framerate", str(fps), "-i", "pipe:0", "-i", str(heard)]
+        command += ["-map", "0:v", "-map", "1:a"]
+        for name, value in metadata.items():
+            command += ["-metadata", f"{name}={value}"]
+        command += [*words, str(part.absolute())]
+        _run(path, command, chain([first], frames))
+
+
+def _run(path: Path, command: list[str], frames: Iterator[Pixels]) -> None:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None and process.stderr is not None
+        said: list[bytes] = []
+        listener = threading.Thread(target=_listen, args=(process.stderr, said), daemon=True)
+        listener.start()
+        try:
+            for frame in frames:
+                process.stdin.write(np.ascontiguousarray(frame).data)
+            process.stdin.close()
+            code = process.wait()
+        except BrokenPipeError:  # it has ended, and says why
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            code = process.wait() or 1
+        except BaseException:
+            process.kill()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            raise
+        listener.join()
+    if code:
+        lines = b"".join(said).decode(errors="replace").strip().splitlines()
+        raise MediaError(
+            f"{path} was not written: ffmpeg says {lines[0] if lines else f'exit code {code}'!r}.",
+            remedy="Change --encoder-args.",
+        )
+
+
+def _listen(stream: IO[bytes], said: list[bytes]) -> None:
+    said.extend(stream)

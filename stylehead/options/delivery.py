@@ -1,0 +1,74 @@
+"""Options of how a video is delivered: what is behind the person, its frame, its encoder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylehead.choices import Piped, option
+from stylehead.options.shared import DELIVERY
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What a video is made into."""
+
+    alpha: bool = option(
+        False,
+        "Leave out the background: .webm, .mov (ProRes 4444), .webp, .apng and PNG pictures keep "
+        "what is transparent.",
+        panel=DELIVERY,
+    )
+    background: str | None = option(
+        None,
+        "What is behind the person: a colour (green, #00ff00) or a picture. Default: what is in "
+        "the portrait.",
+        panel=DELIVERY,
+        metavar="COLOUR|FILE",
+    )
+    frame: str | None = option(
+        None,
+        "Shape of the video, as 9:16, 1:1 or 16:9, or its size in pixels, as 1080x1920; the eyes "
+        "are in its upper third or just below. Default: the portrait's.",
+        panel=DELIVERY,
+        metavar="W:H|WxH",
+    )
+    extend: str | None = option(
+        None,
+        "What a --frame shows beyond the picture: its edge going on, out of focus (blur) or sharp "
+        "(edge), or a colour. Default: blur.",
+        panel=DELIVERY,
+        metavar="blur|edge|COLOUR",
+    )
+    encoder_args: str | None = option(
+        None,
+        "Have an ffmpeg outside encode frames and sound, with these arguments "
+        '(--encoder-args "-c:v hap -format hap_alpha"). Default: none.',
+        panel=DELIVERY,
+        metavar="ARGS",
+    )
+
+    format: Piped | None = option(
+        None,
+        "With -o -: what is written to standard output; y4m are plain frames without sound. "
+        "Default: a file, by its ending.",
+        panel=DELIVERY,
+    )
+
+    @property
+    def cut_out(self) -> bool:
+        """Whether the person is cut out of the picture."""
+        return self.alpha or self.background is not None
+
+
+STDOUT = Path("-")
+"""What stands for standard output where a video is named."""
+PICTURE_NAMES = "%05d.png"
+
+
+def named(output: Path | str) -> Path:
+    """Return the path of a video; a name that ends in a slash is a folder of numbered pictures."""
+    if isinstance(output, str) and output.endswith(("/", os.sep)):
+        return Path(output) / PICTURE_NAMES
+    return Path(output)

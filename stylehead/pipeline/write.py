@@ -1,0 +1,79 @@
+"""By which of three ways a video is written: segments, one stream, or an ffmpeg outside."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from stylehead.media.audio import Sound
+from stylehead.media.cues import Subtitle
+from stylehead.media.formats import MATROSKA, MP4, PICTURES, format_of
+from stylehead.media.muxer import write_video
+from stylehead.media.outside import write_outside
+from stylehead.media.stream import write_pictures, write_stream, write_y4m
+from stylehead.options import Piped
+from stylehead.pipeline.deliver import written_to
+from stylehead.pipeline.film import Shot
+from stylehead.pipeline.frames import frames_of
+from stylehead.pipeline.staging import Staging
+from stylehead.pipeline.unfinished import Unfinished, film_on
+from stylehead.progress import Reporter
+
+
+def write(
+    output: Path,
+    shot: Shot,
+    staging: Staging,
+    *,
+    sound: Sound,
+    metadata: dict[str, str],
+    shown: Sequence[Subtitle],
+    workers: int,
+    unfinished: Unfinished | None,
+    reporter: Reporter,
+) -> None:
+    """Render and write a video, by one way of three: segments, a stream, or an ffmpeg outside."""
+    size, fps, options = shot.size, shot.motions[0].fps, staging.options
+    if options.format is Piped.Y4M:
+        with closing(frames_of(shot, workers=workers, reporter=reporter)) as frames:
+            write_y4m(sys.stdout.buffer, frames, size=size, fps=fps)
+        return
+    piped = {Piped.MP4: MP4, Piped.MKV: MATROSKA}[options.format] if options.format else None
+    known = None if options.encoder_args or piped else format_of(output, alpha=options.alpha)
+    kind = piped or known
+    if kind and not kind.sound:
+        reporter.say(f"{output.name if kind is not PICTURES else written_to(output)} is silent.")
+    if kind and kind.segmented:
+        made = film_on(shot, staging, unfinished, workers=workers, reporter=reporter)
+        with closing(made) as segments:
+            write_video(
+                output,
+                segments,
+                size=size,
+                fps=fps,
+                sound=sound,
+                metadata=metadata,
+                shown=shown,
+                kind=kind,
+                to=sys.stdout.buffer if piped else None,
+            )
+        return
+    with closing(frames_of(shot, workers=workers, reporter=reporter)) as frames:
+        if options.encoder_args:
+            words = options.encoder_args
+            write_outside(output, frames, words, size=size, fps=fps, sound=sound, metadata=metadata)
+        elif kind is PICTURES:
+            write_pictures(output, frames, metadata=metadata)
+        elif kind:
+            write_stream(
+                output,
+                frames,
+                kind,
+                size=size,
+                fps=fps,
+                sound=sound,
+                metadata=metadata,
+                shown=shown,
+            )
