@@ -21,7 +21,7 @@ from stylehead.cli.options import (
     takes,
 )
 from stylehead.cli.settings import with_settings
-from stylehead.options import LOOKS, Effort, Hearing, MotionOptions, Options, named
+from stylehead.options import LOOKS, STDOUT, Effort, Hearing, MotionOptions, Options, named
 
 if TYPE_CHECKING:
     from stylehead.pipeline.plan import Plan
