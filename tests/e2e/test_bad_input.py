@@ -241,6 +241,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_a_large_photograph_is_searched_for_its_face() -> None:
     pixels = np.full((4000, 6000, 3), 120, np.uint8)
     pixels[1000:2500, 2000:3500] = media.resized(media.portrait(), (1500, 1500))
@@ -1099,7 +1100,12 @@ def killed_midway(
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_leaves_nothing_behind(
     portrait: Path, output: Path, glance: tuple[object, ...], number: signal.Signals, code: int

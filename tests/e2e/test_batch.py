@@ -68,6 +68,7 @@ def test_good_rows_are_made_bad_ones_listed_and_mended_ones_made_later(
     assert "0 of 3" in call(*words).stderr
 
 
+@pytest.mark.slow
 def test_a_batch_makes_what_animate_makes(call: Command, folder: Path) -> None:
     jobs = write_list(folder, "face.png,voice.wav,5")
     assert call("batch", jobs, "-o", folder / "out", "--name", "{number}").code == 0
@@ -103,6 +104,7 @@ def test_a_list_or_two_folders_are_needed(call: Command, folder: Path) -> None:
     assert "holds no file" in outcome.stderr
 
 
+@pytest.mark.slow
 def test_two_machines_make_one_video_by_its_segments(call: Command, folder: Path) -> None:
     media.save_sound(folder / "voice.wav", media.voice(6))
     jobs = write_list(folder)
