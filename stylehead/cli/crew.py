@@ -11,8 +11,7 @@ from stylehead.batch.cluster import Cluster
 from stylehead.cli.memory import keep_memory_flat
 from stylehead.device import choose_device
 from stylehead.media.segment import Segment
-from stylehead.pipeline.film import Shot, film_segment
-from stylehead.pipeline.staging import Staging
+from stylehead.pipeline.film import Preparable, Shot, film_segment
 from stylehead.rendering.renderer import load_renderer
 
 
@@ -22,22 +21,22 @@ class ClusterCrew:
 
     cluster: Cluster
 
-    def film(self, staging: Staging, numbers: Sequence[int]) -> Generator[Segment]:
+    def film(self, source: Preparable, numbers: Sequence[int]) -> Generator[Segment]:
         """Yield the segments of these numbers in order."""
-        shared = (secrets.token_hex(8), staging)
+        shared = (secrets.token_hex(8), source)
         with closing(self.cluster.ordered(film_elsewhere, shared, numbers)) as made:
             for stored in made:
                 yield Segment.from_bytes(stored)
 
 
-def film_elsewhere(shared: tuple[str, Staging], number: int) -> bytes:
-    """Return a segment as bytes, in a process that prepares a staging once."""
-    name, staging = shared
+def film_elsewhere(shared: tuple[str, Preparable], number: int) -> bytes:
+    """Return a segment as bytes, in a process that prepares a source once."""
+    name, source = shared
     if name not in _prepared:
         keep_memory_flat()
         _prepared.clear()
-        device = choose_device(staging.options.device)
-        _prepared[name] = staging.shot(load_renderer(staging.options.renderer, device))
+        device = choose_device(source.options.device)
+        _prepared[name] = source.shot(load_renderer(source.options.renderer, device))
     return film_segment(_prepared[name], number).to_bytes()
 
 

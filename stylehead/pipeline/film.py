@@ -8,14 +8,16 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from stylehead.device import one_thread
 from stylehead.media.segment import SEGMENT, EncoderPicture, Segment, SegmentEncoder
+from stylehead.options import Options
 from stylehead.progress import SILENT, Reporter
-from stylehead.rendering.renderer import Scene
+from stylehead.rendering.renderer import LoadedRenderer, Scene
 from stylehead.types import Motion
 
 Task = Callable[[], None]
@@ -25,12 +27,27 @@ PATIENCE = 60.0
 none and never ends."""
 
 
+class Preparable(Protocol):
+    """Values that can be sent to where a shot is filmed."""
+
+    @property
+    def options(self) -> Options:
+        """How it is filmed."""
+        ...
+
+    def shot(self, renderer: LoadedRenderer) -> Shot:
+        """Prepare what is filmed, with the renderer that the options name."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Shot:
     """What is filmed: a scene, and the motion of each of its faces, all of one length."""
 
     scene: Scene
     motions: Sequence[Motion]
+    source: Preparable | None = None
+    """What it was prepared from; None: it can be filmed in this process alone."""
 
     @property
     def segments(self) -> int:

@@ -9,6 +9,8 @@ from itertools import chain
 from pathlib import Path
 
 from stylehead import files
+from stylehead.options import Options
+from stylehead.pipeline.deliver import written_to
 from stylehead.pipeline.singers import Take
 from stylehead.progress import Noting, Stopwatch
 from stylehead.rendering.patterns import Pattern
@@ -181,8 +183,7 @@ def result_of(
     portraits: list[Portrait],
     scene: Scene,
     source: Source,
-    renderer: str,
-    seed: int,
+    options: Options,
     reporter: Noting,
     clock: Stopwatch,
 ) -> Result:
@@ -191,7 +192,7 @@ def result_of(
     singing = [place for place, take in enumerate(takes) if take.singer]
     first = singing[0] if singing else 0
     return Result(
-        output=output,
+        output=written_to(output),
         motion=takes[first].motion,
         patterns=scene.patterns[first],
         takes=takes,
@@ -203,9 +204,9 @@ def result_of(
         encoder=source.encoder,
         separator=", ".join(one.separator for one in source.reports) if singing else SAVED,
         voice_fraction=source.voice_fraction,
-        renderer=renderer,
+        renderer=options.renderer.value,
         device=scene.device.type,
-        seed=seed,
+        seed=options.seed,
         notes=tuple(reporter.notes),
         stages=clock.laps,
     )

@@ -27,7 +27,7 @@ from stylehead.options import (
     Separation,
 )
 from stylehead.pipeline.clip_sound import with_contour
-from stylehead.pipeline.deliver import check_delivery, in_frame, title_of, written_to
+from stylehead.pipeline.deliver import check_delivery, in_frame, title_of
 from stylehead.pipeline.result import SAVED, MotionResult, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
 from stylehead.pipeline.song import files_of, listened_to, open_song
@@ -76,7 +76,6 @@ def animate(
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     song = open_song(Path(audio), mix, options)
-    sound = song.played
     renderer = load_renderer(options.renderer, device, reporter=reporter)
     portraits = find_faces(Path(image), song.faces, options, reporter)
     portraits, frame = in_frame(portraits, options, reporter)
@@ -88,30 +87,18 @@ def animate(
         takes = perform(song, portraits, listener, networks, options=options, reporter=reporter)
         source = Source(takes, predictor.encoder, predictor.files)
     else:
-        takes = [Take(motion=_fitted(motion, sound.seconds, options), mix=mix)]
+        takes = [Take(motion=_fitted(motion, song.played.seconds, options), mix=mix)]
         source = Source(takes, SAVED, ())
     clock.lap("motion")
 
-    staging = stage(portraits, takes, frame, options)
-    shot = staging.shot(renderer)
-    workers = options.workers or usable_cores()
-    reporter.say(shot.scene.estimate(shot.motions, workers))
+    shot = stage(portraits, takes, frame, options).shot(renderer)
+    reporter.say(shot.scene.estimate(shot.motions, options.workers or usable_cores()))
     clock.lap("preparing")
 
-    write(
-        output,
-        shot,
-        staging,
-        sound=song.played,
-        metadata=source.metadata(title_of(output), renderer, options.seed),
-        shown=song.subtitles,
-        unfinished=unfinished,
-        workers=workers,
-        reporter=reporter,
-    )
+    metadata = source.metadata(title_of(output), renderer, options.seed)
+    write(output, shot, song, metadata, options=options, unfinished=unfinished, reporter=reporter)
     clock.lap("rendering")
-    output, named, seed = written_to(output), renderer.name, options.seed
-    return result_of(output, portraits, shot.scene, source, named, seed, reporter, clock)
+    return result_of(output, portraits, shot.scene, source, options, reporter, clock)
 
 
 def make_motion(

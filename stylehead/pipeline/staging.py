@@ -37,7 +37,8 @@ class Staging:
             appearance=self.options.appearance,
             cut_out=self.options.cut_out,
         )
-        return Shot(delivered(scene, self.frame, self.behind, self.options), self.motions)
+        scene = delivered(scene, self.frame, self.behind, self.options)
+        return Shot(scene, self.motions, self)
 
 
 def stage(

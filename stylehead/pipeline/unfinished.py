@@ -12,15 +12,14 @@ from zipfile import BadZipFile
 from stylehead import files
 from stylehead.errors import UnfinishedError
 from stylehead.media.segment import Segment
-from stylehead.pipeline.film import Shot, film
-from stylehead.pipeline.staging import Staging
+from stylehead.pipeline.film import Preparable, Shot, film
 from stylehead.progress import SILENT, Reporter
 
 
 class Crew(Protocol):
     """Films elsewhere: in other processes, or on other machines."""
 
-    def film(self, staging: Staging, numbers: Sequence[int]) -> Generator[Segment]:
+    def film(self, source: Preparable, numbers: Sequence[int]) -> Generator[Segment]:
         """Yield the segments of these numbers in order; they are those that `film` yields."""
         ...
 
@@ -62,7 +61,6 @@ class Unfinished:
 
 def film_on(
     shot: Shot,
-    staging: Staging,
     unfinished: Unfinished | None,
     *,
     workers: int,
@@ -83,7 +81,7 @@ def film_on(
         reporter.say(
             f"{shot.segments - len(missing)} of {shot.segments} segments were made before."
         )
-    with closing(_filmed(shot, staging, mine, unfinished.crew, workers, reporter)) as made:
+    with closing(_filmed(shot, mine, unfinished.crew, workers, reporter)) as made:
         if mine != missing:
             for number, segment in zip(mine, made, strict=True):
                 unfinished.keep(number, segment)
@@ -105,7 +103,6 @@ def film_on(
 
 def _filmed(
     shot: Shot,
-    staging: Staging,
     numbers: Sequence[int],
     crew: Crew | None,
     workers: int,
@@ -113,11 +110,11 @@ def _filmed(
 ) -> Generator[Segment]:
     if not numbers:
         return
-    if crew is None:
+    if crew is None or shot.source is None:
         yield from film(shot, numbers, workers=workers, reporter=reporter)
         return
     reporter.start("Rendering", sum(shot.frames_of(number) for number in numbers))
-    for segment in crew.film(staging, numbers):
+    for segment in crew.film(shot.source, numbers):
         for _ in range(segment.frames):
             reporter.advance()
         yield segment

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from stylehead.media.audio import Sound
-from stylehead.media.cues import Subtitle
+from stylehead.device import usable_cores
 from stylehead.media.formats import MATROSKA, MP4, PICTURES, format_of
 from stylehead.media.muxer import write_video
 from stylehead.media.outside import write_outside
 from stylehead.media.stream import write_pictures, write_stream, write_y4m
-from stylehead.options import Piped
+from stylehead.options import Options, Piped
 from stylehead.pipeline.deliver import written_to
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.frames import frames_of
-from stylehead.pipeline.staging import Staging
+from stylehead.pipeline.song import Song
 from stylehead.pipeline.unfinished import Unfinished, film_on
 from stylehead.progress import Reporter
 
@@ -25,17 +23,16 @@ from stylehead.progress import Reporter
 def write(
     output: Path,
     shot: Shot,
-    staging: Staging,
-    *,
-    sound: Sound,
+    song: Song,
     metadata: dict[str, str],
-    shown: Sequence[Subtitle],
-    workers: int,
+    *,
+    options: Options,
     unfinished: Unfinished | None,
     reporter: Reporter,
 ) -> None:
-    """Render and write a video, by one way of three: segments, a stream, or an ffmpeg outside."""
-    size, fps, options = shot.size, shot.motions[0].fps, staging.options
+    """Render and write a video with its song's sound and lyrics."""
+    sound, shown = song.played, song.subtitles
+    size, fps, workers = shot.size, shot.motions[0].fps, options.workers or usable_cores()
     if options.format is Piped.Y4M:
         with closing(frames_of(shot, workers=workers, reporter=reporter)) as frames:
             write_y4m(sys.stdout.buffer, frames, size=size, fps=fps)
@@ -46,7 +43,7 @@ def write(
     if kind and not kind.sound:
         reporter.say(f"{output.name if kind is not PICTURES else written_to(output)} is silent.")
     if kind and kind.segmented:
-        made = film_on(shot, staging, unfinished, workers=workers, reporter=reporter)
+        made = film_on(shot, unfinished, workers=workers, reporter=reporter)
         with closing(made) as segments:
             write_video(
                 output,

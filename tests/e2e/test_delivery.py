@@ -55,7 +55,8 @@ def test_a_background_is_there_where_nobody_is(make: Command, tmp_path: Path) ->
 def test_the_picture_of_an_opaque_video_is_the_same_in_every_container(
     make: Command, tmp_path: Path
 ) -> None:
-    make("a.mp4"), make("a.mkv"), make("a.webm")
+    for name in ("a.mp4", "a.mkv", "a.webm"):
+        make(name)
     one, other, third = (
         media.read_video(tmp_path / name)[0].astype(int) for name in ("a.mp4", "a.mkv", "a.webm")
     )

@@ -15,7 +15,7 @@ import pytest
 
 import stylehead
 
-FOLDER = Path(stylehead.__file__).parent.parent / "integrations" / "comfyui"
+FOLDER = Path(stylehead.__file__).parent.parent / "examples" / "comfyui"
 COMMAND = """
 import json, pathlib, sys, time
 words = sys.argv[1:]

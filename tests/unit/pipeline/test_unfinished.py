@@ -34,8 +34,8 @@ def made(folder, workers=2, frames=FRAMES, **how):
     """Return the video's segments, and how many frames were drawn for them."""
     reporter = Counter()
     unfinished = Unfinished(folder=folder, **how) if folder else None
-    shot = Shot(scene(), [moving(frames)])
-    segments = film_on(shot, NOTHING, unfinished, workers=workers, reporter=reporter)
+    shot = Shot(scene(), [moving(frames)], NOTHING)
+    segments = film_on(shot, unfinished, workers=workers, reporter=reporter)
     return [segment.data for segment in segments], reporter.steps
 
 
@@ -46,7 +46,7 @@ def test_without_a_folder_nothing_is_kept(wanted):
 def test_what_was_made_before_is_not_made_again(wanted, tmp_path):
     folder = tmp_path / "job" / "segments"
     shot = Shot(scene(), [moving(FRAMES)])
-    with closing(film_on(shot, NOTHING, Unfinished(folder=folder), workers=1)) as segments:
+    with closing(film_on(shot, Unfinished(folder=folder), workers=1)) as segments:
         next(segments)
     assert len(list(folder.iterdir())) == 1
     assert made(folder) == (wanted, FRAMES - SEGMENT)
@@ -81,8 +81,8 @@ def test_a_crew_films_what_is_missing(wanted, tmp_path):
     asked = []
 
     class Crew:
-        def film(self, staging, numbers):
-            asked.append((staging, list(numbers)))
+        def film(self, source, numbers):
+            asked.append((source, list(numbers)))
             yield from film(Shot(scene(), [moving(FRAMES)]), numbers, workers=1)
 
     with pytest.raises(UnfinishedError):
