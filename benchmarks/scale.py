@@ -70,9 +70,8 @@ def main() -> None:
 
 def report(runs: dict[str, Callable[[Path], float]], folder: Path, only: set[str]) -> None:
     """Run what is asked for, and print a row for each."""
-    print(
-        "| run | wall s | CPU s | largest process MB | same bytes |\n| --- | --- | --- | --- | --- |"
-    )
+    print("| run | wall s | CPU s | largest process, MB | same bytes |")
+    print("| --- | --- | --- | --- | --- |")
     first: dict[str, list[str]] = {}
     for name, run in runs.items():
         kind = name.split(",")[0]
