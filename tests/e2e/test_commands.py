@@ -297,6 +297,12 @@ def test_another_seed_moves_the_head_differently_and_the_mouth_alike(
     np.testing.assert_allclose(one.landmarks[:, MOUTH], other.landmarks[:, MOUTH], atol=0.06)
 
 
+def test_a_recording_of_one_frame_moves_for_one_frame(moved: Callable[..., Motion]) -> None:
+    motion = moved("--start", 0.5, "--duration", 0.1, "--fps", 10)
+    assert len(motion) == 1
+    assert np.isfinite(motion.landmarks).all()
+
+
 def test_still_keeps_the_head_still_and_the_blinks(moved: Callable[..., Motion]) -> None:
     usual, still = moved("--blink", 30), moved("--blink", 30, "--still")
     np.testing.assert_allclose(still.rotation, np.tile(np.eye(3), (len(still), 1, 1)), atol=1e-6)

@@ -92,8 +92,12 @@ def act(
 
 
 def _body(places: Floats, rate: float) -> Floats:
-    """Return what has to go on smoothly (T, 2 C): places (T, C) at a rate, and their speeds."""
-    return np.column_stack([places, SPEED * rate * np.gradient(places, axis=0)])
+    """Return what has to go on smoothly (T, 2 C): places (T, C) at a rate, and their speeds.
+
+    A single place has none.
+    """
+    speeds = np.gradient(places, axis=0) if len(places) > 1 else 0 * places
+    return np.column_stack([places, SPEED * rate * speeds])
 
 
 def _rows(values: Floats, rate: float) -> Floats:
