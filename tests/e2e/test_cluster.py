@@ -30,7 +30,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     both.add_node(num_cpus=1)
     # Ray names nodes by this machine's address in its network, which is no way out of it.
     own = both.address.rpartition(":")[0]
-    usual = conftest._local  # pyright: ignore[reportPrivateUsage]
+    usual = conftest._local
     monkeypatch.setattr(conftest, "_local", lambda host: host == own or usual(host))
     yield both
     both.shutdown()
