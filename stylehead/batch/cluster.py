@@ -117,9 +117,11 @@ class Cluster:
                     running[do.remote(job, work, pack(task), post)] = job
                     yield Started(job)
                 done, _ = ray.wait(list(running), timeout=POLL)
-                for event in ray.get(post.collect.remote()):
-                    if event.job in running.values():
-                        yield event
+                with contextlib.suppress(
+                    ray.exceptions.RayError
+                ):  # the post was lost with its machine
+                    told = ray.get(post.collect.remote())
+                    yield from [event for event in told if event.job in running.values()]
                 for ended in done:
                     yield self._ended(ended, running.pop(ended))
         finally:
