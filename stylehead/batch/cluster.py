@@ -119,7 +119,7 @@ class Cluster:
                 done, _ = ray.wait(list(running), timeout=POLL)
                 with contextlib.suppress(
                     ray.exceptions.RayError
-                ):  # the post was lost with its machine
+                ):  # lost with its machine
                     told = ray.get(post.collect.remote())
                     yield from [event for event in told if event.job in running.values()]
                 for ended in done:
