@@ -117,9 +117,7 @@ class Cluster:
                     running[do.remote(job, work, pack(task), post)] = job
                     yield Started(job)
                 done, _ = ray.wait(list(running), timeout=POLL)
-                with contextlib.suppress(
-                    ray.exceptions.RayError
-                ):  # lost with its machine
+                with contextlib.suppress(ray.exceptions.RayError):  # lost with its machine
                     told = ray.get(post.collect.remote())
                     yield from [event for event in told if event.job in running.values()]
                 for ended in done:
