@@ -129,16 +129,12 @@ def atomic(path: Path) -> Generator[Path]:
     """
     part = None
     try:
-        target = _target_of(path)
-        _sweep(target)
-        with _part_of(target) as part:
-            yield part
-            part.replace(target)
-    except OSError as error:
-        raise MediaError(
-            f"{path} cannot be written ({error.strerror or error}).",
-            remedy="Choose another place, or free some space on the disk.",
-        ) from error
+        with _refused(path):
+            target = _target_of(path)
+            _sweep(target)
+            with _part_of(target) as part:
+                yield part
+                part.replace(target)
     finally:
         with contextlib.suppress(OSError):
             if part is not None:
@@ -153,21 +149,31 @@ def atomic_folder(path: Path) -> Generator[Path]:
     """
     path = path.resolve()
     part = path.with_name(f".{_short(path.name)}.{_machine()}-{secrets.token_hex(4)}.part")
+    old = path.with_name(f"{part.name}-old")
     try:
-        part.mkdir()
-        yield part
-        old = path.with_name(f"{part.name}-old")
-        if path.is_dir():
-            path.replace(old)
-        part.replace(path)
+        with _refused(path):
+            part.mkdir()
+            yield part
+            if path.is_dir():
+                path.replace(old)
+            part.replace(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        if old.exists() and not path.exists():  # the new one could not take its place
+            old.replace(path)
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _refused(path: Path) -> Generator[None]:
+    """Raise MediaError for what the disk does not do."""
+    try:
+        yield
     except OSError as error:
         raise MediaError(
             f"{path} cannot be written ({error.strerror or error}).",
             remedy="Choose another place, or free some space on the disk.",
         ) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def check_folder(

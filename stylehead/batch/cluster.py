@@ -37,7 +37,6 @@ def connected(address: str | None) -> Generator[Cluster]:
     Nothing is sent to Ray's makers.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         ray: Any = import_module("ray")
     except ImportError as error:

@@ -95,7 +95,7 @@ def _run(path: Path, command: list[str], frames: Iterator[Pixels]) -> None:
             with suppress(BrokenPipeError):
                 process.stdin.close()
             code = process.wait() or 1
-        except BaseException:
+        except BaseException:  # an interrupt, too: ffmpeg must not outlive this
             process.kill()
             with suppress(BrokenPipeError):
                 process.stdin.close()

@@ -2,51 +2,92 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 
 import numpy as np
 import torch
 
 from stylehead.device import one_thread
-from stylehead.pipeline.film import Shot
+from stylehead.pipeline.film import PATIENCE, Shot
 from stylehead.progress import SILENT, Reporter
 from stylehead.types import Pixels
+
+Drawn = SimpleQueue[list[Pixels] | BaseException]
+"""Where a batch is put when it is drawn."""
+Asked = SimpleQueue[tuple[range, Drawn] | None]
+"""Rows that are to be drawn, and where to; None ends a thread."""
 
 
 def frames_of(shot: Shot, *, workers: int, reporter: Reporter = SILENT) -> Generator[Pixels]:
     """Yield the frames (H, W, C) of a video in order, each in memory of its own.
 
     Drawn ahead are as many batches as there are workers. The frames are the same for any number.
+    What fails in a thread is raised here, after all have stopped.
     """
     scene = shot.scene
-    threads = workers if scene.parallel else 1
+    count = workers if scene.parallel else 1
     batches = (rows for number in range(shot.segments) for rows in shot.batches(number))
-    drawn: deque[Future[list[Pixels]]] = deque()
+    # Through queues alone, as film does and an executor does not: an interrupt is raised in this
+    # thread at any place, also where a condition is half locked.
+    asked: Asked = SimpleQueue()
+    awaited: deque[Drawn] = deque()
+    threads = [
+        threading.Thread(target=_work, args=(shot, asked), daemon=True) for _ in range(count)
+    ]
     reporter.start("Rendering", len(shot.motions[0]))
     with one_thread(scene.parallel):
-        pool = ThreadPoolExecutor(threads)
         try:
+            for thread in threads:
+                thread.start()
             for rows in batches:
-                drawn.append(pool.submit(_drawn, shot, rows))
-                if len(drawn) > threads:
-                    yield from _told(drawn.popleft().result(), reporter)
-            while drawn:
-                yield from _told(drawn.popleft().result(), reporter)
+                awaited.append(SimpleQueue())
+                asked.put((rows, awaited[-1]))
+                if len(awaited) > count:
+                    yield from _told(awaited.popleft(), reporter)
+            while awaited:
+                yield from _told(awaited.popleft(), reporter)
         finally:
-            pool.shutdown(cancel_futures=True)
+            _stop(threads, asked)
 
 
-def _told(frames: list[Pixels], reporter: Reporter) -> Generator[Pixels]:
+def _told(drawn: Drawn, reporter: Reporter) -> Generator[Pixels]:
+    frames = drawn.get()
+    if isinstance(frames, BaseException):
+        raise frames
     for frame in frames:
         yield frame
         reporter.advance()
 
 
-def _drawn(shot: Shot, rows: range) -> list[Pixels]:
+def _work(shot: Shot, asked: Asked) -> None:
     if shot.scene.parallel:
         torch.set_num_threads(1)  # a setting of each thread
+    while task := asked.get():
+        rows, drawn = task
+        try:
+            drawn.put(_drawn(shot, rows))
+        except BaseException as failure:  # noqa: BLE001 (raised again where frames are awaited)
+            drawn.put(failure)
+
+
+def _stop(threads: list[threading.Thread], asked: Asked) -> None:
+    """Have threads end after the batch they are at."""
+    try:
+        while True:
+            asked.get_nowait()
+    except Empty:
+        pass
+    for _ in threads:
+        asked.put(None)
+    for thread in threads:
+        if thread.ident is not None:
+            thread.join(PATIENCE)
+
+
+def _drawn(shot: Shot, rows: range) -> list[Pixels]:
     width, height = shot.size
     top, left = (side.start for side in shot.scene.area)
     frames: list[Pixels] = []

@@ -13,7 +13,9 @@ import torch
 
 from stylehead.media.segment import SEGMENT, EncoderPicture
 from stylehead.pipeline import film as module
+from stylehead.pipeline import frames
 from stylehead.pipeline.film import Shot, film, film_segment
+from stylehead.pipeline.frames import frames_of
 from stylehead.rendering.mesh_renderer import load_mouth_networks
 from stylehead.rendering.renderer import LoadedRenderer, Scene
 from tests.stand_ins.faces import drawn_portrait, make_style, performed_motion
@@ -161,24 +163,26 @@ def test_whoever_stops_listening_stops_the_work(workers):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that interrupts")
+@pytest.mark.parametrize("make", [film, frames_of])
 @pytest.mark.parametrize("workers", WORKERS)
-def test_an_interrupt_at_any_moment_ends_all_workers(monkeypatch, workers):
+def test_an_interrupt_at_any_moment_ends_all_workers(monkeypatch, workers, make):
     class Interrupted(BaseException):
         pass
 
     def interrupt(number, frame):
         raise Interrupted
 
-    monkeypatch.setattr(module, "PATIENCE", 5)
+    for each in (module, frames):
+        monkeypatch.setattr(each, "PATIENCE", 5)
     filmed(Shot(scene(), [moving(1)]), 1)  # an interrupt of numba's compiler is another matter
     shot = Shot(scene(), [moving(100 * SEGMENT)])
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         for tenth_milliseconds in range(5, 205, 5):
-            with pytest.raises(Interrupted), closing(film(shot, workers=workers)) as segments:
+            with pytest.raises(Interrupted), closing(make(shot, workers=workers)) as made:
                 # Some of it while threads start, most while they hand over what they made.
                 signal.setitimer(signal.ITIMER_REAL, tenth_milliseconds / 1e4)
-                for _ in segments:
+                for _ in made:
                     pass
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
