@@ -44,7 +44,7 @@ from stylehead.rendering.mesh_renderer import (
 )
 from stylehead.rendering.mouth.completer import MouthCompleter
 from stylehead.rendering.mouth.crop import CROP_POINTS, CROP_SIZE, MouthCrop
-from stylehead.rendering.patterns import Pattern, frame_crop
+from stylehead.rendering.patterns import Pattern, frame_crop, show_patterns
 from stylehead.style.references import retrieve
 from stylehead.tracking.detector import FaceLandmarker, faces_in, landmarker
 from stylehead.training.data.clips import PEOPLE, Clip, load_clips
@@ -141,7 +141,7 @@ def judge_clip(
         net = load_mouth_generator(path)
         completer = MouthCompleter(net, CPU)
         if net.config.patterns:
-            completer.encode_patterns([pattern.patch() for pattern in scene.patterns])
+            show_patterns(scene.patterns, completer)
         methods[name] = lambda crop, vertices, mouth, by=completer: by.complete(
             [crop], [vertices], [mouth]
         )
@@ -263,7 +263,7 @@ def paste(scene: MeshScene, crop: Pixels, vertices: Floats, mouth: MouthCrop) ->
     )
     area = region_weights(mouth.in_crop(vertices[CROP_POINTS, :2]), CROP_SIZE) == MOUTH
     cover = cv2.GaussianBlur(area.astype(np.float32), (0, 0), 1.0)[..., None]
-    mouth.blend(crop, np.concatenate([cover, cover * nearest.patch()], -1))
+    mouth.blend(crop, np.concatenate([cover, cover * nearest.mouth.cut(nearest.pixels)], -1))
 
 
 def pattern_lips(pattern: Pattern) -> Floats:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stylehead.models.arithmetic import FLOATS, Arithmetic, Features
+
 CHANNELS = 2
 """Channels of a facial map: its lines, and the open mouth filled."""
 UNCOVERED = -3.0
@@ -77,10 +79,14 @@ class MouthGenerator(nn.Module):
         warped (B, 3, S, S), facial_map (B, CHANNELS, S, S), both in [0, 1]; memory of `encode`,
         left out by the intermediate generator.
         """
-        return fade_rim(self.layer(warped, facial_map, memory))
+        return fade_rim(self.layer(warped, facial_map, memory, FLOATS))
 
     def layer(
-        self, warped: Tensor, facial_map: Tensor, memory: list[Tensor] | None = None
+        self,
+        warped: Tensor,
+        facial_map: Tensor,
+        memory: list[Tensor] | None,
+        arithmetic: Arithmetic[Features],
     ) -> Tensor:
         """Return the layer (B, 4, S, S) before its rim is faded; arguments as in `forward`."""
         looked_at, inside = warped * 2 - 1, None
@@ -91,43 +97,46 @@ class MouthGenerator(nn.Module):
         # Teeth hang from the skull and the patch goes with it: where in the patch matters.
         position = _positions(warped.shape[-1]).to(warped).expand(len(warped), -1, -1, -1)
         hidden = F.relu(self.front(torch.cat([looked_at, position], 1)))
-        levels: list[Tensor] = []
-        for number in range(len(self.config.widths)):
-            hidden = self.down[number - 1](hidden) if number else hidden
-            if memory is not None:
-                hidden = hidden + memory[number]
-            levels.append(hidden)
-        levels.pop()
-        for layer in self.up:
-            assert isinstance(layer, nn.Sequential)
-            convolution, *more = layer
-            assert isinstance(convolution, nn.Conv2d)
-            hidden = _up(convolution, hidden, levels.pop())
-            for one in more:
-                hidden = one(hidden)
-        cover, colour = torch.split(F.pixel_shuffle(self.out(hidden), 2), [1, 3], 1)
+        painted = self._paint(hidden, memory, arithmetic)
+        cover, colour = torch.split(F.pixel_shuffle(painted, 2), [1, 3], 1)
         cover = torch.sigmoid(cover)
         if inside is not None:
             cover = 1 - (1 - cover) * (1 - inside)
         return torch.cat([cover, colour], 1)
 
+    def _paint(
+        self, hidden: Tensor, memory: list[Tensor] | None, do: Arithmetic[Features]
+    ) -> Tensor:
+        """Return what the U-Net makes (B, 16, S/2, S/2) of its first level (B, C, S/2, S/2)."""
+        # The deepest level is joined with the one above it, which has its name.
+        names = [f"level {number}" for number in range(len(self.down))]
+        hidden = hidden if memory is None else hidden + memory[0]
+        levels = [do.keep(hidden, names[0])]
+        for number, (block, name) in enumerate(
+            zip(self.down, [*names[1:], names[-1]], strict=True)
+        ):
+            convolution, residual = _parts(block)
+            seen = do.convolve(convolution, levels[-1], f"down {number}")
+            if memory is None:
+                seen = residual.walk(seen, name, do)
+            else:
+                seen = residual.walk(seen, f"{name} alone", do)
+                seen = do.add(seen, memory[number + 1], name)
+            levels.append(seen)
+        seen = levels.pop()
+        for block, name in zip(self.up, [*names[-2::-1], "last"], strict=True):
+            convolution, residual = _parts(block)
+            seen = do.join(convolution, seen, levels.pop(), f"up to {name}")
+            seen = residual.walk(seen, name, do)
+        return do.floats(self.out, seen)
 
-def _up(convolution: nn.Conv2d, coarse: Tensor, fine: Tensor) -> Tensor:
-    """Return a convolution of coarse features (B, C, H, W), each seen twice both ways, beside fine.
 
-    fine (B, D, 2 H, 2 W). What a filter of three by three sees of four equal pixels are sums of its
-    weights: four products of each coarse pixel where nine were, and nothing is copied.
-    """
-    weight = convolution.weight
-    channels = coarse.shape[1]
-    grown = sum(
-        F.pad(weight[:, :channels].flip(2, 3), (right, 1 - right, down, 1 - down))
-        for down in (0, 1)
-        for right in (0, 1)
-    )
-    assert isinstance(grown, Tensor)
-    seen = F.conv_transpose2d(coarse, grown.transpose(0, 1), None, 2, 1)
-    return F.conv2d(fine, weight[:, channels:], convolution.bias, 1, 1) + seen
+def _parts(block: nn.Module) -> tuple[nn.Conv2d, _Residual]:
+    """Return the convolution of a level and what refines it."""
+    assert isinstance(block, nn.Sequential)
+    convolution, _, residual = block
+    assert isinstance(convolution, nn.Conv2d) and isinstance(residual, _Residual)
+    return convolution, residual
 
 
 def fade_rim(layer: Tensor) -> Tensor:
@@ -162,5 +171,7 @@ class _Residual(nn.Module):
         self.first = nn.Conv2d(width, width, 3, 1, 1)
         self.second = nn.Conv2d(width, width, 3, 1, 1)
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        return F.relu(hidden + self.second(F.relu(self.first(hidden))))
+    def walk(self, seen: Features, name: str, do: Arithmetic[Features]) -> Features:
+        """Refine features, which are used up; the new ones have that name."""
+        inner = do.convolve(self.first, seen, f"{name} inside")
+        return do.beside(self.second, inner, seen, name)

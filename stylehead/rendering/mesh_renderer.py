@@ -20,7 +20,13 @@ from stylehead.rendering.eyes.completer import EyeCompleter
 from stylehead.rendering.eyes.lids import LidModel
 from stylehead.rendering.mouth.completer import MouthCompleter
 from stylehead.rendering.mouth.crop import MouthCrop
-from stylehead.rendering.patterns import Pattern, frame_crop, is_colourless, map_styles
+from stylehead.rendering.patterns import (
+    Pattern,
+    frame_crop,
+    is_colourless,
+    map_styles,
+    show_patterns,
+)
 from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh, nearness
 from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.skin.folds import FoldModel, SkinShader
@@ -148,7 +154,7 @@ def prepare(
     memory = Memory(mesh.size, device, cut_out=cut_out is not None)
     moved = partial(_moved, mesh, sampler, layer, memory)
     patterns = map_styles(mesh, moved, references, mapper)
-    completer.encode_patterns([pattern.patch() for pattern in patterns])
+    show_patterns(patterns, completer)
     if cut_out is None:
         picture = portrait.pixels if crop_size is None else crop
     else:

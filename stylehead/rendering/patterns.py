@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +36,6 @@ class Pattern:
     mouth: MouthCrop
     """Where the mouth lies in it."""
 
-    def patch(self) -> Pixels:
-        """Return the crop of the mouth (CROP_SIZE, CROP_SIZE, 3)."""
-        return self.mouth.cut(self.pixels)
-
 
 def map_styles(
     mesh: PortraitMesh,
@@ -69,6 +65,15 @@ def map_styles(
         completer.complete([moved], [vertices], [mouth])
         patterns.append(Pattern(reference.template, moved, vertices, mouth))
     return patterns
+
+
+def show_patterns(patterns: Sequence[Pattern], completer: MouthCompleter) -> None:
+    """Have a completer, the style-aware generator, look at the patterns."""
+    completer.encode_patterns(
+        [pattern.pixels for pattern in patterns],
+        [pattern.vertices for pattern in patterns],
+        [pattern.mouth for pattern in patterns],
+    )
 
 
 def is_colourless(crop: Pixels) -> bool:

@@ -146,7 +146,8 @@ def make_patterns(patches: Patches, mapper: MouthGenerator, device: torch.device
         maps = np.stack([facial_map(face, size) for face in points])
         drawn = mouth_interiors(points, shown, maps)
         warped, interior = channels_first(shown, device) / 255, channels_first(drawn, device)
-        layer = mouth_layer(mapper, warped, channels_first(maps, device) / 255, None, interior)
+        shown_map = channels_first(maps, device) / 255
+        layer = mouth_layer(mapper, warped, shown_map, interior, memory=None)
         patterns[row] = to_pixels(compose(warped, layer).clamp(0, 1))
     return patterns
 
@@ -234,7 +235,7 @@ def _layer(net: MouthGenerator, batch: Batch, interior: Tensor | None = None) ->
     memory = net.encode(batch.patterns.flatten(1, 2)) if net.config.patterns else None
     if interior is None:
         return net(batch.warped, batch.facial_map, memory)
-    return mouth_layer(net, batch.warped, batch.facial_map, memory, interior)
+    return mouth_layer(net, batch.warped, batch.facial_map, interior, memory=memory)
 
 
 def picture_losses(

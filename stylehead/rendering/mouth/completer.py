@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from stylehead.device import channels_first, to_array
+from stylehead.models.arithmetic import FLOATS, Arithmetic, Measured, WholeNumbers
 from stylehead.models.mouth_generator import MouthGenerator
 from stylehead.rendering.mouth.crop import CROP_POINTS, CROP_SIZE, MouthCrop
 from stylehead.rendering.mouth.facial_map import facial_map
 from stylehead.rendering.mouth.interior import mouth_interiors, mouth_layer
 from stylehead.types import Floats, Pixels
+
+
+class _Seen(NamedTuple):
+    """What a network is shown of moved crops."""
+
+    warped: torch.Tensor
+    """(B, 3, CROP_SIZE, CROP_SIZE) in [0, 1]"""
+    facial_map: torch.Tensor
+    interior: torch.Tensor
 
 
 class MouthCompleter:
@@ -26,11 +37,23 @@ class MouthCompleter:
         self._colourless = colourless
         self._device = device
         self._memory: list[torch.Tensor] | None = None
+        self._arithmetic: Arithmetic[Any] = FLOATS
 
     @torch.inference_mode()
-    def encode_patterns(self, patches: Sequence[Pixels]) -> None:
-        """Encode the mouth crops (CROP_SIZE, CROP_SIZE, 3) of the four style patterns, once."""
-        self._memory = self._net.encode(self._pictures([np.concatenate(patches, -1)]))
+    def encode_patterns(
+        self, crops: Sequence[Pixels], vertices: Sequence[Floats], mouths: Sequence[MouthCrop]
+    ) -> None:
+        """Encode the mouths of the four style patterns, once; arguments as in `complete`.
+
+        Where the processor counts faster in whole numbers, it does so from then on. What range
+        each feature has is measured on the patterns: shut, half-open and round mouths.
+        """
+        seen = self._look(crops, vertices, mouths)
+        self._memory = self._net.encode(seen.warped.flatten(0, 1)[None])
+        if WholeNumbers.work_on(self._device):
+            measured = Measured()
+            self._net.layer(seen.warped, seen.facial_map, self._memory, measured)
+            self._arithmetic = WholeNumbers(measured.ranges)
 
     @torch.inference_mode()
     def complete(
@@ -40,6 +63,18 @@ class MouthCompleter:
 
         vertices (N, 3) of each crop in its pixels; mouths: where the mouth lies in it.
         """
+        seen = self._look(crops, vertices, mouths)
+        layers = mouth_layer(self._net, *seen, memory=self._memory, arithmetic=self._arithmetic)
+        values = to_array(layers.permute(0, 2, 3, 1))
+        if self._colourless:
+            values[..., 1:] = values[..., 1:].mean(-1, keepdims=True)
+        values[..., 1:] *= 255
+        for crop, mouth, layer in zip(crops, mouths, values, strict=True):
+            mouth.blend(crop, layer)
+
+    def _look(
+        self, crops: Sequence[Pixels], vertices: Sequence[Floats], mouths: Sequence[MouthCrop]
+    ) -> _Seen:
         warped = [mouth.cut(crop) for crop, mouth in zip(crops, mouths, strict=True)]
         points = [
             mouth.in_crop(posed[CROP_POINTS, :2])
@@ -47,15 +82,7 @@ class MouthCompleter:
         ]
         maps = [facial_map(face, CROP_SIZE) for face in points]
         interior = channels_first(mouth_interiors(points, warped, maps), self._device)
-        layers = mouth_layer(
-            self._net, self._pictures(warped), self._pictures(maps), self._memory, interior
-        )
-        values = to_array(layers.permute(0, 2, 3, 1))
-        if self._colourless:
-            values[..., 1:] = values[..., 1:].mean(-1, keepdims=True)
-        values[..., 1:] *= 255
-        for crop, mouth, layer in zip(crops, mouths, values, strict=True):
-            mouth.blend(crop, layer)
+        return _Seen(self._pictures(warped), self._pictures(maps), interior)
 
     def _pictures(self, pictures: Sequence[Pixels]) -> torch.Tensor:
         """Return pictures (S, S, C) of bytes as a batch (B, C, S, S) in [0, 1]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stylehead.models.arithmetic import FLOATS, Arithmetic
 from stylehead.models.mouth_generator import MouthGenerator, fade_rim
 from stylehead.rendering.mouth.crop import CROP_SIZE, CROP_UNITS
 from stylehead.rendering.mouth.facial_map import SHIFT, uncross_lips
@@ -97,8 +98,10 @@ def mouth_layer(
     net: MouthGenerator,
     warped: Tensor,
     facial_map: Tensor,
-    memory: list[Tensor] | None,
     interior: Tensor,
+    *,
+    memory: list[Tensor] | None,
+    arithmetic: Arithmetic[Any] = FLOATS,
 ) -> Tensor:
     """Return the layer (B, 4, S, S) to lay over warped patches: cover in [0, 1], then added RGB.
 
@@ -106,7 +109,7 @@ def mouth_layer(
     [0, 1]; memory of the network's `encode`. A network that does not look at the facial map paints
     no open mouth, so there is nothing to show the interior in.
     """
-    layer = net.layer(warped, facial_map, memory)
+    layer = net.layer(warped, facial_map, memory, arithmetic)
     return fade_rim(show_interior(layer, interior) if net.config.facial_map else layer)
 
 

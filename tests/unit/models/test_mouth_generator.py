@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig, _up, compose
+from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfig, compose
 
 SIZE = 64
 
@@ -83,13 +83,3 @@ def test_composing_by_hand():
     layer = torch.tensor([0.25, 0.1, 0.2, 0.3]).view(1, 4, 1, 1).expand(1, 4, 2, 2)
     made_up = compose(warped, layer)[0, :, 0, 0]
     torch.testing.assert_close(made_up, torch.tensor([0.7, 0.8, 0.9]))
-
-
-def test_coarse_features_are_seen_as_if_each_were_repeated():
-    generator = torch.Generator().manual_seed(0)
-    convolution = torch.nn.Conv2d(5 + 3, 4, 3, 1, 1)
-    coarse = torch.randn(2, 5, 6, 7, generator=generator)
-    fine = torch.randn(2, 3, 12, 14, generator=generator)
-    repeated = torch.nn.functional.interpolate(coarse, scale_factor=2.0)
-    wanted = convolution(torch.cat([repeated, fine], 1))
-    torch.testing.assert_close(_up(convolution, coarse, fine), wanted, atol=1e-5, rtol=1e-5)

@@ -17,6 +17,7 @@ from stylehead.models.mouth_generator import MouthGenerator, MouthGeneratorConfi
 from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare
 from stylehead.rendering.mouth.completer import MouthCompleter
 from stylehead.rendering.mouth.crop import CROP_SIZE, CROP_UNITS, MouthCrop, mouth_middle
+from stylehead.rendering.patterns import show_patterns
 from stylehead.training.config import read_config
 from stylehead.training.loop import save_weights
 from stylehead.training.mouth_generator import PictureTraining
@@ -55,7 +56,7 @@ def test_a_frame_is_completed_by_a_generator_of_any_size(astronaut, tmp_path, wi
     references = make_style().references
     scene = prepare(astronaut, references, load_mouth_networks(CPU), crop_size=256, device=CPU)
     completer = MouthCompleter(net, CPU)
-    completer.encode_patterns([pattern.patch() for pattern in scene.patterns])
+    show_patterns(scene.patterns, completer)
     wide = next(pattern for pattern in scene.patterns if pattern.template == "O")
     frame = scene.picture.copy()
     completer.complete([frame], [wide.vertices], [wide.mouth])
