@@ -247,11 +247,12 @@ def style_mix(
     reporter: Reporter,
 ) -> StyleMix:
     """Return the style that --style, --style-video and --style-region ask for."""
-    from stylehead.finetuning.clip_style import extract_style
     from stylehead.style.mix import choose_mix
 
     if not video:
         return choose_mix(names, regions)
+    from stylehead.finetuning.clip_style import extract_style  # which imports half the package
+
     work, encoder = effort.style_effort, hearing.encoder
     return choose_mix(
         extract_style(video, effort=work, encoder=encoder, reporter=reporter), regions

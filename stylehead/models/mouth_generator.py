@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -89,14 +90,14 @@ class MouthGenerator(nn.Module):
         arithmetic: Arithmetic[Features],
     ) -> Tensor:
         """Return the layer (B, 4, S, S) before its rim is faded; arguments as in `forward`."""
-        looked_at, inside = warped * 2 - 1, None
+        # Teeth hang from the skull and the patch goes with it: where in the patch matters.
+        position = _positions(warped.shape[-1]).to(warped).expand(len(warped), -1, -1, -1)
+        looked_at, inside = [warped * 2 - 1, position], None
         if self.config.facial_map:
             # Inside the lips the warp only stretches their rim: it is neither seen nor shown.
             inside = facial_map[:, 1:2]
-            looked_at = torch.cat([looked_at * (1 - inside), facial_map], 1)
-        # Teeth hang from the skull and the patch goes with it: where in the patch matters.
-        position = _positions(warped.shape[-1]).to(warped).expand(len(warped), -1, -1, -1)
-        hidden = F.relu(self.front(torch.cat([looked_at, position], 1)))
+            looked_at = [looked_at[0] * (1 - inside), facial_map, position]
+        hidden = F.relu(self.front(torch.cat(looked_at, 1)))
         painted = self._paint(hidden, memory, arithmetic)
         cover, colour = torch.split(F.pixel_shuffle(painted, 2), [1, 3], 1)
         cover = torch.sigmoid(cover)
@@ -149,12 +150,16 @@ def compose(warped: Tensor, layer: Tensor) -> Tensor:
     return warped * (1 - layer[:, :1]) + layer[:, 1:]
 
 
+@cache
+@torch.inference_mode(mode=False)  # kept ones are also used where networks learn
 def _positions(size: int) -> Tensor:
     """Return (2, S, S): column and row of every pixel, -1 to 1."""
     steps = torch.linspace(-1, 1, size)
     return torch.stack(torch.meshgrid(steps, steps, indexing="xy"))
 
 
+@cache
+@torch.inference_mode(mode=False)  # kept ones are also used where networks learn
 def _window(size: int) -> Tensor:
     """Return (S, S): 1 inside, falling to 0 at the rim, where the patch must not show."""
     steps = torch.arange(size) + 0.5

@@ -117,12 +117,29 @@ def show_interior(layer: Tensor, interior: Tensor) -> Tensor:
     """Give a drawn inside of the mouth the layer's light: (B, 4, S, S) each, cover and colours.
 
     The layer's colours less the drawn ones are smoothed within the lips; LIGHT of that is added to
-    the drawn.
+    the drawn. What is outside all lips is left as it is, in place.
     """
-    inside, drawn = torch.split(interior, [1, 3], 1)
-    cover, colour = torch.split(layer, [1, 3], 1)
+    rows, columns = _around(interior[:, 0].amax(0).cpu().numpy())
+    inside, drawn = torch.split(interior[..., rows, columns], [1, 3], 1)
+    colour = layer[:, 1:, rows, columns]
     light = LIGHT * _smooth(colour * inside - drawn) / _smooth(inside).clamp(min=1e-3)
-    return torch.cat([cover, colour * (1 - inside) + drawn + light * inside], 1)
+    layer[:, 1:, rows, columns] = colour * (1 - inside) + drawn + light * inside
+    return layer
+
+
+def _around(inside: Floats) -> tuple[slice, slice]:
+    """Return rows and columns of a patch (S, S) around what is inside, in whole cells of FINE.
+
+    Two cells more than it fills: what is smoothed there is smoothed as in the whole patch.
+    """
+    sides = [np.flatnonzero(inside.any(axis)) for axis in (1, 0)]
+    if not len(sides[0]):
+        return slice(0, 2 * FINE), slice(0, 2 * FINE)
+    rows, columns = (
+        slice(max(0, int(side[0]) // FINE - 2) * FINE, (int(side[-1]) // FINE + 3) * FINE)
+        for side in sides
+    )
+    return rows, columns
 
 
 def _smooth(pictures: Tensor) -> Tensor:

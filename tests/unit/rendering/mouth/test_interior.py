@@ -76,7 +76,7 @@ def test_teeth_are_lighter_than_dark_skin():
 def test_a_drawn_inside_keeps_its_detail_and_takes_the_light_of_the_layer():
     size = 8 * FINE
     layer = torch.rand(1, 4, size, size)
-    assert torch.equal(show_interior(layer, torch.zeros(1, 4, size, size)), layer)
+    assert torch.equal(show_interior(layer.clone(), torch.zeros(1, 4, size, size)), layer)
     inside = slice(0, 4 * FINE)
     layer[:, :, :, inside] = 0.7
     layer[:, :1, :, inside] = 1.0
@@ -84,7 +84,19 @@ def test_a_drawn_inside_keeps_its_detail_and_takes_the_light_of_the_layer():
     pattern = torch.rand(1, 3, FINE, FINE)
     drawn[:, 1:, :, inside] = pattern.repeat(1, 1, 8, 4)
     drawn[:, :1, :, inside] = 1.0
-    shown = show_interior(layer, drawn)
+    shown = show_interior(layer.clone(), drawn)
     assert torch.equal(shown[..., 4 * FINE :], layer[..., 4 * FINE :])
     wanted = pattern + LIGHT * (0.7 - pattern.mean((2, 3), keepdim=True))
     torch.testing.assert_close(shown[:, 1:, :, inside], wanted.repeat(1, 1, 8, 4))
+
+
+def test_where_a_mouth_is_in_its_patch_does_not_change_its_light():
+    layer, drawn = torch.rand(2, 4, 16 * FINE, 16 * FINE), torch.zeros(2, 4, 16 * FINE, 16 * FINE)
+    drawn[:, :, 21:34, 9:23] = torch.rand(2, 4, 13, 14)
+    alone = show_interior(layer.clone(), drawn)
+    drawn[1, :, -1, -1] = 0.5  # so that all of the patch is looked at
+    together = show_interior(layer.clone(), drawn)
+    assert not torch.equal(alone, layer)
+    torch.testing.assert_close(
+        alone[:, :, : 8 * FINE, : 8 * FINE], together[:, :, : 8 * FINE, : 8 * FINE]
+    )
