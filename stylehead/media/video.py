@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import av
@@ -27,7 +27,7 @@ WIDEST_PIXEL = 4.0  # width over height of a pixel beyond which a file's word fo
 
 def read_frames(
     path: Path, *, start: float = 0.0, duration: float | None = None
-) -> Iterator[Frame]:
+) -> Generator[Frame]:
     """Yield the frames of a video with their true times, upright, one at a time.
 
     With `start` and `duration`, in seconds, only that part.

@@ -11,6 +11,7 @@ import numpy as np
 
 from stylehead.errors import FaceError
 from stylehead.face.landmarks import to_68
+from stylehead.media.ahead import ahead
 from stylehead.media.video import count_frames, read_frames
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.tracking.detector import MOST_FACES, FaceLandmarker, faces_in, height_of, landmarker
@@ -112,7 +113,7 @@ def track_video(
     with ExitStack() as stack:
         tracker = _ClipTracker(stack)
         total = count_frames(path) if start == 0 and duration is None else None
-        part = read_frames(path, start=start, duration=duration)
+        part = ahead(read_frames(path, start=start, duration=duration))
         for frame in track(part, "Tracking", total, reporter):
             if seconds and frame.seconds <= seconds[-1]:
                 continue  # a repeated time stamp: the earlier picture was never shown
