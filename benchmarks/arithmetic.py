@@ -84,10 +84,11 @@ def row(net: MouthGenerator, shown: list[Seen]) -> str:
         levels.append((exact - compose(warped, net.layer(warped, drawn, memory, do))).abs() * 255)
     warped, drawn, memory, do = shown[0]
     shorter = copy.deepcopy(net).to(torch.bfloat16)
-    brief = [each.bfloat16() for each in (warped, drawn)], [each.bfloat16() for each in memory]
+    half, half_drawn = warped.bfloat16(), drawn.bfloat16()
+    brief = [each.bfloat16() for each in memory]
     times = (
         least(lambda: net.layer(warped, drawn, memory, FLOATS)),
-        least(lambda: shorter.layer(*brief[0], brief[1], FLOATS)),
+        least(lambda: shorter.layer(half, half_drawn, brief, FLOATS)),
         least(lambda: net.layer(warped, drawn, memory, do)),
     )
     apart = torch.cat(levels).flatten().numpy()
