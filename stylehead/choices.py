@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import field
 from enum import Enum
 from typing import Any
@@ -16,6 +17,7 @@ def option(
     low: float | None = None,
     high: float | None = None,
     metavar: str | None = None,
+    reads: Callable[[str], Any] | None = None,
 ) -> Any:
     """Return a dataclass field that is an option.
 
@@ -27,6 +29,7 @@ def option(
         low: Least value allowed on the command line.
         high: Largest value allowed on the command line.
         metavar: What the help calls a value, where its type does not say enough.
+        reads: Makes a value of what stands on the command line; its ValueError says what is wrong.
     """
     metadata = {
         "help": help,
@@ -35,6 +38,7 @@ def option(
         "low": low,
         "high": high,
         "metavar": metavar,
+        "reads": reads,
     }
     return field(default=default, metadata=metadata)
 

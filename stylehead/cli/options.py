@@ -153,7 +153,11 @@ def same_options(
 def _parameter(one: Field[Any], kind: Any) -> Parameter:
     about = one.metadata
     flag = about["flag"] or f"--{one.name.replace('_', '-')}"
-    bounds = {} if kind is bool else {"min": about["low"], "max": about["high"]}
+    bounds: dict[str, Any] = {"min": about["low"], "max": about["high"]}
+    if kind is bool:
+        bounds = {}
+    elif about["reads"]:
+        kind, bounds = str, {"parser": _parser(about["reads"])}
     opt = typer.Option(
         flag,
         help=about["help"],
@@ -162,6 +166,19 @@ def _parameter(one: Field[Any], kind: Any) -> Parameter:
         **bounds,
     )
     return keyword(one.name, Annotated[kind, opt], one.default)
+
+
+def _parser(reads: Callable[[str], T]) -> Callable[[str], T]:
+    """Return a reader of an option whose complaint is a usage error."""
+
+    @wraps(reads)
+    def read(said: str) -> T:
+        try:
+            return reads(said)
+        except ValueError as error:
+            raise typer.BadParameter(f"{error}.") from error
+
+    return read
 
 
 def keyword(name: str, kind: Any, default: Any) -> Parameter:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from fractions import Fraction
 from functools import cache, partial, wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -206,6 +207,8 @@ def _fits(value: object, read: object) -> bool:
         return isinstance(value, bool) and isinstance(read, bool)
     if isinstance(read, float):
         return isinstance(value, int | float) and value == value  # not nan
+    if isinstance(read, Fraction):
+        return isinstance(value, int | float | str)
     return isinstance(value, int if isinstance(read, int) else str)
 
 

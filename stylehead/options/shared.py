@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from stylehead.choices import Device, option
 
 INPUT, LOOKS, MOVES, DELIVERY = "Picture and sound", "Output", "Motion", "Delivery"
 """Panels of the help."""
+SLOWEST, FASTEST = 10, 60
+TELEVISION, NEAR = 1001, 0.005
+"""Television's rates are a 1001st below whole ones, and written 23.976 or 29.97."""
 
 
 def share(default: float, help: str) -> Any:
@@ -16,11 +21,37 @@ def share(default: float, help: str) -> Any:
     return option(default, help, panel=MOVES, low=0, high=1)
 
 
+def frame_rate(said: str | float | Fraction) -> Fraction:
+    """Return frames per second; a number near one of television's fractions is that fraction.
+
+    Raises ValueError for what is no rate from SLOWEST to FASTEST.
+    """
+    try:
+        rate = Fraction(str(said)).limit_denominator(TELEVISION)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"{said} is neither a number nor a fraction") from None
+    if not SLOWEST <= rate <= FASTEST:
+        raise ValueError(f"{said} is not from {SLOWEST} to {FASTEST} frames a second")
+    exact = Fraction(math.ceil(rate) * 1000, TELEVISION)
+    return exact if abs(rate - exact) < NEAR else rate
+
+
 @dataclass(frozen=True, kw_only=True)
 class FrameRate:
     """Frames per second."""
 
-    fps: int = option(30, "Frames per second.", panel=LOOKS, low=10, high=60)
+    fps: Fraction | float = option(
+        30,
+        "Frames per second: a number from 10 to 60 or a fraction (25, 29.97, 24000/1001).",
+        panel=LOOKS,
+        metavar="RATE",
+        reads=frame_rate,
+    )
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second, exactly: 29.97 is 30000/1001."""
+        return frame_rate(self.fps)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,7 +80,7 @@ def plan_video(
     song = open_song(audio, style, options)
     found = find_faces(image, song.faces, options, reporter)
     portraits, frame = in_frame(found, options, reporter)
-    fps = Fraction(options.fps)
+    fps = options.rate
     frames = math.ceil(round(song.played.seconds * fps, 6))
     height, width = (side // 2 * 2 for side in portraits[0].pixels.shape[:2])
     if options.crop_size:
@@ -112,7 +112,7 @@ def plan_motion(audio: Path, *, options: MotionOptions, writes: Sequence[Path]) 
     """Return the plan of a motion alone; raises what `make_motion` raises before long work."""
     check_options(options)
     choose_device(options.device)
-    fps = Fraction(options.fps)
+    fps = options.rate
     frames = math.ceil(round(listened_to(audio, options).seconds * fps, 6))
     return Plan(
         frames=frames,

@@ -131,7 +131,7 @@ def predict(
     device = choose_device(options.device)
     predictor = load_predictor(options, device, separation=options, reporter=reporter)
     speech = listen(voice, predictor.listener, reporter=reporter)
-    fps = Fraction(options.fps)
+    fps = options.rate
     motion = predict_motion(speech, mix, predictor.networks, fps=fps, controls=options)
     reporter.say(speech.report.summary(voice))
     return MotionResult(
@@ -211,6 +211,6 @@ def load_predictor(
 
 def _fitted(motion: Motion, seconds: float, options: Options) -> Motion:
     """Return a saved motion at the video's rate, cut or its last frame held, and adjusted."""
-    moves = at_rate(motion, Fraction(options.fps))
+    moves = at_rate(motion, options.rate)
     frames = math.ceil(round(seconds * moves.fps, 6))
     return adjust(moves[np.arange(frames).clip(max=len(moves) - 1)], options)

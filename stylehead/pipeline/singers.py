@@ -143,7 +143,7 @@ def perform(
     """
     for mix in dict.fromkeys(singer.mix for singer in song.singers):
         tell_of_old(mix, reporter)
-    fps = Fraction(options.fps)
+    fps = options.rate
     frames = math.ceil(round(song.played.seconds * fps, 6))
     seeds = count(options.seed)  # the first singer's random numbers are those of a face alone
     roles = {

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,12 @@ def test_paths_of_the_users_file_count_from_it_and_names_of_styles_stay(folder):
     assert request.options.sing == [f"1={own / 'low.wav'}:lively"]
 
 
+def test_a_rate_is_a_number_or_a_fraction(folder):
+    here("[preset.tv]\nfps = 29.97\n[preset.film]\nfps = '24000/1001'\n")
+    assert read(preset="tv").options.rate == Fraction(30000, 1001)
+    assert read(preset="film").options.rate == Fraction(24000, 1001)
+
+
 @pytest.mark.parametrize(
     ("text", "said", "remedy"),
     [
@@ -105,7 +112,7 @@ def test_paths_of_the_users_file_count_from_it_and_names_of_styles_stay(folder):
         ("[animat]\nfps = 3", "stylehead.toml: animat is not known", "mean animate?"),
         ("[preset.a]\ncroop = true", r"\[preset.a\]: croop is not known", "mean crop?"),
         ("[animate]\nfps = 300", "fps is wrong.*60", ""),
-        ("[animate]\nfps = '30'", "fps takes a whole number", ""),
+        ("[animate]\nseed = '30'", "seed takes a whole number", ""),
         ("[animate]\nfps = true", "fps is no switch", ""),
         ("[animate]\npose = '1.5'", "pose takes a number", ""),
         ("[animate]\ncrop = 'yes'", "crop takes true or false", ""),
