@@ -26,7 +26,9 @@ from stylehead.version import __version__
 
 T = TypeVar("T")
 
-NOT_COLUMNS = {"quiet", "verbose", "json", "overwrite", "workers", "dry-run", "log", "json-lines"}
+NOT_COLUMNS = {
+    *("quiet", "verbose", "json", "overwrite", "workers", "dry-run", "log", "json-lines", "preview")
+}
 YES, NO = {"true", "yes", "1", "on"}, {"false", "no", "0", "off", ""}
 
 

@@ -86,6 +86,12 @@ class VideoRun(Run):
     json_lines: bool = option(
         False, "Print what happens as JSON lines on stdout, as batch does.", panel=RUN
     )
+    preview: bool = option(
+        False,
+        "To try out at once: no more than 3 s, the face at 256 pixels unless --frame says "
+        "otherwise; of --style-video the ranges alone.",
+        panel=RUN,
+    )
 
 
 JsonOpt = Annotated[

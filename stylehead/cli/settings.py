@@ -30,7 +30,17 @@ T = TypeVar("T")
 FILE = "stylehead.toml"
 COMMANDS = ("animate", "motion")
 """Commands that have a table of their own."""
-OF_ONE_RUN = {"dry-run", "json", "json-lines", "log", "overwrite", "preset", "quiet", "verbose"}
+OF_ONE_RUN = {
+    "dry-run",
+    "json",
+    "json-lines",
+    "log",
+    "overwrite",
+    "preset",
+    "preview",
+    "quiet",
+    "verbose",
+}
 """Options that a file does not have: what is asked of one run, and leave to replace what is there,
 which a folder of somebody else's must not give."""
 ONE_OF = ("style", "style_video", "motion")

@@ -21,7 +21,16 @@ from stylehead.cli.options import (
     takes,
 )
 from stylehead.cli.settings import with_settings
-from stylehead.options import LOOKS, STDOUT, Effort, Hearing, MotionOptions, Options, named
+from stylehead.options import (
+    LOOKS,
+    STDOUT,
+    Effort,
+    Hearing,
+    MotionOptions,
+    Options,
+    StyleEffort,
+    named,
+)
 
 if TYPE_CHECKING:
     from stylehead.pipeline.plan import Plan
@@ -32,6 +41,8 @@ if TYPE_CHECKING:
 
 MotionT = TypeVar("MotionT", bound=MotionOptions)
 SAVED = "Reuse"
+PREVIEW, PREVIEW_SIZE = 3.0, 256
+"""Seconds and pixels of a preview."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +127,9 @@ def requested(
     """
     if output == STDOUT and (json or run.json_lines):
         raise typer.BadParameter("-o - and --json cannot be given together.")
+    if run.preview:
+        options = previewed(options)
+        effort = replace(effort, style_effort=StyleEffort.FAST) if style_video else effort
     return VideoRequest(
         image=image,
         audio=audio,
@@ -131,6 +145,14 @@ def requested(
         json=json,
         run=run,
     )
+
+
+def previewed(options: Options) -> Options:
+    """Return options of a short and small video of the same things."""
+    options = replace(options, duration=min(options.duration or PREVIEW, PREVIEW))
+    if options.frame:
+        return options
+    return replace(options, crop=True, size=min(options.size, PREVIEW_SIZE))
 
 
 def inputs_of(request: VideoRequest) -> list[Path]:
