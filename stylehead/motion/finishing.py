@@ -89,15 +89,15 @@ def resample_offsets(
         )
 
 
-def from_rest(landmarks: Floats, fps: Fraction) -> Floats:
-    """Return offsets (T, 68, 3) that are 0, the portrait's own neutral, at both ends."""
-    landmarks = landmarks.copy()
-    frames = len(landmarks)
+def from_rest(values: Floats, fps: Fraction) -> Floats:
+    """Return what is 0 in the portrait itself (T, ...), made 0 at both ends: a video goes round."""
+    values = values.copy()
+    frames = len(values)
     from_ends = np.minimum(np.arange(frames), np.arange(frames)[::-1])
     reach = min(ENDS, frames / float(fps) / 4) * float(fps)
     ramp = (from_ends[from_ends < reach] / reach).astype(np.float32)
-    landmarks[from_ends < reach] *= smoothstep(ramp)[:, None, None]
-    return landmarks
+    values[from_ends < reach] *= smoothstep(ramp).reshape(-1, *[1] * (values.ndim - 1))
+    return values
 
 
 def with_filmed_shapes(landmarks: Floats, amount: float) -> Floats:

@@ -152,7 +152,7 @@ def _played(
     glances = glances * (1 - sum(weight.eyes for weight in mix.weights))
     for weight, one in zip(mix.weights, performed, strict=True):
         glances += weight.eyes * one.glances
-    gaze = gaze_in(rotation, glances)
+    gaze = from_rest(gaze_in(rotation, glances), fps)
     return Motion(landmarks, rotation, translation, blink, fps, neutral, gaze)
 
 

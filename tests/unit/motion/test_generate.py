@@ -246,6 +246,9 @@ def test_a_face_starts_and_ends_at_the_portraits_own_rest(seconds, fps):
     for row in (0, -1):
         assert np.abs(motion.landmarks[row]).max() < 1e-6
         np.testing.assert_allclose(motion.rotation[row], np.eye(3), atol=1e-6)
+    for name in ("rotation", "translation", "blink", "gaze"):  # and so a video goes round
+        values = getattr(motion, name)
+        np.testing.assert_allclose(values[-1], values[0], atol=1e-5)
 
 
 def test_loudness_of_the_recording_does_not_matter():
