@@ -107,10 +107,12 @@ def main() -> None:
             stream.reconfigure(errors="stylehead")
     code: str | int = 1  # of whatever is not foreseen
     try:
-        app()
+        code = app(standalone_mode=False) or 0
     except SystemExit as leaving:
         code = leaving.code or 0
         raise
+    except typer.TyperException as wrong:
+        code = _misused(wrong)
     except StyleheadError as failure:
         _fail(failure)
     except BrokenPipeError:  # whoever read the results has had enough of them
@@ -126,6 +128,18 @@ def main() -> None:
         _fail(failure)
     finally:
         LOG.end(code)
+    raise SystemExit(code)
+
+
+def _misused(wrong: typer.TyperException) -> int:
+    """Say in one line what is wrong about the words of a command; return the exit code."""
+    from stylehead.cli import console
+
+    command = getattr(getattr(wrong, "ctx", None), "command_path", "stylehead")
+    said = wrong.format_message().strip()
+    if said:  # nothing where the help has just been shown instead
+        console.error(said if said.endswith(("?", ".")) else f"{said}.", f"See {command} --help.")
+    return 2
 
 
 def _fail(failure: StyleheadError) -> None:

@@ -1392,7 +1392,8 @@ def test_a_wrong_use_ends_with_two(animate: Command, output: Path, words: tuple[
     assert outcome.code == 2
     assert outcome.stdout == ""
     assert words[0] in outcome.stderr
-    assert "Traceback" not in outcome.stderr
+    assert outcome.stderr.startswith("Error: ") and outcome.stderr.count("\n") == 1
+    assert outcome.stderr.endswith("animate --help.\n")
     assert not output.exists()
 
 

@@ -12,7 +12,7 @@ from stylehead.cli import app as app_module
 @pytest.fixture
 def failing(call, monkeypatch):
     def run(error: Exception):
-        def fail() -> None:
+        def fail(*, standalone_mode: bool) -> None:
             raise error
 
         monkeypatch.setattr(app_module, "app", fail)
