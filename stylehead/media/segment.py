@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 from av.codec.context import Flags
+from av.video.plane import VideoPlane
 from llvmlite.binding import get_host_cpu_features
 from numba import njit
 from numpy.typing import NDArray
@@ -124,27 +125,41 @@ class EncoderPicture:
     def __init__(self, picture: Pixels) -> None:
         """Begin with a picture (H, W, 3) RGB; an odd side loses its last pixels."""
         height, width = (side // 2 * 2 for side in picture.shape[:2])
-        self._planes = np.empty((height * 3 // 2, width), np.uint8)
-        self.draw(picture[:height, :width], 0, 0)
-        self.frame = av.VideoFrame.from_numpy_buffer(self._planes, format="yuv420p")
+        # The library's own memory: over an array of ours it takes a height that is no multiple of
+        # four for the next lower one, and so the colours for rows of brightness.
+        self.frame = av.VideoFrame(width, height, "yuv420p")
+        self._planes = [_rows(plane) for plane in self.frame.planes]
+        self.draw(picture, 0, 0)
 
     def draw(self, part: Pixels, top: int, left: int) -> None:
         """Replace a part (h, w, 3) RGB, whose corner is at an even row and column."""
-        height, width = self._planes.shape[0] * 2 // 3, self._planes.shape[1]
-        chroma = self._planes[height:].reshape(2, height // 2, width // 2)
-        _to_yuv(part, self._planes[:height], chroma, top, left)
+        height = min(part.shape[0], self.frame.height - top)
+        width = min(part.shape[1], self.frame.width - left)
+        luma, bluish, reddish = self._planes
+        _to_yuv(part, height, width, luma, bluish, reddish, top, left)
+
+
+def _rows(plane: VideoPlane) -> NDArray[np.uint8]:
+    """Return a plane's memory, its rows (H, L) with what follows each until the next one."""
+    memory = np.frombuffer(plane, np.uint8)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return memory.reshape(plane.height, plane.line_size)
 
 
 @njit(cache=True, nogil=True)
 def _to_yuv(
-    part: Pixels, luma: NDArray[np.uint8], chroma: NDArray[np.uint8], top: int, left: int
+    part: Pixels,
+    height: int,
+    width: int,
+    luma: NDArray[np.uint8],
+    bluish: NDArray[np.uint8],
+    reddish: NDArray[np.uint8],
+    top: int,
+    left: int,
 ) -> None:
     """Write BT.709 in TV range, the colour of each four pixels averaged."""
-    height = min(part.shape[0], luma.shape[0] - top) // 2
-    width = min(part.shape[1], luma.shape[1] - left) // 2
-    for row in range(height):
+    for row in range(height // 2):
         y, at = 2 * row, top + 2 * row
-        for column in range(width):
+        for column in range(width // 2):
             x, place = 2 * column, left + 2 * column
             red, green, blue = 0, 0, 0
             for i in range(2):
@@ -157,7 +172,7 @@ def _to_yuv(
                     luma[at + i, place + j] = np.uint8(value)
                     red, green, blue = red + r, green + g, blue + b
             offset = (128 << 17) + (1 << 16)  # of four pixels
-            bluish = (-3298 * red - 11094 * green + 14392 * blue + offset) >> 17
-            reddish = (14392 * red - 13072 * green - 1320 * blue + offset) >> 17
-            chroma[0, at // 2, place // 2] = np.uint8(bluish)
-            chroma[1, at // 2, place // 2] = np.uint8(reddish)
+            from_blue = (-3298 * red - 11094 * green + 14392 * blue + offset) >> 17
+            from_red = (14392 * red - 13072 * green - 1320 * blue + offset) >> 17
+            bluish[at // 2, place // 2] = np.uint8(from_blue)
+            reddish[at // 2, place // 2] = np.uint8(from_red)

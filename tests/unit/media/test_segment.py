@@ -111,6 +111,21 @@ def test_colours_are_those_of_the_picture(colour):
     assert np.abs(shown.astype(int) - colour).max() <= 3
 
 
+@pytest.mark.parametrize("height", [32, 34])
+def test_colours_lie_where_brightness_does_whatever_the_height(height):
+    whole = np.full((height, 22, 3), 128, np.uint8)
+    whole[height - 8 :, :10] = (200, 40, 40)
+    made = EncoderPicture(whole).frame
+    assert (made.width, made.height) == (22, height)
+    planes = made.to_ndarray()
+    bluish, reddish = planes[height:].reshape(2, height // 2, 11)
+    red = np.zeros((height // 2, 11), bool)
+    red[height // 2 - 4 :, :5] = True
+    np.testing.assert_array_equal(reddish > 140, red)
+    np.testing.assert_array_equal(bluish < 120, red)
+    np.testing.assert_array_equal(planes[:height:2, ::2] < 100, red)
+
+
 def test_drawing_a_part_leaves_the_rest_of_the_picture():
     whole = np.random.default_rng(0).integers(0, 255, (32, 48, 3)).astype(np.uint8)
     picture, changed = EncoderPicture(whole), whole.copy()
