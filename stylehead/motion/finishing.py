@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
+from stylehead.face.brows import filmed_brows
 from stylehead.face.geometry import (
     angles_from_rotation,
     nearest_rotation,
@@ -101,10 +102,10 @@ def from_rest(values: Floats, fps: Fraction) -> Floats:
 
 
 def with_filmed_shapes(landmarks: Floats, amount: float) -> Floats:
-    """Return offsets (T, 68, 3) on the way to mouths that filmed faces have; with 1, those."""
+    """Return offsets (T, 68, 3) on the way to shapes that filmed faces have; with 1, those."""
     if amount == 0:
         return landmarks
-    filmed = FaceShapes.embedded().nearest(landmarks)
+    filmed = filmed_brows(FaceShapes.embedded().nearest(landmarks))
     return filmed if amount == 1 else landmarks + np.float32(amount) * (filmed - landmarks)
 
 

@@ -31,7 +31,8 @@ class MotionControls:
     )
     shapes: float = option(
         1.0,
-        "How far mouths are brought to shapes that filmed faces have: 0 not at all, 1 all the way.",
+        "How far mouths and brows are brought to shapes that filmed faces have: 0 not at all, "
+        "1 all the way.",
         panel=MOVES,
         low=0,
         high=1,
