@@ -97,7 +97,7 @@ def neural_crops(scene: NeuralScene, motion: Motion) -> Iterator[Pixels]:
     drivers = mesh_renderer.render(scene.driver, motion)
     while batch := list(islice(drivers, BATCH[scene.device.type])):
         for crop in _drive(scene, batch):
-            yield _fitted(crop, scene.still.mesh.size)
+            yield _placed(_fitted(crop, scene.still.mesh.size), scene)
 
 
 @torch.inference_mode()
@@ -123,6 +123,13 @@ def _fitted(crop: Pixels, size: int) -> Pixels:
     way = cv2.INTER_AREA if size < len(crop) else cv2.INTER_CUBIC
     resized: NDArray[np.generic] = cv2.resize(crop, (size, size), interpolation=way)
     return np.asarray(resized, np.uint8)
+
+
+def _placed(crop: Pixels, scene: NeuralScene) -> Pixels:
+    """Return a crop of the driver's square in the still's, which may begin over the picture."""
+    still = scene.still.mesh
+    down = round(float(scene.driver.mesh.corner[1] - still.corner[1]) * still.scale)
+    return np.concatenate([crop[:1].repeat(down, 0), crop[: len(crop) - down]]) if down else crop
 
 
 Parts = dict[str, tuple[str, str | None]]

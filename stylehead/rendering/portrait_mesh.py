@@ -33,7 +33,7 @@ from stylehead.rendering.eyes.lid_motion import (
     kept_lids,
 )
 from stylehead.rendering.still.relief import ease_relief
-from stylehead.rendering.still.square import cut_square
+from stylehead.rendering.still.square import FEATHER, cut_matte
 from stylehead.rendering.still.surroundings import SKULL_DEPTH, surround, triangulated
 from stylehead.rendering.still.turns import TurnLimits
 from stylehead.types import Floats, Pixels, Portrait
@@ -153,7 +153,7 @@ def build_portrait_mesh(
     not move.
     """
     mesh = portrait.face.mesh
-    corner, side = _square(portrait)
+    corner, side = _square(portrait, over=FEATHER if size is None else 0.0)
     size = size or int(side)
     scale = size / side
     face = _in_crop(mesh, corner, scale)
@@ -170,8 +170,8 @@ def build_portrait_mesh(
     neutral = neutral / unit
     matte = None
     if portrait.matte is not None:
-        matte = cut_square(portrait.matte, corner, scale, size)
-    around = surround(face, pose, size, matte)
+        matte = cut_matte(portrait.matte, corner, scale, size)
+    around = surround(face, pose, size, matte, open_top=bool(corner[1] <= 0))
     others = [_in_crop(other, corner, scale) for other in neighbours]
     near = nearness(around.rings[:, :2], face, others)
     free = smoothstep(((near - 0.5) / FREE_FROM).clip(0, 1))
@@ -198,8 +198,12 @@ def build_portrait_mesh(
     )
 
 
-def _square(portrait: Portrait) -> tuple[Floats, float]:
-    """Return the working square of a portrait: its top left corner and its side, pixels."""
+def _square(portrait: Portrait, *, over: float) -> tuple[Floats, float]:
+    """Return the working square of a portrait: its top left corner and its side, pixels.
+
+    A square that begins with the picture begins so much over it, in its sides, when it holds a
+    person who is a layer: what fades towards its edges is then whole at the picture's own.
+    """
     oval = portrait.face.mesh[OVAL, :2]
     face = float(max(np.ptp(oval[:, 0]), np.ptp(oval[:, 1])))
     side = CROP_FACES * face
@@ -216,6 +220,8 @@ def _square(portrait: Portrait) -> tuple[Floats, float]:
     room = np.array([width - side, height - side])
     kept = top_left.clip(0, np.maximum(room, 0))
     inside = cast(Floats, np.where(room >= 0, kept, top_left))
+    if portrait.matte is not None and -over * side < inside[1] < over * side:
+        inside[1] = -over * side
     return np.round(inside).astype(np.float32), side
 
 

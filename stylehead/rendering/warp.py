@@ -15,16 +15,23 @@ from numpy.typing import NDArray
 from stylehead.device import to_array, to_tensor
 from stylehead.rendering.portrait_mesh import PortraitMesh
 from stylehead.rendering.rasterize import mark_folds
-from stylehead.rendering.still.square import cut_square
+from stylehead.rendering.still.square import FEATHER, cut_square
 from stylehead.types import Floats, Pixels
 
-FEATHER = 0.04  # of the crop's side, over which the moved crop fades into the still picture
 FOLD = 2.5  # pixels of displacement between neighbouring cells that mark a fold
 
 
 def crop_of(pixels: Pixels, mesh: PortraitMesh) -> Pixels:
-    """Return the mesh's working square (S, S, 3) of its picture (H, W, 3)."""
-    return cut_square(pixels, mesh.corner, mesh.scale, mesh.size)
+    """Return the mesh's working square (S, S, 3) of its picture (H, W, 3).
+
+    Hair that goes on over the picture is mirrored as far as FEATHER: so it keeps its strands.
+    """
+    crop = cut_square(pixels, mesh.corner, mesh.scale, mesh.size)
+    over = round(float(-mesh.corner[1]) * mesh.scale)
+    if mesh.matte is not None and 0 < over <= FEATHER * mesh.size + 1:
+        hair = mesh.matte[:over] > 0
+        crop[:over][hair] = crop[over : 2 * over][::-1][hair]
+    return crop
 
 
 def soften_folds(

@@ -44,12 +44,16 @@ class Surroundings:
     """(B, 3) vertices that stay."""
 
 
-def surround(face: Floats, pose: Similarity, size: int, matte: Pixels | None) -> Surroundings:
+def surround(
+    face: Floats, pose: Similarity, size: int, matte: Pixels | None, *, open_top: bool = False
+) -> Surroundings:
     """Return the vertices around a face (478, 3) of a crop of `size` pixels.
 
     Depth runs from the face's outline to the axis of the skull: the silhouette of a turning head
     stays where it is. Where the person is a layer of their own, by a matte (S, S), hair is as rigid
-    as the face, and free to leave the crop by an edge that the person does not touch.
+    as the face, and free to leave the crop by an edge that the person does not touch, or by the
+    upper one when it is an `open_top`, the picture's own or over it: hair that the picture cuts is
+    moved along with the rest, or else it would be torn.
     """
     oval = face[OVAL]
     centre = oval[:, :2].mean(0)
@@ -73,7 +77,7 @@ def surround(face: Floats, pose: Similarity, size: int, matte: Pixels | None) ->
         edge = np.minimum(points[:, :2], size - 1 - points[:, :2]).min(1)
         inside = edge > size / 100
     else:
-        border, touched = _freed(border, matte)
+        border, touched = _freed(border, matte, open_top)
         edge = (
             KDTree(touched).query(points[:, :2])[0] if len(touched) else np.full(len(points), size)
         )
@@ -106,7 +110,7 @@ def _border(size: int, depth: float) -> Floats:
     return np.column_stack([points, np.full(len(points), depth + size)]).astype(np.float32)
 
 
-def _freed(border: Floats, matte: Pixels) -> tuple[Floats, Floats]:
+def _freed(border: Floats, matte: Pixels, open_top: bool) -> tuple[Floats, Floats]:
     """Return the border (B, 3), moved outwards where nobody touches it, and where somebody does.
 
     The second, (E, 2), are pixels of the crop's edge.
@@ -121,7 +125,9 @@ def _freed(border: Floats, matte: Pixels) -> tuple[Floats, Floats]:
         (matte[:, :near].max(1), low, steps),
         (matte[:, -near:].max(1), high, steps),
     ]
-    touched = np.concatenate([np.column_stack([x, y])[cover > 0] for cover, x, y in sides])
+    touched = np.concatenate(
+        [np.column_stack([x, y])[cover > 0] for cover, x, y in sides[int(open_top) :]]
+    )
     step = (size - 1) / (EDGE_STEPS - 1)
     if len(touched):
         lonely = KDTree(touched).query(border[:, :2])[0] > step

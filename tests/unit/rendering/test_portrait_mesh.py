@@ -5,10 +5,19 @@ import pytest
 
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import rotation_from_angles
-from stylehead.face.landmarks import EYES, FACE, INNER_LOWER, INNER_UPPER, MESH_OF_68, to_68
+from stylehead.face.landmarks import (
+    EYES,
+    FACE,
+    INNER_LOWER,
+    INNER_UPPER,
+    MESH_OF_68,
+    OVAL,
+    to_68,
+)
 from stylehead.rendering.eyes.lid_motion import IRIS_FOLLOW, SEEN
 from stylehead.rendering.portrait_mesh import EYEBALL, build_portrait_mesh
 from stylehead.rendering.rasterize import displacement_map
+from stylehead.rendering.still.square import FEATHER
 from stylehead.rendering.still.surroundings import SHOULDERS
 from tests.stand_ins.faces import STILL, drawn_portrait, mean_mesh
 
@@ -99,6 +108,22 @@ def test_the_border_of_the_crop_is_pinned(mesh, angles):
     moved = moves(mesh, angles=angles, translation=(0.2, -0.1, 0.3), blink=1.0)
     assert np.abs(moved[pinned]).max() < 1e-4
     assert np.abs(moved[NOSE_TIP]).max() > 0.1
+
+
+@pytest.mark.parametrize("size", [None, 256])
+def test_hair_that_the_picture_cuts_moves_with_the_head(size):
+    """Else it would be torn between the head and the picture's upper edge."""
+    matte = np.zeros((256, 256), np.uint8)
+    matte[:, 50:206] = 255
+    mesh = build_portrait_mesh(replace(drawn_portrait(place=(0.5, 0.3)), matte=matte), size=size)
+    x, y = mesh.source[FACE:-SEEN, :2].T
+    face = mesh.source[OVAL]
+    hair = (y < face[:, 1].min()) & (np.abs(x - face[:, 0].mean()) < 0.5 * np.ptp(face[:, 0]))
+    hair &= y > mesh.scale * -mesh.corner[1]  # in the picture
+    assert hair.sum() >= 5
+    assert mesh.rigidity[FACE:-SEEN][hair].min() > 0.8
+    # Frames fade into the still at the crop's edge: that is over the picture, if not all of it.
+    assert mesh.corner[1] == (0 if size else -round(FEATHER * mesh.size / mesh.scale))
 
 
 @pytest.mark.parametrize("place", [(0.5, 0.45), (0.2, 0.3), (0.85, 0.8)])

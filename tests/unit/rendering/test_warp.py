@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from stylehead.rendering import warp
+from stylehead.rendering.still.square import cut_matte
 from stylehead.rendering.warp import CpuSampler, TorchSampler, make_sampler
 
 CPU = torch.device("cpu")
@@ -111,12 +112,32 @@ def test_the_gpu_agrees_with_the_cpu():
     assert difference(found, CpuSampler(crop)(displacement)).mean() < 1
 
 
+def test_hair_goes_on_over_the_picture_mirrored_and_nothing_else_does():
+    pixels = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    matte = np.zeros((128, 128), np.uint8)
+    matte[:, 40:80] = 255
+    corner = np.array((0, -5), np.float32)
+    cut = cut_matte(matte, corner, 1.0, 128)
+    where = SimpleNamespace(corner=corner, scale=1.0, size=128, matte=cut)
+    crop = warp.crop_of(pixels, where)
+    np.testing.assert_array_equal(crop[5:], pixels[:123])
+    np.testing.assert_array_equal(crop[:5, 40:80], pixels[4::-1, 40:80])
+    assert np.abs(crop[:5, 90:].astype(int) - pixels[4::-1, 90:]).mean() > 20
+
+
+def test_a_matte_keeps_hard_edges_beyond_the_picture():
+    matte = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
+    cut = cut_matte(matte, np.array((0, -8), np.float32), 1.0, 64)
+    np.testing.assert_array_equal(cut[8:], matte[:56])
+    np.testing.assert_array_equal(cut[:8], np.where(matte[:8] < 128, 0, 255))
+
+
 @pytest.mark.parametrize("corner", [(-40, -30), (60, 70), (-40, 60), (0, 0)])
 def test_beyond_the_picture_its_edge_goes_on_without_a_second_face(corner):
     pixels = np.full((128, 128, 3), 90, np.uint8)
     pixels[:, 16:112] = 200  # what a mirror at the edge would repeat
     pixels[16:112, :] = 200
-    where = SimpleNamespace(corner=np.array(corner, np.float32), scale=1.0, size=128)
+    where = SimpleNamespace(corner=np.array(corner, np.float32), scale=1.0, size=128, matte=None)
     crop = warp.crop_of(pixels, where).astype(int)
     x, y = corner
     whole = np.pad(pixels, ((128, 128), (128, 128), (0, 0)), mode="edge").astype(int)
