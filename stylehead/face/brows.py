@@ -11,16 +11,16 @@ BROWS = ((17, 18, 19, 20, 21), (26, 25, 24, 23, 22))
 """Landmarks of both brows, from the temple to the nose."""
 LIMITS = np.array(
     [
-        [-0.055, -0.043, 0.024, 0.031],
-        [-0.075, -0.058, 0.033, 0.042],
-        [-0.085, -0.065, 0.037, 0.047],
-        [-0.089, -0.067, 0.039, 0.046],
-        [-0.082, -0.062, 0.037, 0.048],
+        [-0.054, -0.043, 0.024, 0.031],
+        [-0.074, -0.058, 0.032, 0.042],
+        [-0.084, -0.065, 0.037, 0.047],
+        [-0.087, -0.067, 0.039, 0.046],
+        [-0.081, -0.061, 0.037, 0.048],
     ],
     np.float32,
 )
 """(5, 4) of each point, interocular, downwards: the least filmed, the least usual, the most usual,
-the most filmed (percentiles 0.5, 1.5, 98.5 and 99.5) of 92 people, none of them held out
+the most filmed (percentiles 0.5, 1.5, 98.5 and 99.5) of 99 people, none of them held out
 (`python benchmarks/settings.py brows`)."""
 
 
