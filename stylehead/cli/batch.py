@@ -54,7 +54,7 @@ def batch(
 
       stylehead batch jobs.csv -o videos --shard 1/3
     """
-    from stylehead.batch.run import processes, read_shard, share_out, to_make
+    from stylehead.batch.run import processes, read_shard, share_out, tidy, to_make
     from stylehead.cli import console
     from stylehead.cli.jobs import read_jobs
     from stylehead.files import make_folder
@@ -78,8 +78,9 @@ def batch(
     plan = Plan(options, workers, part if segments else (1, 1))
     if options.dry_run and left:
         console.say(_estimate(left, workers))
-    elif left:
-        faults += _made(left, plan)
+    elif not options.dry_run:
+        tidy(mine)
+        faults += _made(left, plan) if left else []
     if faults:
         _refuse(faults, len(rows))
 
@@ -175,8 +176,11 @@ def _events(jobs: Sequence[Job], plan: Plan) -> Generator[Generator[Event]]:
 
 
 def make_job(task: Task, reporter: Reporter) -> dict[str, Any]:
-    """Make the video of a row, in a process of its own, and return what there is to say of it."""
-    from stylehead.batch.record import alone, unfinished_of
+    """Make the video of a row, in a process of its own, and return what there is to say of it.
+
+    It is written beside its segments; who hears of it puts it where it belongs.
+    """
+    from stylehead.batch.record import alone, place_of, unfinished_of
     from stylehead.cli.jobs import read_request
     from stylehead.cli.memory import keep_memory_flat
     from stylehead.cli.video import make_video
@@ -190,6 +194,7 @@ def make_job(task: Task, reporter: Reporter) -> dict[str, Any]:
     with alone(request.output, f"-{part}" if parts > 1 else ""), _crew(task) as crew:
         folder = unfinished_of(request.output, task.key)
         unfinished = Unfinished(folder=folder, part=part, parts=parts, crew=crew)
+        request = replace(request, output=place_of(folder, request.output, part))
         return json.loads(make_video(request, reporter, unfinished).as_json())
 
 
