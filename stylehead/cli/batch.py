@@ -165,9 +165,11 @@ def _events(jobs: Sequence[Job], plan: Plan) -> Generator[Generator[Event]]:
 
     for task in tasks:
         check_sendable(task)
-    with connected(plan.options.address) as cluster:
+    most = plan.options.workers
+    with connected(plan.options.address, most) as cluster:
         if len(tasks) < cluster.cores:
-            tasks = [replace(task, part=plan.part, cluster=cluster.address) for task in tasks]
+            filmed_there = {"part": plan.part, "cluster": cluster.address, "most": most}
+            tasks = [replace(task, **filmed_there) for task in tasks]
             made = run_jobs(tasks, make_job, 1)
         else:
             made = cluster.run_jobs(tasks, make_parcel, packed)
@@ -206,7 +208,7 @@ def _crew(task: Task) -> Generator[Crew | None]:
     from stylehead.batch.cluster import connected
     from stylehead.cli.crew import ClusterCrew
 
-    with connected(task.cluster) as cluster:
+    with connected(task.cluster, task.most) as cluster:
         yield ClusterCrew(cluster)
 
 

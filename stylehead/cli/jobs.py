@@ -47,6 +47,8 @@ class Task:
     """Every second number's segment is made, from the first one's on: 1 of 1 makes all."""
     cluster: str | None = None
     """Address of the cluster that films it; None: the process itself."""
+    most: int | None = None
+    """How many cores of the cluster it may use; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
