@@ -1,6 +1,6 @@
 """What a minute of video costs: the processor's seconds by stage, bytes moved and stored, dollars.
 
-    python benchmarks/costs.py [--seconds 60] [--rows 12] [--tasks 2000] [--ray] [--write]
+    python benchmarks/costs.py [--rows 12] [--tasks 2000] [--ray] [--write]
 
 A video of the demo's portrait as a 512 crop at 25 frames a second, of the demo's voice, which is
 repeated; one thread. All times are the processor's, so that other programs disturb them little.
@@ -35,21 +35,24 @@ from scale import keep, repeated, two_nodes
 from stylehead.batch.cluster import connected
 from stylehead.batch.pool import run_jobs
 from stylehead.batch.rows import Row
+from stylehead.choices import Separate
 from stylehead.cli.jobs import read_jobs
 from stylehead.cli.parcel import packed
+from stylehead.device import choose_device
 from stylehead.media.image import read_image, write_image
 from stylehead.media.segment import Segment, SegmentEncoder
-from stylehead.options import Options, Separator
+from stylehead.options import Options
 from stylehead.pipeline import run
 from stylehead.pipeline.film import Preparable, film_segment
+from stylehead.pipeline.result import Result
 from stylehead.pipeline.unfinished import Unfinished
 from stylehead.progress import Reporter
 from stylehead.rendering.renderer import load_renderer
 from stylehead.types import SPEECH_RATE
 from stylehead.weights.store import PACKAGE, demo_files
 
-SHORT = 2.0  # seconds
-OPTIONS = {"crop": True, "fps": 25, "separate": Separator.FILTER, "workers": 1}
+SHORT, MINUTE = 2.0, 60.0  # seconds
+OPTIONS = Options(overwrite=True, crop=True, fps=25, separate=Separate.FILTER, workers=1)
 
 PRICES: dict[str, dict[str, Any]] = {
     "HeyGen, photo avatar (API)": {
@@ -75,7 +78,6 @@ MACHINE: dict[str, Any] = {
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rows", type=int, default=12)
     parser.add_argument("--tasks", type=int, default=2000)
     parser.add_argument("--ray", action="store_true")
@@ -83,11 +85,11 @@ def main() -> None:
     parser.add_argument("--child", type=Path)
     asked = parser.parse_args()
     if asked.child:
-        print(json.dumps(videos(asked.child, asked.seconds)))
+        print(json.dumps(videos(asked.child)))
         return
     with tempfile.TemporaryDirectory(prefix="costs-") as name:
         folder = Path(name)
-        words = [sys.executable, __file__, f"--seconds={asked.seconds}", f"--child={folder}"]
+        words = [sys.executable, __file__, f"--child={folder}"]
         child = subprocess.run(words, capture_output=True, text=True, check=True)
         figures: dict[str, Any] = json.loads(child.stdout)
         figures["check a row, CPU s"] = checks(folder, asked.rows)
@@ -128,7 +130,7 @@ class Scales:
     def film(self, source: Preparable, numbers: Sequence[int]) -> Generator[Segment]:
         """Yield the segments."""
         self.sent = len(pickle.dumps(source))
-        device = run.choose_device(source.options.device)
+        device = choose_device(source.options.device)
         shot = source.shot(load_renderer(source.options.renderer, device))
         for number in numbers:
             segment = film_segment(shot, number)
@@ -136,23 +138,20 @@ class Scales:
             yield segment
 
 
-def videos(folder: Path, seconds: float) -> dict[str, Any]:
+def videos(folder: Path) -> dict[str, Any]:
     """Make videos in this process, and return what they took and weigh."""
-    run.Stopwatch = CpuWatch
+    setattr(run, "Stopwatch", CpuWatch)  # noqa: B010 (of another type)
     imported = time.process_time()
     cold = sum(made(folder, SHORT).stages.values())
     short = made(folder, SHORT).stages
     encoding = [0.0]
     for name in ("add", "finish"):
         count(SegmentEncoder, name, encoding)
-    result = made(folder, seconds)
-    stages = {name: took * 60 / seconds for name, took in result.stages.items()}
-    # What does not grow with the video is paid once for each.
-    for name in ("portrait", "preparing"):
-        stages[name] = result.stages[name]
-    encoded = encoding[0] * 60 / seconds
+    result = made(folder, MINUTE)
+    stages, encoded = result.stages, encoding[0]
+    video = result.output.stat().st_size
     scales = Scales()
-    made(folder, seconds, Unfinished(folder=folder / "segments", crew=scales))
+    made(folder, MINUTE, Unfinished(folder=folder / "segments", crew=scales))
     return {
         "imports, CPU s": imported,
         "models loaded, CPU s": cold - sum(short.values()),
@@ -160,23 +159,22 @@ def videos(folder: Path, seconds: float) -> dict[str, Any]:
         "drawing, CPU s": stages["rendering"] - encoded,
         "encoding, CPU s": encoded,
         "CPU s": sum(stages.values()),
-        "segments": len(scales.back) * 60 / seconds,
-        "sent for a video by segments, bytes": scales.sent * 60 / seconds,
+        "segments": len(scales.back),
+        "sent for a video by segments, bytes": scales.sent,
         "a segment, bytes": max(scales.back),
-        "segments kept meanwhile, bytes": sum(scales.back) * 60 / seconds,
-        "video, bytes": result.path.stat().st_size * 60 / seconds,
+        "segments kept meanwhile, bytes": sum(scales.back),
+        "video, bytes": video,
         "run.json, bytes": len(result.as_json()),
-        "sent for a video of a list, bytes": parcel(folder, seconds) * 60 / seconds,
+        "sent for a video of a list, bytes": parcel(folder),
     }
 
 
-def made(folder: Path, seconds: float, unfinished: Unfinished | None = None) -> run.Result:
+def made(folder: Path, seconds: float, unfinished: Unfinished | None = None) -> Result:
     """Make a video of so many seconds."""
     image, _ = demo_files()
     sound = folder / f"{seconds}.wav"
     soundfile.write(sound, repeated(seconds), SPEECH_RATE)
-    options = Options(overwrite=True, **OPTIONS)
-    return run.animate(image, sound, folder / "v.mp4", options=options, unfinished=unfinished)
+    return run.animate(image, sound, folder / "v.mp4", options=OPTIONS, unfinished=unfinished)
 
 
 def count(owner: type, name: str, spent: list[float]) -> None:
@@ -193,9 +191,9 @@ def count(owner: type, name: str, spent: list[float]) -> None:
     setattr(owner, name, counted)
 
 
-def parcel(folder: Path, seconds: float) -> int:
+def parcel(folder: Path) -> int:
     """Return the bytes of what is sent for a video of a list."""
-    row = Row(1, {"image": str(demo_files()[0]), "audio": str(folder / f"{seconds}.wav")})
+    row = Row(1, {"image": str(demo_files()[0]), "audio": str(folder / f"{MINUTE}.wav")})
     (job,), _ = read_jobs([row], folder, folder / "out", name="{number}", overwrite=False)
     return len(pickle.dumps(packed(job.task)))
 

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
+from stylehead.motion.file import save_motion
 from tests import conftest
 from tests.conftest import Command
 from tests.e2e.test_batch import folder, videos, write_list  # noqa: F401 (a fixture)
+from tests.e2e.test_long import FPS, assert_together, clicking_motion, write_clicks
 from tests.stand_ins import media
 
 pytestmark = [
@@ -49,6 +52,26 @@ def test_a_video_is_filmed_by_two_nodes_and_comes_back_the_same(
     outcome = call(*words, folder / "both", "--engine", "ray", "--address", cluster.address)
     assert outcome.code == 0, outcome
     assert videos(folder / "both") == videos(folder / "alone")
+
+
+def test_ten_minutes_on_two_nodes_are_in_step(
+    call: Command,
+    tmp_path: Path,
+    cluster: Any,
+) -> None:
+    seconds, every = 600, 60
+    media.save_picture(tmp_path / "face.png", media.portrait())
+    write_clicks(tmp_path / "clicks.flac", seconds, every)
+    save_motion(clicking_motion(seconds, every), tmp_path / "clicks.npz")
+    jobs = tmp_path / "jobs.csv"
+    columns = "image,audio,motion,output,crop,size,fps"
+    jobs.write_text(f"{columns}\nface.png,clicks.flac,clicks.npz,long.mp4,yes,192,{FPS}\n")
+    address = ("--engine", "ray", "--address", cluster.address)
+    outcome = call("batch", jobs, "-o", tmp_path / "out", *address)
+    assert outcome.code == 0, outcome
+    with av.open(str(tmp_path / "out" / "long.mp4")) as container:
+        assert container.streams.video[0].frames == seconds * FPS
+    assert_together(tmp_path / "out" / "long.mp4", seconds, every)
 
 
 def test_a_lost_node_costs_no_job(
