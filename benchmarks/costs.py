@@ -22,8 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -38,16 +37,14 @@ from stylehead.batch.rows import Row
 from stylehead.choices import Separate
 from stylehead.cli.jobs import read_jobs
 from stylehead.cli.parcel import packed
-from stylehead.device import choose_device
 from stylehead.media.image import read_image, write_image
-from stylehead.media.segment import Segment, SegmentEncoder
+from stylehead.media.segment import SegmentEncoder
 from stylehead.options import Options
 from stylehead.pipeline import run
-from stylehead.pipeline.film import Preparable, film_segment
 from stylehead.pipeline.result import Result
+from stylehead.pipeline.staging import Staging
 from stylehead.pipeline.unfinished import Unfinished
 from stylehead.progress import Reporter
-from stylehead.rendering.renderer import load_renderer
 from stylehead.types import SPEECH_RATE
 from stylehead.weights.store import PACKAGE, demo_files
 
@@ -118,26 +115,6 @@ class CpuWatch:
         self._last = now
 
 
-@dataclass(slots=True)
-class Scales:
-    """Films in this process, and weighs what would travel."""
-
-    sent: int = 0
-    """Bytes of what a machine is sent once."""
-    back: list[int] = field(default_factory=list[int])
-    """Bytes of each segment that comes back."""
-
-    def film(self, source: Preparable, numbers: Sequence[int]) -> Generator[Segment]:
-        """Yield the segments."""
-        self.sent = len(pickle.dumps(source))
-        device = choose_device(source.options.device)
-        shot = source.shot(load_renderer(source.options.renderer, device))
-        for number in numbers:
-            segment = film_segment(shot, number)
-            self.back.append(len(segment.to_bytes()))
-            yield segment
-
-
 def videos(folder: Path) -> dict[str, Any]:
     """Make videos in this process, and return what they took and weigh."""
     setattr(run, "Stopwatch", CpuWatch)  # noqa: B010 (of another type)
@@ -147,11 +124,19 @@ def videos(folder: Path) -> dict[str, Any]:
     encoding = [0.0]
     for name in ("add", "finish"):
         count(SegmentEncoder, name, encoding)
-    result = made(folder, MINUTE)
+    staged: list[int] = []
+    stage = run.stage
+
+    def weighed(*given: Any) -> Staging:
+        staged.append(len(pickle.dumps(found := stage(*given))))
+        return found
+
+    setattr(run, "stage", weighed)  # noqa: B010 (as the other)
+    kept = folder / "segments"
+    result = made(folder, MINUTE, Unfinished(folder=kept))
     stages, encoded = result.stages, encoding[0]
     video = result.output.stat().st_size
-    scales = Scales()
-    made(folder, MINUTE, Unfinished(folder=folder / "segments", crew=scales))
+    segments = [path.stat().st_size for path in kept.glob("*.npz")]
     return {
         "imports, CPU s": imported,
         "models loaded, CPU s": cold - sum(short.values()),
@@ -159,10 +144,10 @@ def videos(folder: Path) -> dict[str, Any]:
         "drawing, CPU s": stages["rendering"] - encoded,
         "encoding, CPU s": encoded,
         "CPU s": sum(stages.values()),
-        "segments": len(scales.back),
-        "sent for a video by segments, bytes": scales.sent,
-        "a segment, bytes": max(scales.back),
-        "segments kept meanwhile, bytes": sum(scales.back),
+        "segments": len(segments),
+        "sent for a video by segments, bytes": staged[-1],
+        "a segment, bytes": max(segments),
+        "segments kept meanwhile, bytes": sum(segments),
         "video, bytes": video,
         "run.json, bytes": len(result.as_json()),
         "sent for a video of a list, bytes": parcel(folder),

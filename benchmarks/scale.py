@@ -1,6 +1,6 @@
 """What batch makes of more workers: processes, machines that share a folder, a Ray cluster.
 
-    python benchmarks/scale.py [--seconds 10] [--jobs 4] [--only NAME,...] [--ray] [--write]
+    python benchmarks/scale.py [--seconds 10] [--jobs 4] [--only NAME...] [--ray] [--write]
 
 One long video (--seconds times --jobs) and a list of --jobs videos of --seconds each, of the demo's
 portrait as a 512 crop at 25 frames a second. Each row is a run of the command: its wall seconds,
@@ -11,7 +11,8 @@ machine, and one whose second node is killed after the first video: then also ho
 until what was lost with it was begun again. Below the table are the ratios: how much faster two
 workers are than one, and what Ray takes beyond two workers. Nothing else should run.
 
---only names kinds: one video, list. --write keeps the figures in benchmarks/scaling.json.
+--only names rows, or what they begin with (list). --write keeps the figures in
+benchmarks/scaling.json.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--jobs", type=int, default=4)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", nargs="+", default=[""])
     parser.add_argument("--ray", action="store_true")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
@@ -85,8 +86,11 @@ def main() -> None:
         }
         runs: dict[str, Callable[[Path], Took]] = {}
         for kind, jobs in lists.items():
-            if not asked.only or kind in asked.only.split(","):
-                runs |= runs_of(kind, jobs, ray=asked.ray)
+            runs |= {
+                name: run
+                for name, run in runs_of(kind, jobs, ray=asked.ray).items()
+                if name.startswith(tuple(asked.only))
+            }
         figures = report(runs, folder)
     figures |= {"seconds": asked.seconds, "jobs": asked.jobs, "cores": os.cpu_count()}
     if asked.write:
