@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stylehead.batch.events import Event, Failed, Finished, Waits
 from stylehead.batch.record import (
@@ -21,6 +21,8 @@ from stylehead.batch.record import (
 )
 from stylehead.device import usable_cores
 from stylehead.errors import ConfigError
+
+T = TypeVar("T")
 
 MEMORY = 1 << 30
 """Bytes that a process may need."""
@@ -60,7 +62,7 @@ def tidy(jobs: Sequence[Job]) -> None:
             forget_unfinished(job.output)
 
 
-def share_out(jobs: Sequence[Job], part: int, parts: int) -> tuple[list[Job], bool]:
+def share_out(jobs: Sequence[T], part: int, parts: int) -> tuple[list[T], bool]:
     """Return the jobs of one of several machines, and whether they share each job's segments.
 
     Every N-th job is one machine's; where there are fewer jobs than machines, all have a part in

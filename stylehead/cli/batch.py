@@ -61,16 +61,17 @@ def batch(
 
     rows, folder = _rows(jobs, options)
     make_folder(output)
-    console.say(f"Checking {len(rows)} rows")
-    known, faults = read_jobs(
-        rows,
+    part = read_shard(options.shard) if options.shard else (1, 1)
+    shared, segments = share_out(rows, *part)
+    console.say(f"Checking {len(shared)} rows")
+    mine, faults = read_jobs(
+        shared,
         folder.resolve(),
         output.resolve(),
         name=options.name,
         overwrite=options.overwrite,
+        whole=rows,
     )
-    part = read_shard(options.shard) if options.shard else (1, 1)
-    mine, segments = share_out(known, *part)
     left = mine if options.overwrite else to_make(mine, retry_failed=options.retry_failed)
     minutes = sum(job.seconds for job in left) / 60
     console.say(f"{len(left)} of {len(mine)} videos are left to make, {minutes:.1f} minutes.")
@@ -82,7 +83,7 @@ def batch(
         tidy(mine)
         faults += _made(left, plan) if left else []
     if faults:
-        _refuse(faults, len(rows))
+        _refuse(faults, len(shared))
 
 
 def _rows(jobs: Path | None, options: BatchOptions) -> tuple[list[Row], Path]:
