@@ -7,8 +7,8 @@ portrait as a 512 crop at 25 frames a second. Each row is a run of the command: 
 the processor's seconds of all its processes (without those of a cluster, which is up already), the
 memory of the command itself and of its largest worker, and whether the videos' bytes are those of
 the first row of their kind. With --ray also a cluster of two nodes, which are processes of this
-machine, and one whose second node is killed after the first video: then also how long it took
-until what was lost with it was begun again. Below the table are the ratios: how much faster two
+machine, and one whose second node is killed while each makes its second video: then also how long
+it took until what was lost with it was begun again. Below the table are the ratios: how much faster two
 workers are than one, and what Ray takes beyond two workers. Nothing else should run.
 
 --only names rows, or what they begin with (list). --write keeps the figures in
@@ -238,36 +238,46 @@ def on_nodes(jobs: Path, out: Path, *, kill: bool = False) -> Took:
         words = ("--engine=ray", f"--address={cluster.address}")
         if not kill:
             return timed(jobs, out, *words)
-        loss = Loss(cluster, out)
+        loss = Loss(cluster)
         took = timed(jobs, out, *words, "--json-lines", told=loss.told)
         took.again = loss.again
         return took
 
 
 class Loss:
-    """Kills the second node once the first video is there, and sees when a job begins again."""
+    """Kills the second node while both make their second videos, and sees when one begins again."""
 
-    def __init__(self, cluster: Any, out: Path) -> None:
-        self._cluster, self._out = cluster, out
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        self._one_is_made = False
         self._lost: float | None = None
-        self._far: dict[int, list[str]] = {}
+        self._at: dict[int, tuple[str, int]] = {}
+        self._stages: list[str] = []
         self.again: float | None = None
 
     def told(self, line: str) -> None:
         """Hear what happens."""
         event: dict[str, Any] = json.loads(line)
-        if event["event"] == "finished" and self._lost is None:
+        job: int = event["job"]
+        if event["event"] == "finished":
+            self._one_is_made = True
+            self._at.pop(job, None)
+        if event["event"] != "progressed":
+            return
+        if event["stage"] not in self._stages:
+            self._stages.append(event["stage"])
+        before, now = self._at.get(job), (event["stage"], event["done"])
+        self._at[job] = now
+        if self._lost is not None:
+            if before and self.again is None and self._order(now) < self._order(before):
+                self.again = time.perf_counter() - self._lost
+        elif self._one_is_made and sum(stage == "Rendering" for stage, _ in self._at.values()) > 1:
             node = next(iter(self._cluster.worker_nodes))
             self._cluster.remove_node(node, allow_graceful=False)
             self._lost = time.perf_counter()
-        if event["event"] != "progressed":
-            return
-        stages = self._far.setdefault(event["job"], [])
-        stage: str = event["stage"]
-        if stage in stages[:-1] and self._lost is not None and self.again is None:
-            self.again = time.perf_counter() - self._lost
-        if stage not in stages:
-            stages.append(stage)
+
+    def _order(self, place: tuple[str, int]) -> tuple[int, int]:
+        return self._stages.index(place[0]), place[1]
 
 
 @contextlib.contextmanager
