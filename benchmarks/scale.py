@@ -8,8 +8,8 @@ the processor's seconds of all its processes (without those of a cluster, which 
 memory of the command itself and of its largest worker, and whether the videos' bytes are those of
 the first row of their kind. With --ray also a cluster of two nodes, which are processes of this
 machine, and one whose second node is killed while each makes its second video: then also how long
-it took until what was lost with it was begun again. Below the table are the ratios: how much faster two
-workers are than one, and what Ray takes beyond two workers. Nothing else should run.
+it took until what was lost with it was begun again. Below the table are the ratios: how much faster
+two workers are than one, and what Ray takes beyond two workers. Nothing else should run.
 
 --only names rows, or what they begin with (list). --write keeps the figures in
 benchmarks/scaling.json.
