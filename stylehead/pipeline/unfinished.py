@@ -115,7 +115,10 @@ def _again(shot: Shot, number: int, folder: Path) -> Segment:
     Raises UnfinishedError where another run has laid the video together, and removed them all.
     """
     if not folder.is_dir():
-        raise UnfinishedError("Another run makes the video.", remedy="See what it made.")
+        raise UnfinishedError(
+            "The video is being made by another run.",
+            remedy="Repeat this one when that has ended, if it is still missing.",
+        )
     return film_segment(shot, number)
 
 

@@ -77,7 +77,7 @@ def test_segments_that_another_run_has_laid_together_are_waited_for_no_more(tmp_
     with closing(film_on(shot, Unfinished(folder=tmp_path), workers=1)) as segments:
         next(segments)
         shutil.rmtree(tmp_path)
-        with pytest.raises(UnfinishedError, match="Another run"):
+        with pytest.raises(UnfinishedError, match="another run"):
             next(segments)
 
 
