@@ -150,7 +150,7 @@ def atomic(path: Path) -> Generator[Path]:
     A symbolic link stays one, and the file it points to is written. Raises MediaError when the
     folder cannot be written or the disk is full.
     """
-    with _written(_target_of(path), path, folder=False) as part:
+    with _written(path, folder=False) as part:
         yield part
 
 
@@ -160,15 +160,16 @@ def atomic_folder(path: Path) -> Generator[Path]:
 
     Raises MediaError when it cannot be written.
     """
-    with _written(path.resolve(), path, folder=True) as part:
+    with _written(path, folder=True) as part:
         yield part
 
 
 @contextmanager
-def _written(target: Path, path: Path, *, folder: bool) -> Generator[Path]:
-    part = None
+def _written(path: Path, *, folder: bool) -> Generator[Path]:
+    part, target = None, path
     try:
         with _refused(path):
+            target = path.resolve() if folder else _target_of(path)
             _sweep(target)
             with _part_of(target, folder=folder) as part:
                 yield part

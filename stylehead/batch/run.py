@@ -55,10 +55,14 @@ def to_make(jobs: Sequence[Job], *, retry_failed: bool) -> list[Job]:
     return [job for job in jobs if job.made_from != job.key]
 
 
-def tidy(jobs: Sequence[Job]) -> None:
-    """Remove what was kept of videos that are whole: a run may have been ended just then."""
+def tidy(jobs: Sequence[Job], left: Sequence[Job]) -> None:
+    """Remove what was kept of videos that are not left to make.
+
+    A run may have been ended when a video was whole and its segments were still there.
+    """
+    still = {job.output for job in left}
     for job in jobs:
-        if job.made_from == job.key:
+        if job.output not in still and job.made_from == job.key:
             forget_unfinished(job.output)
 
 

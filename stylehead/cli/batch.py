@@ -80,7 +80,7 @@ def batch(
     if options.dry_run and left:
         console.say(_estimate(left, workers))
     elif not options.dry_run:
-        tidy(mine)
+        tidy(mine, left)
         faults += _made(left, plan) if left else []
     if faults:
         _refuse(faults, len(shared))

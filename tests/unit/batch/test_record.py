@@ -143,7 +143,9 @@ def test_a_run_that_is_killed_while_it_puts_a_video_down_leaves_it_ours(
     assert to_make([again], retry_failed=False) == ([] if there else [again])
     kept = folder_of(one.output).glob("segments-*")
     assert list(kept)
-    tidy([again])
+    tidy([again], [again])
+    assert list(folder_of(one.output).glob("segments-*"))
+    tidy([again], [])
     assert bool(list(folder_of(one.output).glob("segments-*"))) != there
     made(again)
     assert made_from(one.output) == "key"
