@@ -25,14 +25,12 @@ from __future__ import annotations
 
 import argparse
 import heapq
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
 import numpy as np
-from scale import KEPT, keep
+from scale import keep, kept
 
 SEGMENT = 12.0  # seconds of video
 SPREAD = 0.8  # sd of the logarithm of a video's length
@@ -72,18 +70,18 @@ class Costs:
     @staticmethod
     def measured() -> Costs:
         """Return the kept ones."""
-        kept: dict[str, Any] = json.loads(KEPT.read_text(encoding="utf-8"))["costs"]
-        stages: dict[str, float] = kept["stages, CPU s"]
-        handing: dict[str, float] = kept["hand out a task, CPU s"]
+        costs = kept("costs")
+        stages: dict[str, float] = costs["stages, CPU s"]
+        handing: dict[str, float] = costs["hand out a task, CPU s"]
         return Costs(
             portrait=stages["portrait"],
             motion=stages["motion"],
-            segment=stages["rendering"] / kept["segments"] + stages["preparing"],
-            loading=kept["imports, CPU s"] + kept["models loaded, CPU s"],
-            back=kept["segments kept meanwhile, bytes"] / kept["segments"],
-            sent=kept["sent for a video of a list, bytes"],
-            packages=sum(kept["installed, bytes"].values()),
-            check=kept["check a row, CPU s"],
+            segment=stages["rendering"] / costs["segments"] + stages["preparing"],
+            loading=costs["imports, CPU s"] + costs["models loaded, CPU s"],
+            back=costs["segments kept meanwhile, bytes"] / costs["segments"],
+            sent=costs["sent for a video of a list, bytes"],
+            packages=sum(costs["installed, bytes"].values()),
+            check=costs["check a row, CPU s"],
             handing=handing.get("by Ray", handing["by processes"]),
         )
 

@@ -167,9 +167,14 @@ def used() -> float:
 
 def keep(name: str, figures: dict[str, Any]) -> None:
     """Store figures for the documents."""
-    kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
-    kept[name] = figures
-    KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    whole = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+    whole[name] = figures
+    KEPT.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+
+
+def kept(name: str) -> dict[str, Any]:
+    """Return the figures that are kept; none, if they were never measured."""
+    return json.loads(KEPT.read_text(encoding="utf-8")).get(name, {}) if KEPT.exists() else {}
 
 
 def repeated(seconds: float) -> NDArray[np.float32]:

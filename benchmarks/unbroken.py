@@ -1,7 +1,7 @@
 """Does batch lose anything? Broken rows, kills at random moments, one video made in many ways.
 
     python benchmarks/unbroken.py hundred [--jobs 100]
-    python benchmarks/unbroken.py kills [--kills 20] [--just 4] [--seed 0]
+    python benchmarks/unbroken.py kills [--kills 20] [--just 4] [--seed 0] [--more]
     python benchmarks/unbroken.py ways [--seconds 60] [--ray]
     options of all: [--write]
 
@@ -20,7 +20,8 @@ ways: one video by 1, 2 and 4 workers, by three shards in another order, and on 
 nodes (--ray, where Ray is installed), all of the same sha256.
 
 Videos are small: 128 pixels. Prints what was found, a line each, and leaves with 1 when anything is
-not as it should be; --write keeps the figures in benchmarks/scaling.json.
+not as it should be; --write keeps the figures in benchmarks/scaling.json (kills: after each one,
+and with --more beside those that are kept).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from pathlib import Path
 from typing import Any
 
 import soundfile
-from scale import command, keep, repeated, two_nodes
+from scale import command, keep, kept, repeated, two_nodes
 
 from stylehead.media.image import read_image, write_image
 from stylehead.media.segment import SEGMENT
@@ -77,6 +78,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--just", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--more", action="store_true")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--ray", action="store_true")
     parser.add_argument("--write", action="store_true")
@@ -87,7 +89,7 @@ def main() -> int:
         if asked.what == "hundred":
             hundred(folder, found, asked.jobs)
         elif asked.what == "kills":
-            kills(folder, found, asked.kills, asked.just, random.Random(asked.seed))
+            kills(folder, found, asked)
         else:
             ways(folder, found, asked.seconds, ray=asked.ray)
     found.figures["wrong"] = found.wrong
@@ -189,8 +191,11 @@ class Run:
                 yield event
 
 
-def kills(folder: Path, found: Findings, count: int, just: int, chance: random.Random) -> None:
+def kills(folder: Path, found: Findings, asked: argparse.Namespace) -> None:
     """Kill runs, repeat them, and look at what is left."""
+    chance = random.Random(asked.seed)
+    earlier: list[Any] = kept("kills").get("runs", []) if asked.more else []
+    found.figures |= {"workers": WORKERS, "runs": earlier}
     fps = 60  # a segment is five seconds, so that there are many
     image, _ = demo_files()
     lists: dict[str, Path] = {}
@@ -211,46 +216,33 @@ def kills(folder: Path, found: Findings, count: int, just: int, chance: random.R
         found.check(whole.returncode == 0, f"{name} undisturbed: {whole.stderr}")
         wanted[name] = {path: state[1] for path, state in seen(out).items()}
         frames[name] = whole.wanted()
-    drawn_again: list[float] = []
-    moments: list[str] = []
-    for number in range(count + just):
+    for number in range(asked.kills + asked.just):
         name = "list" if number % 2 else "long"
-        out, jobs = folder / f"{name}-{number}", lists[name]
-        random_moment = number < count
-        after = chance.uniform(0, lengths[name]) if random_moment else math.inf
+        out = folder / f"{name}-{number}"
+        by_chance = number < asked.kills
+        after = chance.uniform(0, lengths[name]) if by_chance else math.inf
         before = shared_memory()
-        first = watched(jobs, out, kill_after=after, kill_when_made=not random_moment)
-        kept = len(list(out.glob(".stylehead/*/segments-*/[0-9]*.npz")))
-        made = len(list(out.glob("*.mp4")))
-        moment = f"after {after:.1f} s" if random_moment else "when a video appeared"
-        fault = f"{name}, killed {moment}"
-        if first.returncode != -signal.SIGKILL:
-            moment += " (had ended)"
-        second = watched(jobs, out)
-        found.check(second.returncode == 0, f"{fault}; repeated: {second.stderr[-500:]}")
-        same = {path: state[1] for path, state in seen(out).items()} == wanted[name]
-        found.check(same, f"{fault}: other videos")
-        again = max(0, first.drawn() + second.wanted() - frames[name]) / SEGMENT
-        found.check(again <= WORKERS, f"{fault}: {again:.2f} segments drawn again")
-        drawn_again.append(again)
-        left = strangers(out)
-        found.check(not left, f"{fault}: left behind {left}")
-        new = shared_memory() - before
-        found.check(not new, f"{fault}: shared memory {sorted(new)}")
-        moments.append(f"{name} {moment}")
-        print(
-            f"{fault}: {made} videos and {kept} segments were there, "
-            f"{again:.2f} segments drawn again, {'same' if same else 'OTHER'} bytes",
-            flush=True,
-        )
-    found.figures |= {
-        "kills": count,
-        "kills when a video appeared": just,
-        "workers": WORKERS,
-        "most segments drawn again": round(max(drawn_again), 2),
-        "segments drawn again, mean": round(sum(drawn_again) / len(drawn_again), 2),
-        "moments": moments,
-    }
+        first = watched(lists[name], out, kill_after=after, kill_when_made=not by_chance)
+        kill: dict[str, Any] = {
+            "run": name,
+            "killed": f"after {after:.1f} s" if by_chance else "when a video appeared",
+            "in time": first.returncode == -signal.SIGKILL,
+            "videos there": len(list(out.glob("*.mp4"))),
+            "segments there": len(list(out.glob(".stylehead/*/segments-*/[0-9]*.npz"))),
+        }
+        second = watched(lists[name], out)
+        drawn = first.drawn() + second.wanted() - frames[name]
+        kill["segments drawn again"] = round(max(0, drawn) / SEGMENT, 2)
+        kill["same bytes"] = {at: state[1] for at, state in seen(out).items()} == wanted[name]
+        kill["left behind"] = strangers(out) + sorted(shared_memory() - before)
+        print(kill, flush=True)
+        found.check(second.returncode == 0, f"the repeated run: {second.stderr[-500:]}")
+        found.check(kill["same bytes"], "other videos")
+        found.check(kill["segments drawn again"] <= WORKERS, "too much was drawn again")
+        found.check(not kill["left behind"], "something was left behind")
+        found.figures["runs"].append(kill)
+        if asked.write:
+            keep("kills", found.figures)
 
 
 def watched(

@@ -160,11 +160,23 @@ def hundred(found: Kept) -> str:
 
 def kills(found: Kept) -> str:
     """Return what became of runs that were killed."""
-    left_out = ("wrong", "moments")
+    runs: list[Kept] = [run for run in found["runs"] if run["in time"]]
+    again = [run["segments drawn again"] for run in runs]
+    by_chance = [run for run in runs if run["killed"].startswith("after")]
     return table(
         ("Runs that were killed", ""),
-        *((name, value) for name, value in found.items() if name not in left_out),
-        ("findings", len(found["wrong"])),
+        ("at random moments", len(by_chance)),
+        ("when a video appeared", len(runs) - len(by_chance)),
+        (
+            "of them with the same videos in the end, byte for byte",
+            sum(r["same bytes"] for r in runs),
+        ),
+        ("of them that left something behind", sum(bool(r["left behind"]) for r in runs)),
+        (
+            f"segments drawn again by {found['workers']} workers, mean",
+            f"{sum(again) / len(again):.2f}",
+        ),
+        ("at most", f"{max(again):.2f}"),
     )
 
 
