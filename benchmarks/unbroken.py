@@ -11,8 +11,8 @@ with file and remedy, exit code 1; once they are mended `--retry-failed` is to m
 to touch nothing else.
 
 kills: runs of two workers over a list of videos, and over one long one, have their whole process
-group killed (SIGKILL) at moments chosen at random, --just of them in the moment in which a video
-appears, and are repeated to the end: the same videos, no more than a segment for each worker drawn
+group killed (SIGKILL), --just of them in the moment in which a video appears and the others at random
+ones, and are repeated to the end: the same videos, no more than a segment for each worker drawn
 again (by the frames that both runs report), and nothing left behind: no partial file, no temporary
 file, no shared memory, no process.
 
@@ -219,7 +219,7 @@ def kills(folder: Path, found: Findings, asked: argparse.Namespace) -> None:
     for number in range(asked.kills + asked.just):
         name = "list" if number % 2 else "long"
         out = folder / f"{name}-{number}"
-        by_chance = number < asked.kills
+        by_chance = number >= asked.just
         after = chance.uniform(0, lengths[name]) if by_chance else math.inf
         before = shared_memory()
         first = watched(lists[name], out, kill_after=after, kill_when_made=not by_chance)
