@@ -333,12 +333,12 @@ def ways(folder: Path, found: Findings, seconds: float, *, ray: bool) -> None:
             address = f"--address={cluster.address}"
             check_made(ended(jobs, out, found, "--engine=ray", address), found)
 
-    runs = {f"{n} workers": by(f"--workers={n}") for n in (1, 2, 4)} | {"3 shards": by_shards}
+    runs = {f"--workers {n}": by(f"--workers={n}") for n in (1, 2, 4)} | {"--shard I/3": by_shards}
     if ray:
-        runs["two Ray nodes"] = by_ray
+        runs["--engine ray, two nodes"] = by_ray
     digests: dict[str, str] = {}
     for name, run in runs.items():
-        out = folder / name.replace(" ", "-")
+        out = folder / name.replace(" ", "-").replace("/", "-")
         run(out)
         digests[name] = sha256((out / "long.mp4").read_bytes()).hexdigest()
         print(f"{name}: {digests[name]}", flush=True)
