@@ -3,12 +3,13 @@
     python benchmarks/costs.py [--rows 12] [--tasks 2000] [--ray] [--write]
 
 A video of the demo's portrait as a 512 crop at 25 frames a second, of the demo's voice, which is
-repeated; one thread. All times are the processor's, so that other programs disturb them little.
-Stages are those of `animate --json`; drawing and encoding are parts of rendering. The rest: what a
-process needs before its first video (imports, and models loaded), what the check of a row takes
-with a picture and a recording of its own, what handing out a task takes the process that hands
-them out (by processes, and with --ray by Ray, whose own processes are not counted), and the bytes
-that travel and lie on disks. No GPU was at hand: there are no figures for one.
+repeated and separated by the built-in filter; one thread. All times are the processor's, so that
+other programs disturb them little. Stages are those of `animate --json`; drawing and encoding are
+parts of rendering. The rest: what a process needs before its first video (imports, and models
+loaded), what the check of a row takes with a picture and a recording of its own, what handing out a
+task takes the process that hands them out (by processes, and with --ray by Ray, whose own processes
+are not counted), and the bytes that travel and lie on disks. No GPU was at hand: there are no
+figures for one.
 
 --write keeps the figures in benchmarks/scaling.json, with published prices to compare with.
 """
