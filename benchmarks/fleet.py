@@ -16,9 +16,10 @@ Costs are those that benchmarks/costs.py has measured (benchmarks/scaling.json).
 measured, are the figures above, NETWORK and IMAGES.
 
 Prints, for fleets and troubles: how busy the cores are, how long jobs wait for a core and for their
-end (median and 95th percentile), the share of work that was lost, tasks handed out a second, and
-megabytes moved a second; then what one process that hands out all of it would have to do at the
-busiest hour. --write keeps the figures in benchmarks/scaling.json.
+end (median and 95th percentile), the share of work that was lost, tasks handed out a second,
+megabytes moved a second, and what a minute of video costs when the fleet stands there all day; then
+what one process that hands out all of it would have to do at the busiest hour. --write keeps the
+figures in benchmarks/scaling.json.
 """
 
 from __future__ import annotations
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     costs = Costs.measured()
+    price: float = kept("costs")["machine"]["dollars an hour"]["on demand"]  # of four cores
     worlds = [World(round(asked.machines * share), asked.cores) for share in FLEETS]
     fleets = {f"{world.machines} machines": world for world in worlds}
     one = worlds[TROUBLED]
@@ -138,17 +140,19 @@ def main() -> None:
         f"{one.machines}, no task slow": replace(one, slow=0.0),
         f"{one.machines}, copies of overdue segments": replace(one, copies=True),
     }
-    print("| fleet | busy | wait, s | 95 % | ready after, s | 95 % | lost | tasks/s | MB/s |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| fleet | busy | wait, s | 95 % | ready after, s | 95 % | lost | tasks/s | MB/s | $ |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     rows: dict[str, dict[str, float]] = {}
     for name, world in fleets.items():
         rng = np.random.default_rng(asked.seed)
         jobs = list(arrivals(asked.minutes, asked.hours, rng))
         rows[name] = row = Fleet(world, costs, rng).run(jobs, asked.hours * 3600)
+        row["dollars a minute"] = world.machines * 24 * price / asked.minutes
         print(
             f"| {name} | {row['busy']:.0%} | {row['wait']:.1f} | {row['wait, 95 %']:.1f} | "
             f"{row['ready']:.0f} | {row['ready, 95 %']:.0f} | {row['lost']:.2%} | "
-            f"{row['tasks a second']:.0f} | {row['MB a second']:.0f} |",
+            f"{row['tasks a second']:.0f} | {row['MB a second']:.0f} | "
+            f"{row['dollars a minute']:.5f} |",
             flush=True,
         )
     loads = head(asked.minutes, costs)

@@ -115,7 +115,10 @@ def dollars(costs: Kept) -> str:
 def fleets(fleet: Kept) -> str:
     """Return what the simulation found."""
     return table(
-        ("Fleet", "busy", "wait, s", "95 %", "ready after, s", "95 %", "lost", "tasks/s", "MB/s"),
+        (
+            *("Fleet", "busy", "wait, s", "95 %", "ready after, s", "95 %", "lost"),
+            *("tasks/s", "MB/s", "dollars a minute"),
+        ),
         *(
             (
                 name,
@@ -127,6 +130,7 @@ def fleets(fleet: Kept) -> str:
                 f"{row['lost']:.2%}",
                 f"{row['tasks a second']:.0f}",
                 f"{row['MB a second']:.0f}",
+                f"{row['dollars a minute']:.5f}",
             )
             for name, row in fleet["fleets"].items()
         ),
