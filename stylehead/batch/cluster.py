@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -34,7 +35,8 @@ POLL = 0.2  # seconds between two looks at what happens
 def connected(address: str | None, most: int | None = None) -> Generator[Cluster]:
     """Connect to a cluster, or start one of this machine's cores; raises ConfigError.
 
-    No more than `most` of its cores are used. Nothing is sent to Ray's makers.
+    No more than `most` of its cores are used. Nothing is sent to Ray's makers, and what Ray prints
+    of lost machines goes to stderr.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
@@ -46,6 +48,12 @@ def connected(address: str | None, most: int | None = None) -> Generator[Cluster
         ) from error
     if address not in (None, "auto"):
         _check_answers(address)
+    with contextlib.redirect_stdout(sys.stderr), _initialized(ray, address):
+        yield Cluster(ray, most)
+
+
+@contextmanager
+def _initialized(ray: Any, address: str | None) -> Generator[None]:
     already = ray.is_initialized()
     try:
         if not already:
@@ -59,7 +67,7 @@ def connected(address: str | None, most: int | None = None) -> Generator[Cluster
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _nobody(address, error) from error
     try:
-        yield Cluster(ray, most)
+        yield
     finally:
         if not already:
             ray.shutdown()

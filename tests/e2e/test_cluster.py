@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -94,10 +95,12 @@ def test_a_lost_node_costs_no_job(
 
     ended, lost = threading.Event(), threading.Event()
     threading.Thread(target=lose, daemon=True).start()
-    outcome = call(*words, folder / "both", "--engine", "ray", "--address", cluster.address)
+    address = ("--engine", "ray", "--address", cluster.address)
+    outcome = call(*words, folder / "both", *address, "--json-lines")
     ended.set()
     assert outcome.code == 0, outcome
     assert lost.is_set(), "all was done before the node was lost"
+    assert all(json.loads(line)["event"] for line in outcome.stdout.splitlines())
     assert videos(folder / "both") == videos(folder / "alone")
 
 
