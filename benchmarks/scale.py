@@ -224,8 +224,13 @@ def watch(pid: int, took: Took, ended: threading.Event) -> None:
     while not ended.wait(0.2):
         took.main_mb = max(took.main_mb, peak(pid))
         with contextlib.suppress(OSError):
-            found = [peak(int(child)) for child in children.read_text().split()]
-            took.worker_mb = max(took.worker_mb, *found, 0)
+            found = [peak(int(child)) for child in children.read_text().split() if works(child)]
+            took.worker_mb = max([took.worker_mb, *found])
+
+
+def works(pid: str) -> bool:
+    """Return whether a process is a worker, and no helper of Python's or Ray's."""
+    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def peak(pid: int) -> int:
