@@ -33,6 +33,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+OLD = "-old"  # ends the name of a folder of before, while a new one takes its place
 STDIN = "-"
 """What stands for standard input where a recording is named."""
 ABANDONED = 86_400  # seconds without a change after which another machine's partial file is swept
@@ -75,23 +76,44 @@ def _machine() -> str:
 
 
 def _sweep(path: Path) -> None:
-    """Remove partial files of runs that were killed while they wrote this output.
+    """Remove partial files and folders of runs that were killed while they wrote this output.
 
-    A run holds a lock on its partial file as long as it lives. Locks need not be seen from other
+    A run holds a lock on what it writes as long as it lives. Locks need not be seen from other
     machines: their files are taken only when nothing has been written to them for a day.
     """
-    if fcntl is None:
-        return
-    shape = re.compile(rf"\.([0-9a-f]{{8}})-[0-9a-f]{{8}}\.part{re.escape(path.suffix)}$")
-    for left in path.parent.glob(f".{glob.escape(_short(path.stem))}.*.part*"):
-        named = shape.search(left.name)
-        if named is None:
+    shape = rf"\.([0-9a-f]{{8}})-[0-9a-f]{{8}}\.part{re.escape(path.suffix)}({OLD})?$"
+    for left in path.parent.glob(f".{glob.escape(_short(path.stem))}.*.part*") if fcntl else ():
+        named = re.search(shape, left.name)
+        part = left.with_name(left.name.removesuffix(OLD))
+        if named is None or (part != left and part.exists()):
             continue
-        with contextlib.suppress(OSError), left.open("r+b") as file:
+        with contextlib.suppress(OSError):
             if named[1] != _machine() and time.time() - left.stat().st_mtime < ABANDONED:
                 continue
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while its run lives
-            left.unlink()
+            with _locked(left, wait=False):  # refused while its run lives
+                _settle(part, path)
+
+
+@contextmanager
+def _locked(part: Path, *, wait: bool) -> Generator[None]:
+    assert fcntl
+    handle = os.open(part, os.O_RDONLY if part.is_dir() else os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)
+
+
+def _settle(part: Path, path: Path) -> None:
+    """Remove what is partial; a folder of before is put back where no other took its place."""
+    old = part.with_name(part.name + OLD)
+    if old.exists() and not path.exists():
+        old.replace(path)
+    for folder in (old, part):
+        shutil.rmtree(folder, ignore_errors=True)
+    if part.is_file():
+        part.unlink()
 
 
 def _short(stem: str) -> str:
@@ -103,21 +125,22 @@ def _short(stem: str) -> str:
 
 
 @contextmanager
-def _part_of(path: Path) -> Generator[Path]:
-    """Yield a new empty file beside `path` that no other run uses, locked while the block runs."""
-    while True:
-        # The suffix stays, since containers go by it.
-        name = f".{_short(path.stem)}.{_machine()}-{secrets.token_hex(4)}.part{path.suffix}"
-        part = path.with_name(name)
-        with part.open("xb") as file:
-            if fcntl is None:  # an open file could not be renamed there
+def _part_of(path: Path, *, folder: bool = False) -> Generator[Path]:
+    """Yield a new empty file or folder beside `path`, locked, that no other run uses."""
+    with ExitStack() as stack:
+        while True:
+            # The suffix stays, since containers go by it.
+            name = f".{_short(path.stem)}.{_machine()}-{secrets.token_hex(4)}.part{path.suffix}"
+            part = path.with_name(name)
+            part.mkdir() if folder else part.touch(exist_ok=False)
+            if fcntl is None:  # what is open could not be renamed there
                 break
-            with contextlib.suppress(OSError):  # a file system without locks has no sweeping either
-                fcntl.flock(file, fcntl.LOCK_EX)
+            # A file system without locks has no sweeping either.
+            with contextlib.suppress(OSError):
+                stack.enter_context(_locked(part, wait=True))
             if part.exists():  # or a sweep came in between
-                yield part
-                return
-    yield part
+                break
+        yield part
 
 
 @contextmanager
@@ -127,18 +150,8 @@ def atomic(path: Path) -> Generator[Path]:
     A symbolic link stays one, and the file it points to is written. Raises MediaError when the
     folder cannot be written or the disk is full.
     """
-    part = None
-    try:
-        with _refused(path):
-            target = _target_of(path)
-            _sweep(target)
-            with _part_of(target) as part:
-                yield part
-                part.replace(target)
-    finally:
-        with contextlib.suppress(OSError):
-            if part is not None:
-                part.unlink(missing_ok=True)
+    with _written(path, folder=False) as part:
+        yield part
 
 
 @contextmanager
@@ -147,21 +160,26 @@ def atomic_folder(path: Path) -> Generator[Path]:
 
     Raises MediaError when it cannot be written.
     """
-    path = path.resolve()
-    part = path.with_name(f".{_short(path.name)}.{_machine()}-{secrets.token_hex(4)}.part")
-    old = path.with_name(f"{part.name}-old")
+    with _written(path, folder=True) as part:
+        yield part
+
+
+@contextmanager
+def _written(path: Path, *, folder: bool) -> Generator[Path]:
+    part, target = None, path
     try:
         with _refused(path):
-            part.mkdir()
-            yield part
-            if path.is_dir():
-                path.replace(old)
-            part.replace(path)
+            target = path.resolve() if folder else _target_of(path)
+            _sweep(target)
+            with _part_of(target, folder=folder) as part:
+                yield part
+                if folder and target.is_dir():
+                    target.replace(part.with_name(part.name + OLD))
+                part.replace(target)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
-        if old.exists() and not path.exists():  # the new one could not take its place
-            old.replace(path)
-        shutil.rmtree(old, ignore_errors=True)
+        if part is not None:
+            with contextlib.suppress(OSError):
+                _settle(part, target)
 
 
 @contextmanager
@@ -231,7 +249,7 @@ def check_output(
     if not folder.is_dir():
         raise MediaError(f"The folder {folder} does not exist.", remedy="Create it first.")
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".stylehead-"):
+        with tempfile.TemporaryFile(dir=folder):  # without a name: a kill leaves nothing
             pass
     except OSError as error:
         raise MediaError(

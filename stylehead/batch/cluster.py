@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -31,10 +32,11 @@ POLL = 0.2  # seconds between two looks at what happens
 
 
 @contextmanager
-def connected(address: str | None) -> Generator[Cluster]:
+def connected(address: str | None, most: int | None = None) -> Generator[Cluster]:
     """Connect to a cluster, or start one of this machine's cores; raises ConfigError.
 
-    Nothing is sent to Ray's makers.
+    No more than `most` of its cores are used. Nothing is sent to Ray's makers, and what Ray prints
+    of lost machines goes to stderr.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
@@ -46,6 +48,12 @@ def connected(address: str | None) -> Generator[Cluster]:
         ) from error
     if address not in (None, "auto"):
         _check_answers(address)
+    with contextlib.redirect_stdout(sys.stderr), _initialized(ray, address):
+        yield Cluster(ray, most)
+
+
+@contextmanager
+def _initialized(ray: Any, address: str | None) -> Generator[None]:
     already = ray.is_initialized()
     try:
         if not already:
@@ -59,7 +67,7 @@ def connected(address: str | None) -> Generator[Cluster]:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _nobody(address, error) from error
     try:
-        yield Cluster(ray)
+        yield
     finally:
         if not already:
             ray.shutdown()
@@ -84,13 +92,23 @@ def _nobody(address: str | None, error: Exception) -> ConfigError:
 class Cluster:
     """Does jobs, or films segments, where there are free cores."""
 
-    def __init__(self, ray: Any) -> None:
-        self._ray = ray
+    def __init__(self, ray: Any, most: int | None = None) -> None:
+        self._ray, self._most = ray, most
 
     @property
     def cores(self) -> int:
-        """Cores of all machines that are there now."""
+        """Cores that may be used, of the machines that are there now."""
+        return self._as_allowed(self._there())
+
+    def _there(self) -> int:
         return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+    def _as_allowed(self, count: int) -> int:
+        return min(count, self._most or count)
+
+    def _sent(self) -> int:
+        """Return how many tasks are sent before one has come back."""
+        return self._as_allowed(self._there() + SPARE)
 
     @property
     def address(self) -> str:
@@ -111,7 +129,7 @@ class Cluster:
         left, running = deque(enumerate(tasks)), dict[Any, int]()
         try:
             while left or running:
-                while left and len(running) < self.cores + SPARE:
+                while left and len(running) < self._sent():
                     job, task = left.popleft()
                     running[do.remote(job, work, pack(task), post)] = job
                     yield Started(job)
@@ -148,7 +166,7 @@ class Cluster:
         left, running = deque(each), deque[Any]()
         try:
             while left or running:
-                while left and len(running) < self.cores + SPARE:
+                while left and len(running) < self._sent():
                     running.append(do.remote(sent, left.popleft()))
                 yield ray.get(running.popleft())
         finally:

@@ -35,7 +35,8 @@ class BatchOptions(Overwrite):
     )
     workers: int | None = option(
         None,
-        "Processes. Default: one for each core, as far as the memory goes.",
+        "Processes, or cores of a Ray cluster. Default: one for each core, as far as the memory "
+        "goes.",
         panel=RUN,
         low=1,
         high=256,

@@ -29,6 +29,8 @@ class Record:
     done: bool
     sha256: str = ""
     """Of the video."""
+    replaced: str = ""
+    """Of the video that lay there before and was made from something else."""
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     """What there is to say of the video, as `animate --json` does."""
     problem: str = ""
@@ -95,10 +97,36 @@ def forget_unfinished(output: Path, but: Path | None = None) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def place_of(unfinished: Path, output: Path, part: int = 1) -> Path:
+    """Return where a video is written before it is put where it belongs."""
+    folder = unfinished / f"made-{part}"
+    files.make_folder(folder)
+    return folder / output.name
+
+
+def put(made: Path, output: Path, key: str, facts: dict[str, Any]) -> None:
+    """Put a video where it belongs, and remember that it was made from what `key` stands for.
+
+    It is known before it is there: a run that is ended in between, by whatever, leaves no video
+    that the next one takes for a stranger's.
+    """
+    replaced = files.digest(output) if made_from(output) is not None else ""
+    digest = files.digest(made)
+    record = Record(key=key, done=True, sha256=digest, replaced=replaced, facts=facts)
+    write_record(output, record)
+    with files.atomic(output) as part:
+        shutil.move(made, part)
+    forget_unfinished(output)
+
+
 def made_from(output: Path) -> str | None:
-    """Return the key of the video that lies there; None for none, an edited or a stranger's one."""
+    """Return the key of the video that lies there; None for none, an edited or a stranger's one.
+
+    It is empty for one that was to be replaced when a run ended.
+    """
     record = read_record(output)
     with contextlib.suppress(OSError):
-        if record and record.done and record.sha256 == files.digest(output):
-            return record.key
+        if record and record.done:
+            known = {record.replaced: "", record.sha256: record.key}
+            return known.get(files.digest(output))
     return None

@@ -6,19 +6,23 @@ import os
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from stylehead import files
-from stylehead.batch.events import Event, Facts, Failed, Finished, Waits
+from stylehead.batch.events import Event, Failed, Finished, Waits
 from stylehead.batch.record import (
     Record,
     forget_unfinished,
     made_from,
+    place_of,
+    put,
     read_record,
+    unfinished_of,
     write_record,
 )
 from stylehead.device import usable_cores
 from stylehead.errors import ConfigError
+
+T = TypeVar("T")
 
 MEMORY = 1 << 30
 """Bytes that a process may need."""
@@ -51,7 +55,18 @@ def to_make(jobs: Sequence[Job], *, retry_failed: bool) -> list[Job]:
     return [job for job in jobs if job.made_from != job.key]
 
 
-def share_out(jobs: Sequence[Job], part: int, parts: int) -> tuple[list[Job], bool]:
+def tidy(jobs: Sequence[Job], left: Sequence[Job]) -> None:
+    """Remove what was kept of videos that are not left to make.
+
+    A run may have been ended when a video was whole and its segments were still there.
+    """
+    still = {job.output for job in left}
+    for job in jobs:
+        if job.output not in still and job.made_from == job.key:
+            forget_unfinished(job.output)
+
+
+def share_out(jobs: Sequence[T], part: int, parts: int) -> tuple[list[T], bool]:
     """Return the jobs of one of several machines, and whether they share each job's segments.
 
     Every N-th job is one machine's; where there are fewer jobs than machines, all have a part in
@@ -87,32 +102,33 @@ def processes(jobs: int, wanted: int | None) -> int:
 def follow(jobs: Sequence[Job], events: Iterable[Event]) -> Generator[tuple[Job, Event]]:
     """Yield what happens to which of the jobs; how each ended is remembered beside its video.
 
-    A video that comes back as bytes, from a machine without this folder, is written.
+    A finished video is put where it belongs; one may come back as bytes, from a machine without
+    this folder.
     """
     for event in events:
         job = jobs[event.job]
+        if isinstance(event, Waits | Failed) and _made_meanwhile(job):
+            continue  # another machine was quicker with the last segment
         if isinstance(event, Failed):
             told = asdict(event)
             del told["job"]
             write_record(job.output, replace(_base(job), **told))
         if isinstance(event, Finished):
+            made = Path(event.facts["output"])
+            event.facts["output"] = str(job.output)
             if video := event.facts.pop("video", None):
-                event.facts["output"] = str(job.output)
-                with files.atomic(job.output) as part:
-                    part.write_bytes(video)
-            remember(job.output, job.key, event.facts)
-        elif isinstance(event, Waits) and made_from(job.output) == job.key:
-            continue  # another machine was quicker with the last segment
+                made = place_of(unfinished_of(job.output, job.key), job.output)
+                made.write_bytes(video)
+            if made.exists() or not _made_meanwhile(job):
+                put(made, job.output, job.key, event.facts)
         yield job, event
+
+
+def _made_meanwhile(job: Job) -> bool:
+    return job.made_from != job.key and made_from(job.output) == job.key
 
 
 def _base(job: Job) -> Record:
     """Return what stays known of a job that failed: a video of before lies there still."""
     before = read_record(job.output)
     return before if before and before.done else Record(key=job.key, done=False)
-
-
-def remember(output: Path, key: str, facts: Facts) -> None:
-    """Remember that a video was made from what `key` stands for."""
-    write_record(output, Record(key=key, done=True, sha256=files.digest(output), facts=facts))
-    forget_unfinished(output)

@@ -54,23 +54,24 @@ def batch(
 
       stylehead batch jobs.csv -o videos --shard 1/3
     """
-    from stylehead.batch.run import processes, read_shard, share_out, to_make
+    from stylehead.batch.run import processes, read_shard, share_out, tidy, to_make
     from stylehead.cli import console
     from stylehead.cli.jobs import read_jobs
     from stylehead.files import make_folder
 
     rows, folder = _rows(jobs, options)
     make_folder(output)
-    console.say(f"Checking {len(rows)} rows")
-    known, faults = read_jobs(
-        rows,
+    part = read_shard(options.shard) if options.shard else (1, 1)
+    shared, segments = share_out(rows, *part)
+    console.say(f"Checking {len(shared)} rows")
+    mine, faults = read_jobs(
+        shared,
         folder.resolve(),
         output.resolve(),
         name=options.name,
         overwrite=options.overwrite,
+        whole=rows,
     )
-    part = read_shard(options.shard) if options.shard else (1, 1)
-    mine, segments = share_out(known, *part)
     left = mine if options.overwrite else to_make(mine, retry_failed=options.retry_failed)
     minutes = sum(job.seconds for job in left) / 60
     console.say(f"{len(left)} of {len(mine)} videos are left to make, {minutes:.1f} minutes.")
@@ -78,10 +79,11 @@ def batch(
     plan = Plan(options, workers, part if segments else (1, 1))
     if options.dry_run and left:
         console.say(_estimate(left, workers))
-    elif left:
-        faults += _made(left, plan)
+    elif not options.dry_run:
+        tidy(mine, left)
+        faults += _made(left, plan) if left else []
     if faults:
-        _refuse(faults, len(rows))
+        _refuse(faults, len(shared))
 
 
 def _rows(jobs: Path | None, options: BatchOptions) -> tuple[list[Row], Path]:
@@ -164,9 +166,11 @@ def _events(jobs: Sequence[Job], plan: Plan) -> Generator[Generator[Event]]:
 
     for task in tasks:
         check_sendable(task)
-    with connected(plan.options.address) as cluster:
+    most = plan.options.workers
+    with connected(plan.options.address, most) as cluster:
         if len(tasks) < cluster.cores:
-            tasks = [replace(task, part=plan.part, cluster=cluster.address) for task in tasks]
+            filmed_there = {"part": plan.part, "cluster": cluster.address, "most": most}
+            tasks = [replace(task, **filmed_there) for task in tasks]
             made = run_jobs(tasks, make_job, 1)
         else:
             made = cluster.run_jobs(tasks, make_parcel, packed)
@@ -175,8 +179,11 @@ def _events(jobs: Sequence[Job], plan: Plan) -> Generator[Generator[Event]]:
 
 
 def make_job(task: Task, reporter: Reporter) -> dict[str, Any]:
-    """Make the video of a row, in a process of its own, and return what there is to say of it."""
-    from stylehead.batch.record import alone, unfinished_of
+    """Make the video of a row, in a process of its own, and return what there is to say of it.
+
+    It is written beside its segments; who hears of it puts it where it belongs.
+    """
+    from stylehead.batch.record import alone, place_of, unfinished_of
     from stylehead.cli.jobs import read_request
     from stylehead.cli.memory import keep_memory_flat
     from stylehead.cli.video import make_video
@@ -190,6 +197,7 @@ def make_job(task: Task, reporter: Reporter) -> dict[str, Any]:
     with alone(request.output, f"-{part}" if parts > 1 else ""), _crew(task) as crew:
         folder = unfinished_of(request.output, task.key)
         unfinished = Unfinished(folder=folder, part=part, parts=parts, crew=crew)
+        request = replace(request, output=place_of(folder, request.output, part))
         return json.loads(make_video(request, reporter, unfinished).as_json())
 
 
@@ -201,7 +209,7 @@ def _crew(task: Task) -> Generator[Crew | None]:
     from stylehead.batch.cluster import connected
     from stylehead.cli.crew import ClusterCrew
 
-    with connected(task.cluster) as cluster:
+    with connected(task.cluster, task.most) as cluster:
         yield ClusterCrew(cluster)
 
 

@@ -121,7 +121,8 @@ def _ended(job: Job, event: Finished | Waits | Failed) -> str:
 def board(total: int, *, json_lines: bool) -> Generator[Board]:
     """Yield what shows events: bars on a terminal, plain lines elsewhere, or JSON lines."""
     if json_lines:
-        yield JsonLines()
+        with console.own_stdout():
+            yield JsonLines()
         return
     with console.bars() as progress:
         yield _Lines(total) if progress is None else _Bars(progress, total)

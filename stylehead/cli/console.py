@@ -9,6 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Generator, Sequence
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -30,6 +31,7 @@ from stylehead.cli.log import LOG
 _stderr = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 _stdout = Console(highlight=False, soft_wrap=True, emoji=False)
 _quiet = False
+_results: TextIO | None = None
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Characters that move a terminal's cursor, or worse; not tabs and ends of lines."""
 
@@ -49,8 +51,20 @@ def configure(*, quiet: bool, verbose: bool) -> None:
 def result(text: str) -> None:
     """Print one result on stdout, where another program may read it."""
     LOG.note(text)
-    _stdout.file.write(f"{text}\n")  # rich would turn tabs into spaces
-    _stdout.file.flush()
+    out = _results or _stdout.file
+    out.write(f"{text}\n")  # rich would turn tabs into spaces
+    out.flush()
+
+
+@contextlib.contextmanager
+def own_stdout() -> Generator[None]:
+    """Print results where stdout is now, though it may be redirected while the block runs."""
+    global _results
+    _results = sys.stdout
+    try:
+        yield
+    finally:
+        _results = None
 
 
 def say(message: str) -> None:

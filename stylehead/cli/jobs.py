@@ -47,6 +47,8 @@ class Task:
     """Every second number's segment is made, from the first one's on: 1 of 1 makes all."""
     cluster: str | None = None
     """Address of the cluster that films it; None: the process itself."""
+    most: int | None = None
+    """How many cores of the cluster it may use; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +110,23 @@ def _flag(name: str, value: Value) -> bool:
 
 
 def read_jobs(
-    rows: Iterable[Row], folder: Path, out: Path, *, name: str, overwrite: bool
+    rows: Sequence[Row],
+    folder: Path,
+    out: Path,
+    *,
+    name: str,
+    overwrite: bool,
+    whole: Iterable[Row] = (),
 ) -> tuple[list[Job], list[Fault]]:
     """Return the jobs of rows, and every fault of those that cannot be done.
 
     Relative names in rows count from `folder`; videos go to `out`, called as their rows say or by
-    the pattern `name`. Each picture, recording, clip and style is looked at once.
+    the pattern `name`. Each picture, recording, clip and style is looked at once. Of the `whole`
+    list, whose other rows are checked elsewhere, it is only asked what their videos are called.
     """
     jobs: list[Job] = []
     faults: list[Fault] = []
-    taken: dict[Path, int] = {}
+    taken = _taken(whole, rows, out, name)
     check = _Checks()
     with inside(folder):
         for row in rows:
@@ -127,7 +136,7 @@ def read_jobs(
                 before = made_from(output)
                 over = replace(request.options, overwrite=overwrite or before is not None)
                 seconds = check(replace(request, options=over))
-                if output in taken:
+                if taken.get(output, row.number) < row.number:
                     raise ConfigError(
                         f"{output.name} is also the video of row {taken[output]}.",
                         remedy="Give one of them another output, or a pattern with --name.",
@@ -148,6 +157,17 @@ def read_jobs(
             except StyleheadError as failure:
                 faults.append(Fault(row.number, str(failure), failure.remedy))
     return jobs, faults
+
+
+def _taken(whole: Iterable[Row], rows: Sequence[Row], out: Path, name: str) -> dict[Path, int]:
+    """Return the videos of the other rows of a list, and the first row that makes each."""
+    own = {row.number for row in rows}
+    taken: dict[Path, int] = {}
+    for row in whole:
+        if row.number not in own:
+            with contextlib.suppress(StyleheadError):
+                taken.setdefault(_called(row, out, name)[0], row.number)
+    return taken
 
 
 def _called(row: Row, out: Path, name: str) -> tuple[Path, list[str]]:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -55,6 +56,17 @@ class Segment:
         data = np.frombuffer(self.data, np.uint8)
         np.savez(out, frames=self.frames, data=data, table=self.table)
         return out.getvalue()
+
+    @staticmethod
+    def frames_in(path: Path) -> int:
+        """Return how many frames a stored segment has, without reading all of it.
+
+        Raises what `from_bytes` does for a file that is not whole; its contents are not checked.
+        """
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            if "data" not in arrays:
+                raise KeyError("data")
+            return int(arrays["frames"])
 
     @staticmethod
     def from_bytes(stored: bytes) -> Segment:

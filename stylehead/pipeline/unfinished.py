@@ -12,8 +12,11 @@ from zipfile import BadZipFile
 from stylehead import files
 from stylehead.errors import UnfinishedError
 from stylehead.media.segment import Segment
-from stylehead.pipeline.film import Preparable, Shot, film
+from stylehead.pipeline.film import Preparable, Shot, film, film_segment
 from stylehead.progress import SILENT, Reporter
+
+DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile)
+"""What is raised for a segment that is not there, or not whole."""
 
 
 class Crew(Protocol):
@@ -49,14 +52,20 @@ class Unfinished:
         """Return a segment that was kept; None when there is none, or not all of it."""
         try:
             segment = Segment.from_bytes(self.place(number).read_bytes())
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        except DAMAGED:
             return None
         whole = segment.table[:, 0].sum() == len(segment.data)
         return segment if whole and segment.frames == shot.frames_of(number) else None
 
     def missing(self, shot: Shot) -> list[int]:
-        """Return the numbers of the segments that are not kept."""
-        return [number for number in range(shot.segments) if self.kept(shot, number) is None]
+        """Return the numbers of the segments that are not kept, as far as a look at files tells."""
+        return [number for number in range(shot.segments) if not self._seems_kept(shot, number)]
+
+    def _seems_kept(self, shot: Shot, number: int) -> bool:
+        try:
+            return Segment.frames_in(self.place(number)) == shot.frames_of(number)
+        except DAMAGED:
+            return False
 
 
 def film_on(
@@ -96,9 +105,21 @@ def film_on(
                 segment = next(made)
                 unfinished.keep(number, segment)
             else:
-                segment = unfinished.kept(shot, number)
-                assert segment is not None  # it was there
+                segment = unfinished.kept(shot, number) or _again(shot, number, unfinished.folder)
             yield segment
+
+
+def _again(shot: Shot, number: int, folder: Path) -> Segment:
+    """Make a segment that was kept and cannot be read.
+
+    Raises UnfinishedError where another run has laid the video together, and removed them all.
+    """
+    if not folder.is_dir():
+        raise UnfinishedError(
+            "The video is being made by another run.",
+            remedy="Repeat this one when that has ended, if it is still missing.",
+        )
+    return film_segment(shot, number)
 
 
 def _filmed(

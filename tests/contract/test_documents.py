@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,3 +73,9 @@ def test_the_doors_are_those_that_are_checked():
     assert shown
     assert shown == {library: DOORS.get(library) for library in shown}
     assert set(shown.values()) == set(DOORS.values())
+
+
+def test_the_figures_of_the_scaling_page_are_those_that_are_kept():
+    written = runpy.run_path(str(ROOT / "docs" / "make_scaling.py"))["page"]()
+    page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+    assert page == written, "run python docs/make_scaling.py"

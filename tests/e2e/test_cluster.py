@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
+from stylehead.motion.file import save_motion
 from tests import conftest
 from tests.conftest import Command
 from tests.e2e.test_batch import folder, videos, write_list  # noqa: F401 (a fixture)
+from tests.e2e.test_long import FPS, assert_together, clicking_motion, write_clicks
 from tests.stand_ins import media
 
 pytestmark = [
@@ -51,6 +55,26 @@ def test_a_video_is_filmed_by_two_nodes_and_comes_back_the_same(
     assert videos(folder / "both") == videos(folder / "alone")
 
 
+def test_ten_minutes_on_two_nodes_are_in_step(
+    call: Command,
+    tmp_path: Path,
+    cluster: Any,
+) -> None:
+    seconds, every = 600, 60
+    media.save_picture(tmp_path / "face.png", media.portrait())
+    write_clicks(tmp_path / "clicks.flac", seconds, every)
+    save_motion(clicking_motion(seconds, every), tmp_path / "clicks.npz")
+    jobs = tmp_path / "jobs.csv"
+    columns = "image,audio,motion,output,crop,size,fps"
+    jobs.write_text(f"{columns}\nface.png,clicks.flac,clicks.npz,long.mp4,yes,192,{FPS}\n")
+    address = ("--engine", "ray", "--address", cluster.address)
+    outcome = call("batch", jobs, "-o", tmp_path / "out", *address)
+    assert outcome.code == 0, outcome
+    with av.open(str(tmp_path / "out" / "long.mp4")) as container:
+        assert container.streams.video[0].frames == seconds * FPS
+    assert_together(tmp_path / "out" / "long.mp4", seconds, every)
+
+
 def test_a_lost_node_costs_no_job(
     call: Command,
     folder: Path,  # noqa: F811
@@ -71,10 +95,12 @@ def test_a_lost_node_costs_no_job(
 
     ended, lost = threading.Event(), threading.Event()
     threading.Thread(target=lose, daemon=True).start()
-    outcome = call(*words, folder / "both", "--engine", "ray", "--address", cluster.address)
+    address = ("--engine", "ray", "--address", cluster.address)
+    outcome = call(*words, folder / "both", *address, "--json-lines")
     ended.set()
     assert outcome.code == 0, outcome
     assert lost.is_set(), "all was done before the node was lost"
+    assert all(json.loads(line)["event"] for line in outcome.stdout.splitlines())
     assert videos(folder / "both") == videos(folder / "alone")
 
 

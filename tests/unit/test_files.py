@@ -158,6 +158,46 @@ def test_what_a_killed_run_left_is_swept(tmp_path, monkeypatch, machine, age, st
     assert all(other.exists() for other in others)
 
 
+@pytest.mark.parametrize("moment", ["written", "old one moved", "new one moved"])
+def test_a_folder_that_a_killed_run_left_is_swept(tmp_path, moment):
+    output = tmp_path / "frames"
+    output.mkdir()
+    (output / "before.png").touch()
+    with files._part_of(output, folder=True) as left:
+        (left / "half.png").touch()
+    other = tmp_path / ".frames.12345.part"
+    other.mkdir()
+    if moment != "written":
+        output.rename(left.with_name(f"{left.name}-old"))
+    if moment == "new one moved":
+        left.rename(output)
+    held = {"new one moved": "half.png"}.get(moment, "before.png")
+    with pytest.raises(KeyError), files.atomic_folder(output):
+        assert names(output) == [held] if output.exists() else moment == "old one moved"
+        assert len(names(tmp_path)) == 3, "what was left is still there"
+        raise KeyError
+    assert names(output) == [held]
+    assert names(tmp_path) == [other.name, "frames"]
+
+
+def test_a_folder_that_is_being_written_stays(tmp_path):
+    output = tmp_path / "frames"
+    with files.atomic_folder(output) as theirs:
+        with files.atomic_folder(output) as ours:
+            (ours / "ours.png").touch()
+        assert names(output) == ["ours.png"]
+        (theirs / "theirs.png").touch()
+    assert names(output) == ["theirs.png"]
+    assert names(tmp_path) == ["frames"]
+
+
+def test_a_file_does_not_replace_a_folder(tmp_path):
+    (tmp_path / "o.mp4").mkdir()
+    with pytest.raises(MediaError, match="cannot be written"), files.atomic(tmp_path / "o.mp4"):
+        pass
+    assert names(tmp_path) == ["o.mp4"]
+
+
 def test_a_name_in_any_script_works_where_files_are_forced_to_ascii(tmp_path):
     code = (
         "import sys; from pathlib import Path; from stylehead.files import atomic, check_output\n"

@@ -1,12 +1,18 @@
+import shutil
+
 import pytest
 
+from stylehead.batch import record
 from stylehead.batch.events import Failed, Finished, Waits
 from stylehead.batch.record import (
     Record,
     alone,
     folder_of,
     made_from,
+    place_of,
+    put,
     read_record,
+    unfinished_of,
     write_record,
 )
 from stylehead.batch.run import (
@@ -14,8 +20,8 @@ from stylehead.batch.run import (
     follow,
     processes,
     read_shard,
-    remember,
     share_out,
+    tidy,
     to_make,
 )
 from stylehead.errors import ConfigError, MediaError
@@ -27,9 +33,11 @@ def job(folder, number, key="key", task=None):
     return Job(number=number, output=output, key=key, made_from=before, seconds=1, task=task)
 
 
-def made(one):
-    one.output.write_bytes(b"video")
-    remember(one.output, one.key, {"seconds": 1.0})
+def made(one, content=b"video"):
+    """Put a job's video where it belongs, as a run does."""
+    place = place_of(unfinished_of(one.output, one.key), one.output)
+    place.write_bytes(content)
+    put(place, one.output, one.key, {"seconds": 1.0})
 
 
 def test_a_video_is_known_while_its_bytes_are_the_same(tmp_path):
@@ -45,9 +53,9 @@ def test_a_video_is_known_while_its_bytes_are_the_same(tmp_path):
 
 def test_a_record_is_read_as_it_was_written_and_a_damaged_one_is_none(tmp_path):
     output = tmp_path / "a.mp4"
-    record = Record(key="k", done=False, problem="p", remedy="r", details="d")
-    write_record(output, record)
-    assert read_record(output) == record
+    written = Record(key="k", done=False, problem="p", remedy="r", details="d")
+    write_record(output, written)
+    assert read_record(output) == written
     assert folder_of(output) == tmp_path / ".stylehead" / "a.mp4"
     (folder_of(output) / "run.json").write_text('{"key": 1')
     assert read_record(output) is None
@@ -100,6 +108,59 @@ def test_a_video_that_comes_back_as_bytes_is_written_and_ours(tmp_path):
     assert made_from(one.output) == "key"
     assert same is one
     assert event == Finished(0, {"output": str(one.output)})
+
+
+class KilledError(Exception):
+    """Stands for SIGKILL."""
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("moment", ["remembered", "moved", "removed"])
+def test_a_run_that_is_killed_while_it_puts_a_video_down_leaves_it_ours(
+    tmp_path, monkeypatch, moment, before
+):
+    if before:
+        made(job(tmp_path, 1, "changed"), b"older")
+    one = job(tmp_path, 1)
+
+    def killed(*_):
+        raise KilledError
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        if moment == "removed":
+            patch.setattr(record, "forget_unfinished", lambda output, but=None: but or killed())
+        else:
+            patch.setattr(shutil, "move", killed)
+            if moment == "moved":
+                patch.setattr(
+                    shutil, "move", lambda made, part: made.replace(one.output) and killed()
+                )
+        made(one)
+    again = job(tmp_path, 1)
+    there = moment != "remembered"
+    assert one.output.exists() == (there or before)
+    assert again.made_from == ("key" if there else "" if before else None)
+    assert to_make([again], retry_failed=False) == ([] if there else [again])
+    kept = folder_of(one.output).glob("segments-*")
+    assert list(kept)
+    tidy([again], [again])
+    assert list(folder_of(one.output).glob("segments-*"))
+    tidy([again], [])
+    assert bool(list(folder_of(one.output).glob("segments-*"))) != there
+    made(again)
+    assert made_from(one.output) == "key"
+    assert not list(folder_of(one.output).glob("segments-*"))
+
+
+def test_what_another_machine_has_finished_meanwhile_is_no_failure(tmp_path):
+    one = job(tmp_path, 1)
+    failed = Failed(0, "made-2/1.mp4 cannot be written", "Free some space.")
+    made(one)
+    gone = Finished(0, {"output": str(tmp_path / "made-2" / "1.mp4")})
+    assert list(follow([one], [failed])) == []
+    assert list(follow([one], [gone])) == [(one, Finished(0, {"output": str(one.output)}))]
+    overwritten = job(tmp_path, 1)
+    assert [event for _, event in follow([overwritten], [failed])] == [failed]
 
 
 def test_who_waits_for_others_is_told_nothing_when_they_were_quicker(tmp_path):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Iterator
@@ -59,3 +60,14 @@ def test_what_a_file_brings_does_not_move_the_cursor(capsys: pytest.CaptureFixtu
     assert not {character for character in told + said if character < " "} - {"\n", "\t"}
     assert "\x9b" not in said
     assert "[2Jx" in said and "[31mcell" in told
+
+
+def test_results_go_to_stdout_and_what_others_print_does_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with console.own_stdout(), contextlib.redirect_stdout(sys.stderr):
+        console.result("a result")
+        sys.stdout.write("a stranger's line\n")
+    console.result("another")
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("a result\nanother\n", "a stranger's line\n")

@@ -107,6 +107,21 @@ def test_a_name_fills_its_parts_from_the_row(folder):
     assert "does not fill" in fault.problem
 
 
+def test_the_rest_of_a_list_is_asked_for_its_names_alone(folder):
+    shared = {"image": "face.png", "audio": "voice.wav"}
+    names = ("a", "b", "a", "b", "c")
+    rows = [Row(n, {**shared, "output": f"{name}.mp4"}) for n, name in enumerate(names, 1)]
+    rows += [Row(6, {"image": "none.png", "audio": "none.wav"}), Row(7, {"colour": "red"})]
+    mine = [rows[1], rows[2], rows[4]]
+    jobs, faults = read_jobs(
+        mine, folder, folder / "out", name="{number}", overwrite=False, whole=rows
+    )
+    assert [job.number for job in jobs] == [2, 5]
+    assert [(one.number, one.problem) for one in faults] == [
+        (3, "a.mp4 is also the video of row 1.")
+    ]
+
+
 def test_a_strangers_video_is_not_replaced(folder):
     (folder / "out").mkdir()
     (folder / "out" / "face_voice.mp4").write_bytes(b"mine")

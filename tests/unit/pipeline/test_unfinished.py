@@ -1,5 +1,6 @@
 """A repeated call makes only the segments that are not kept, and the same video."""
 
+import shutil
 from contextlib import closing
 
 import pytest
@@ -59,6 +60,25 @@ def test_a_damaged_segment_is_made_again(wanted, tmp_path, damage):
     place = sorted(tmp_path.iterdir())[1]
     place.write_bytes(place.read_bytes()[:-200] if damage is None else damage)
     assert made(tmp_path) == (wanted, SEGMENT)
+
+
+def test_a_segment_that_turns_out_to_be_damaged_is_made_again(wanted, tmp_path):
+    made(tmp_path)
+    place = sorted(tmp_path.iterdir())[1]
+    place.write_bytes(
+        bytes(byte ^ 255 if 2000 < n < 2100 else byte for n, byte in enumerate(place.read_bytes()))
+    )
+    assert made(tmp_path) == (wanted, 0)
+
+
+def test_segments_that_another_run_has_laid_together_are_waited_for_no_more(tmp_path):
+    made(tmp_path)
+    shot = Shot(scene(), [moving(FRAMES)])
+    with closing(film_on(shot, Unfinished(folder=tmp_path), workers=1)) as segments:
+        next(segments)
+        shutil.rmtree(tmp_path)
+        with pytest.raises(UnfinishedError, match="another run"):
+            next(segments)
 
 
 def test_a_segment_of_another_length_is_made_again(tmp_path):

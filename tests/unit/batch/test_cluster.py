@@ -1,0 +1,42 @@
+"""How much of a cluster is used, by a Ray that does all at once."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from stylehead.batch.cluster import SPARE, Cluster
+
+
+class Ray:
+    """Does a task when its result is asked for, and counts those that wait."""
+
+    def __init__(self, cores):
+        self.cores, self.waiting, self.most = cores, 0, 0
+
+    def cluster_resources(self):
+        return {"CPU": float(self.cores)}
+
+    def remote(self, **_):
+        return lambda work: SimpleNamespace(remote=lambda *given: self._sent(work, given))
+
+    def put(self, value):
+        return value
+
+    def get(self, task):
+        self.waiting -= 1
+        return task()
+
+    def _sent(self, work, given):
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        return lambda: work(*given)
+
+
+@pytest.mark.parametrize(("most", "cores", "sent"), [(None, 4, 4 + SPARE), (3, 3, 3), (5, 4, 5)])
+def test_no_more_of_a_cluster_is_used_than_is_allowed(most, cores, sent):
+    ray = Ray(4)
+    cluster = Cluster(ray, most)
+    assert cluster.cores == cores
+    made = cluster.ordered(lambda shared, one: shared + one, 10, list(range(20)))
+    assert list(made) == list(range(10, 30))
+    assert (ray.most, ray.waiting) == (sent, 0)
