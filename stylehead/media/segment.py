@@ -134,6 +134,12 @@ class EncoderPicture:
         chroma = self._planes[height:].reshape(2, height // 2, width // 2)
         _to_yuv(part, self._planes[:height], chroma, top, left)
 
+    def pixels(self) -> Pixels:
+        """Return what it shows (H, W, 3) RGB, with colours at half resolution."""
+        return self.frame.to_ndarray(
+            format="rgb24", src_colorspace="itu709", src_color_range="mpeg", dst_color_range="jpeg"
+        )
+
 
 @njit(cache=True, nogil=True)
 def _to_yuv(
