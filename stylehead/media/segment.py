@@ -137,7 +137,7 @@ class EncoderPicture:
     def pixels(self) -> Pixels:
         """Return what it shows (H, W, 3) RGB, with colours at half resolution."""
         return self.frame.to_ndarray(
-            format="rgb24", src_colorspace="itu709", src_color_range="mpeg", dst_color_range="jpeg"
+            format="rgb24", src_colorspace="ITU709", src_color_range="MPEG", dst_color_range="JPEG"
         )
 
 
