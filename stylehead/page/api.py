@@ -41,12 +41,12 @@ def offer(front: Front) -> None:
                 owner=secrets.token_hex(8),
             )
         except StyleheadError as failure:
-            raise gr.Error(f"{failure} {failure.remedy}") from failure
+            raise _refusal(f"{failure} {failure.remedy}") from failure
         for one in job.watch():
             if not one.ended.is_set():
                 yield facts_of(one), None
         if job.state is not State.DONE:
-            raise gr.Error(job.problem or "The job was stopped.")
+            raise _refusal(job.problem or "The job was stopped.")
         yield facts_of(job), {"path": job.facts["output"], "meta": {"_type": "gradio.FileData"}}
 
     def styles() -> list[str]:
@@ -60,3 +60,7 @@ def offer(front: Front) -> None:
     gr.api(animate, api_name="animate", concurrency_limit=None)
     gr.api(styles, api_name="styles")
     gr.api(options, api_name="options")
+
+
+def _refusal(said: str) -> gr.Error:
+    return gr.Error(said, print_exception=False)

@@ -110,6 +110,10 @@ def _mounted(desk: Desk, uploads: Path, results: Path, most: int, page: bool) ->
     return app
 
 
+PARTS, MODES = ("title", "label"), ("", "_dark")
+"""Of a block, which say what it is, and of the page."""
+
+
 def _theme() -> Any:
     """Return colours, and the system's own fonts: others would be fetched."""
     import gradio as gr
@@ -123,6 +127,10 @@ def _theme() -> Any:
         body_background_fill="*neutral_100",
         body_text_color_subdued="*neutral_500",
         body_text_color_subdued_dark="*neutral_400",
+        **{f"block_{part}_background_fill{mode}": "none" for part in PARTS for mode in MODES},
+        **{f"block_{part}_text_color{mode}": "*body_text_color" for part in PARTS for mode in MODES},
+        block_title_padding="0",
+        block_label_shadow="none",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
@@ -132,6 +133,9 @@ def _text(entry: Entry, value: object, uploaded: Uploaded) -> str:
 
 def _number(entry: Entry, value: object) -> float:
     whole = entry.kind is int
+    if isinstance(value, str):  # of a field that may stay empty
+        with contextlib.suppress(ValueError):
+            value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value % 1):
         raise _unfit(entry, value, "a whole number" if whole else "a number")
     if entry.low is not None and not value >= entry.low:

@@ -87,6 +87,7 @@ class _Page:
             sources=["upload", "microphone"],
             type="filepath",
             editable=False,
+            buttons=[],
             elem_id="recording",
         )
         names = [style.name for style in known_styles()]
@@ -96,8 +97,9 @@ class _Page:
         self.clip = gr.File(
             label="Clip of one person who speaks or sings",
             file_types=["video"],
-            height=130,
+            height=80,
             visible=False,
+            elem_classes="small",
             elem_id="clip",
         )
         self.voices: list[tuple[gr.File, gr.Dropdown]] = []
@@ -109,9 +111,7 @@ class _Page:
             self.rows: list[gr.Row] = []
             for number in range(1, MOST_VOICES + 1):
                 with gr.Row(visible=False) as row:
-                    stem = gr.File(
-                        label=f"Voice of face {number}", file_types=SOUNDS, height=90, scale=2
-                    )
+                    stem = _small_file(f"Voice of face {number}", SOUNDS)
                     own = gr.Dropdown(
                         [("as above", ""), *((name, name) for name in names)],
                         value="",
@@ -143,7 +143,7 @@ class _Page:
             self.kind = gr.Radio(
                 [SAME_WORDS, STYLE_CLIP], value=SAME_WORDS, label="Compare the video with"
             )
-            self.other = gr.File(label="Video to compare with", file_types=["video"], height=90)
+            self.other = _small_file("Video to compare with", ["video"])
             self.measure = gr.Button("Measure", interactive=False, elem_id="measure")
             self.measured = gr.HTML(elem_id="measured")
             self.report = gr.HTML()
@@ -295,13 +295,17 @@ def _components(one: Entry) -> list[Any]:
         return [gr.Dropdown(choices, value=one.default.value, **about)]
     if one.kind is Path:
         gr.HTML(f'<p class="hint">{one.help}</p>')
-        return [gr.File(label=one.label, height=90)]
-    if one.kind is str:
-        text = gr.Textbox(one.default, **about)
-        return [text, gr.File(label=f"{one.label}, as a file", height=90)] if one.file else [text]
+        return [_small_file(one.label)]
+    if one.kind is str and one.file:
+        return [gr.Textbox(one.default, **about), _small_file(f"{one.label}, as a file")]
     whole = one.kind is int
+    if one.kind is str or one.optional:  # an empty field for numbers, too, which would show 0
+        return [gr.Textbox(one.default, **about)]
     bounds: dict[str, Any] = {"minimum": one.low, "maximum": one.high}
-    slides = not one.optional and one.low is not None and one.high is not None
-    if slides and one.high is not None and one.high <= SLIDES:
+    if one.low is not None and one.high is not None and one.high <= SLIDES:
         return [gr.Slider(value=one.default, step=1 if whole else 0.05, **bounds, **about)]
     return [gr.Number(one.default, precision=0 if whole else None, **bounds, **about)]
+
+
+def _small_file(label: str, kinds: list[str] | None = None) -> gr.File:
+    return gr.File(label=label, file_types=kinds, height=80, elem_classes="small")

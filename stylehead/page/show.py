@@ -35,7 +35,7 @@ def status(job: Job, before: int = 0) -> str:
 
 def _bar(job: Job) -> str:
     stage = escape(job.stage or "Starting")
-    if not job.total:
+    if not job.total or job.done >= job.total:  # done, and the next has not begun
         return f"<p>{stage}</p><progress aria-label='{stage}'></progress>"
     left = job.seconds_left
     said = "" if left is None else f", {time(left)} left"
