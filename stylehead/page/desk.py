@@ -21,7 +21,7 @@ from stylehead.errors import ConfigError
 
 KEPT = 10  # results that stay; the oldest goes when another is made
 WAITING_AT_MOST = 20  # jobs, done or not
-PATIENCE = 1.0  # seconds in which a process that is stopped cleans up; then its folder is removed
+PATIENCE = 0.5  # seconds in which a process that is stopped cleans up; then its folder is removed
 EVERY = 0.25  # seconds between two looks at a job
 STEADY = 1.0  # seconds of a stage after which its rate tells how long it takes
 LIVE = "live.jpg"

@@ -111,7 +111,7 @@ class _Page:
             self.rows: list[gr.Row] = []
             for number in range(1, MOST_VOICES + 1):
                 with gr.Row(visible=False) as row:
-                    stem = _small_file(f"Voice of face {number}", SOUNDS)
+                    stem = _small_file(f"Voice of face {number}", SOUNDS, "voice")
                     own = gr.Dropdown(
                         [("as above", ""), *((name, name) for name in names)],
                         value="",
@@ -307,5 +307,5 @@ def _components(one: Entry) -> list[Any]:
     return [gr.Number(one.default, precision=0 if whole else None, **bounds, **about)]
 
 
-def _small_file(label: str, kinds: list[str] | None = None) -> gr.File:
-    return gr.File(label=label, file_types=kinds, height=80, elem_classes="small")
+def _small_file(label: str, kinds: list[str] | None = None, *classes: str) -> gr.File:
+    return gr.File(label=label, file_types=kinds, height=80, elem_classes=["small", *classes])
