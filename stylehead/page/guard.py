@@ -17,7 +17,7 @@ NAMES = {"127.0.0.1", "localhost", "::1"}
 """Of this machine, as a browser on it says them; a tunnel's other end says them, too."""
 WORDS = 1 << 20  # bytes of a request that uploads nothing
 UPLOADS = "/gradio_api/upload"
-ADDRESSES = (b'"http://', b'"https://')
+ADDRESSES = ("http:", "https:", "ftp:")
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; "
     "connect-src 'self' data: blob:; form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
@@ -49,9 +49,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        refused = _refused(headers)
         if scope["type"] != "http":  # the page has no other connections
             return
+        refused = _refused(headers)
         if refused:
             await _answer(send, 403, refused)
             return
@@ -76,16 +76,23 @@ class Guard:
 
 def _refused(headers: dict[bytes, str]) -> str | None:
     host = headers.get(b"host", "")
-    if urlsplit(f"//{host}").hostname not in NAMES:
+    if _name_of(host) not in NAMES:
         return "This page is for this machine: open it as http://127.0.0.1."
     origin = headers.get(b"origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and origin != f"http://{host}":
         return "Another page may not use this one."
     if headers.get(b"sec-fetch-site") in ("cross-site", "same-site") and (
         headers.get(b"sec-fetch-mode") != "navigate"
     ):
         return "Another page may not use this one."
     return None
+
+
+def _name_of(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 def _length(headers: dict[bytes, str]) -> float:
@@ -95,17 +102,14 @@ def _length(headers: dict[bytes, str]) -> float:
 
 def _names_an_address(body: bytes) -> bool:
     """Return whether a request has a file fetched from elsewhere."""
-    if not any(start in body for start in ADDRESSES):
-        return False
     try:
         waiting = [json.loads(body)]
-    except ValueError:
-        return True
+    except ValueError:  # nor can the page read it
+        return False
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
-            path = one.get("path")
-            if isinstance(path, str) and path.startswith(("http://", "https://")):
+            if str(one.get("path")).strip().lower().startswith(ADDRESSES):
                 return True
             waiting += one.values()
         elif isinstance(one, list):
