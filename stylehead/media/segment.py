@@ -136,9 +136,10 @@ class EncoderPicture:
 
     def pixels(self) -> Pixels:
         """Return what it shows (H, W, 3) RGB, with colours at half resolution."""
-        return self.frame.to_ndarray(
+        shown = self.frame.to_ndarray(
             format="rgb24", src_colorspace="ITU709", src_color_range="MPEG", dst_color_range="JPEG"
         )
+        return np.asarray(shown, np.uint8)
 
 
 @njit(cache=True, nogil=True)

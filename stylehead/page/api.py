@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from stylehead.errors import StyleheadError
 from stylehead.options import DEFAULT_STYLE
@@ -20,14 +21,14 @@ def offer(front: Front) -> None:
     """Add the interface's calls to the Blocks that is being made."""
 
     def animate(
-        image: dict,  # pyright: ignore[reportMissingTypeArgument] (Gradio reads it)
-        audio: dict,  # pyright: ignore[reportMissingTypeArgument]
+        image: dict[str, Any],
+        audio: dict[str, Any],
         style: str = DEFAULT_STYLE,
-        style_video: dict | None = None,  # pyright: ignore[reportMissingTypeArgument]
+        style_video: dict[str, Any] | None = None,
         format: str = ENDINGS[0],
-        options: dict | None = None,  # pyright: ignore[reportMissingTypeArgument]
-        voices: list | None = None,  # pyright: ignore[reportMissingTypeArgument]
-    ) -> Generator[tuple[dict, dict | None]]:  # pyright: ignore[reportMissingTypeArgument]
+        options: dict[str, Any] | None = None,
+        voices: list[dict[str, Any]] | None = None,
+    ) -> Generator[tuple[dict[str, Any], dict[str, Any] | None]]:
         """Make a video; yields its state again and again, and the file when it is done."""
         try:
             job = front.animate(
@@ -57,9 +58,9 @@ def offer(front: Front) -> None:
         """Return the options that `animate` takes: name, help, default, bounds and choices."""
         return [one.as_json() for one in entries()]
 
-    gr.api(animate, api_name="animate", concurrency_limit=None)
-    gr.api(styles, api_name="styles")
-    gr.api(options, api_name="options")
+    api(animate, api_name="animate", concurrency_limit=None)
+    api(styles, api_name="styles")
+    api(options, api_name="options")
 
 
 def _refusal(said: str) -> gr.Error:

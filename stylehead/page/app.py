@@ -9,16 +9,14 @@ import tempfile
 import webbrowser
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stylehead.batch.events import Work
 from stylehead.errors import ConfigError, DeviceError
 from stylehead.page.desk import Desk
 from stylehead.page.guard import App, Guard
-
-if TYPE_CHECKING:
-    from stylehead.page.request import Front
 
 HOST = "127.0.0.1"
 ENDS_IN = 2  # seconds that open connections have when the page ends
@@ -116,9 +114,9 @@ PARTS, MODES = ("title", "label"), ("", "_dark")
 
 def _theme() -> Any:
     """Return colours, and the system's own fonts: others would be fetched."""
-    import gradio as gr
+    from gradio.themes import Soft
 
-    return gr.themes.Soft(
+    return Soft(
         primary_hue="orange",
         neutral_hue="stone",
         font=["system-ui", "sans-serif"],
@@ -128,7 +126,9 @@ def _theme() -> Any:
         body_text_color_subdued="*neutral_500",
         body_text_color_subdued_dark="*neutral_400",
         **{f"block_{part}_background_fill{mode}": "none" for part in PARTS for mode in MODES},
-        **{f"block_{part}_text_color{mode}": "*body_text_color" for part in PARTS for mode in MODES},
+        **{
+            f"block_{part}_text_color{mode}": "*body_text_color" for part in PARTS for mode in MODES
+        },
         block_title_padding="0",
         block_label_shadow="none",
         button_primary_background_fill="*primary_700",
@@ -159,11 +159,10 @@ def _listening(port: int) -> Generator[socket.socket]:
 def _uvicorn() -> Any:
     os.environ.update(QUIET)
     try:
-        import gradio  # noqa: F401
-        import uvicorn
+        import_module("gradio")
+        return import_module("uvicorn")
     except ImportError as error:
         raise DeviceError(
             "The page needs Gradio, which is not installed.",
             remedy="Install it: pip install 'stylehead[ui]'",
         ) from error
-    return uvicorn

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import threading
-from html import escape
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,7 @@ import numpy as np
 
 from stylehead.media.image import encode_jpeg, fit_video, read_image
 from stylehead.tracking.portrait import faces_of
-from stylehead.types import Pixels
+from stylehead.types import Face, Pixels
 
 SHOWN = 720  # pixels of the longer side of what is shown
 ROOM = 0.12  # of a face's size, left free around it
@@ -27,31 +26,40 @@ def boxed(path: Path) -> tuple[str, int]:
     with _one:
         pixels = fit_video(read_image(path))
         faces = faces_of(pixels, path.name)
-    boxes = [(face.mesh[:, :2].min(0), face.mesh[:, :2].max(0)) for face in faces]
-    return _drawn(pixels, [(low - ROOM * (high - low), high + ROOM * (high - low)) for low, high in boxes]), len(faces)
-
-
-def _drawn(pixels: Pixels, boxes: list[tuple[np.ndarray, np.ndarray]]) -> str:
     height, width = pixels.shape[:2]
     line = max(height, width) / 220
-    marks = ""
-    for number, (low, high) in enumerate(boxes, 1):
-        x, y, right, bottom = (float(one) for one in (*low.clip(0), *np.minimum(high, (width, height))))
-        radius = 5 * line
-        marks += (
-            f'<rect x="{x:.0f}" y="{y:.0f}" width="{right - x:.0f}" height="{bottom - y:.0f}" '
-            f'rx="{2 * line:.1f}" stroke-width="{line:.1f}"/>'
-        )
-        if len(boxes) > 1:
-            marks += (
-                f'<circle cx="{x:.0f}" cy="{max(y, radius):.0f}" r="{radius:.1f}"/>'
-                f'<text x="{x:.0f}" y="{max(y, radius):.0f}" font-size="{7 * line:.1f}">{number}</text>'
-            )
-    many = "one face" if len(boxes) == 1 else f"{len(boxes)} faces, numbered from the left"
-    return (
+    marks = "".join(
+        _box(face, number if len(faces) > 1 else None, (width, height), line)
+        for number, face in enumerate(faces, 1)
+    )
+    many = "one face" if len(faces) == 1 else f"{len(faces)} faces, numbered from the left"
+    drawn = (
         f'<figure class="faces"><svg viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="The portrait: {many}"><image href="{_address(pixels)}" width="{width}" '
-        f'height="{height}"/>{marks}</svg><figcaption>{escape(many.capitalize())}</figcaption></figure>'
+        f'height="{height}"/>{marks}</svg><figcaption>{many.capitalize()}</figcaption></figure>'
+    )
+    return drawn, len(faces)
+
+
+def _box(face: Face, number: int | None, size: tuple[int, int], line: float) -> str:
+    """Return a face's box, and its number on the corner."""
+    low, high = face.mesh[:, :2].min(0), face.mesh[:, :2].max(0)
+    room = ROOM * (high - low)
+    x, y = (max(float(one), line) for one in low - room)
+    right, bottom = (
+        min(float(one), side - line) for one, side in zip(high + room, size, strict=True)
+    )
+    box = (
+        f'<rect x="{x:.0f}" y="{y:.0f}" width="{right - x:.0f}" height="{bottom - y:.0f}" '
+        f'rx="{2 * line:.1f}" stroke-width="{line:.1f}"/>'
+    )
+    if number is None:
+        return box
+    radius = 5 * line
+    x, y = max(x, radius), max(y, radius)
+    return (
+        f'{box}<circle cx="{x:.0f}" cy="{y:.0f}" r="{radius:.1f}"/>'
+        f'<text x="{x:.0f}" y="{y:.0f}" font-size="{7 * line:.1f}">{number}</text>'
     )
 
 

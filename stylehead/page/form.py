@@ -1,4 +1,4 @@
-"""The options of `animate` as a form has them, from the declarations that the command line reads."""
+"""The options of `animate` as fields of a form, read where the command line reads them."""
 
 from __future__ import annotations
 

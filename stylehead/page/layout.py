@@ -136,9 +136,7 @@ class _Page:
         self.player = gr.HTML(show.IDLE, elem_id="player")
         with gr.Row():
             self.download = gr.DownloadButton("Download", interactive=False, elem_id="download")
-            self.again = gr.Button(
-                "Again with another seed", interactive=False, elem_id="again"
-            )
+            self.again = gr.Button("Again with another seed", interactive=False, elem_id="again")
         with gr.Accordion("Evaluation", open=False, elem_id="evaluation"):
             self.kind = gr.Radio(
                 [SAME_WORDS, STYLE_CLIP], value=SAME_WORDS, label="Compare the video with"

@@ -128,6 +128,8 @@ def facts_of(job: Job) -> dict[str, Any]:
         "total": job.total,
         "seconds_left": job.seconds_left,
     }
-    return told | ({"problem": job.problem} if job.problem else {}) | (
-        {"facts": job.facts} if job.facts else {}
+    return (
+        told
+        | ({"problem": job.problem} if job.problem else {})
+        | ({"facts": job.facts} if job.facts else {})
     )

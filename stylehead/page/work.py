@@ -84,8 +84,13 @@ class Report:
 
     def do(self, reporter: Reporter) -> Facts:
         """Write it; raises what `evaluate` raises."""
-        other = {"reference" if self.same_words else "style_video": self.other}
-        evaluate(self.result, **other, page=self.page, reporter=reporter)
+        evaluate(
+            self.result,
+            reference=self.other if self.same_words else None,
+            style_video=None if self.same_words else self.other,
+            page=self.page,
+            reporter=reporter,
+        )
         return {"page": str(self.page)}
 
 

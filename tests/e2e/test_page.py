@@ -150,7 +150,9 @@ def test_other_hosts_and_other_pages_are_refused(server: Server) -> None:
 
 def test_it_listens_on_this_machine_alone(server: Server) -> None:
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    listening = {row[1] for row in rows if row[3] == "0A" and row[1].endswith(f":{server.port:04X}")}
+    listening = {
+        row[1] for row in rows if row[3] == "0A" and row[1].endswith(f":{server.port:04X}")
+    }
     assert listening == {f"0100007F:{server.port:04X}"}
 
 
@@ -202,7 +204,11 @@ def test_a_program_gets_a_video_and_says_what_is_wrong(
     given = {"image": handle_file(portrait), "audio": handle_file(speech), "style": "lively"}
     told, video = client.predict(**given, options=TINY | {"seed": 4}, api_name="/animate")
     assert told["state"] == "done"
-    assert (told["facts"]["frames"], told["facts"]["style"], told["facts"]["seed"]) == (3, "lively", 4)
+    assert (told["facts"]["frames"], told["facts"]["style"], told["facts"]["seed"]) == (
+        3,
+        "lively",
+        4,
+    )
     assert len(media.read_video(Path(video))[0]) == 3
     refused: list[tuple[dict[str, object], str]] = [
         ({"options": {"pose": 7}}, "Pose cannot be 7"),
@@ -235,11 +241,11 @@ def test_twenty_jobs_leak_neither_memory_nor_files(
         sizes.append(server.resident())
         files.append(len(server.uploads()))
     assert len(server.results()) <= KEPT
-    assert all([path.name for path in folder.iterdir()] == ["stylehead.mp4"] for folder in server.results())
+    assert all(
+        [path.name for path in folder.iterdir()] == ["stylehead.mp4"] for folder in server.results()
+    )
     assert files[-1] == files[0], "uploads that are the same are kept once"
-    grown = sizes[-1] - sizes[4]
-    print(f"server: {sizes[0]:.0f}, {sizes[4]:.0f}, {sizes[-1]:.0f} MB")
-    assert grown < 15, sizes
+    assert sizes[-1] - sizes[4] < 15, sizes
 
 
 def test_serve_is_the_interface_alone(
@@ -373,9 +379,7 @@ def test_closing_the_page_ends_its_job(
     assert server.results() == before
 
 
-def test_several_faces_are_boxed_and_get_voices(
-    page: Any, made: Path, voice: Path
-) -> None:
+def test_several_faces_are_boxed_and_get_voices(page: Any, made: Path, voice: Path) -> None:
     two = media.save_picture(made / "two on a page.png", media.two_faces())
     page.locator("#portrait input[type=file]").set_input_files(str(two))
     page.wait_for_selector(".faces svg")

@@ -66,7 +66,9 @@ def test_this_machine_may_ask_and_gets_a_policy():
         assert headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("host", ["", "evil.example", "127.0.0.1.evil.example", "a@evil", "0.0.0.0", "["])
+@pytest.mark.parametrize(
+    "host", ["", "evil.example", "127.0.0.1.evil.example", "a@evil", "0.0.0.0", "["]
+)
 def test_other_names_may_not(host: str):
     assert ask(host=host)[0] == 403
 
