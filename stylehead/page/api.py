@@ -11,7 +11,7 @@ from gradio.events import api
 
 from stylehead.errors import StyleheadError
 from stylehead.options import DEFAULT_STYLE
-from stylehead.page.desk import State
+from stylehead.page.desk import State, plain
 from stylehead.page.form import entries
 from stylehead.page.previews import known_styles
 from stylehead.page.request import ENDINGS, Front, facts_of
@@ -42,7 +42,7 @@ def offer(front: Front) -> None:
                 owner=secrets.token_hex(8),
             )
         except StyleheadError as failure:
-            raise _refusal(f"{failure} {failure.remedy}") from failure
+            raise _refusal(plain(f"{failure} {failure.remedy}")) from failure
         for one in job.watch():
             if not one.ended.is_set():
                 yield facts_of(one), None

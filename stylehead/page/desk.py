@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import shutil
 import threading
@@ -24,6 +25,8 @@ WAITING_AT_MOST = 20  # jobs, done or not
 PATIENCE = 0.5  # seconds in which a process that is stopped cleans up; then its folder is removed
 EVERY = 0.25  # seconds between two looks at a job
 STEADY = 1.0  # seconds of a stage after which its rate tells how long it takes
+PLACE = re.compile(r"[^\s\"']*[\\/]stylehead-page-[^\\/]+[\\/]\w+[\\/]\w+[\\/]")
+"""Where a file of the page is, which nobody who uploaded it knows."""
 LIVE = "live.jpg"
 """The frame that was made last, in the job's folder."""
 
@@ -36,6 +39,11 @@ class State(str, Enum):
     DONE = "done"
     FAILED = "failed"
     STOPPED = "stopped"
+
+
+def plain(text: str) -> str:
+    """Return what is said with files named as they were uploaded."""
+    return PLACE.sub("", text)
 
 
 @dataclass(slots=True, eq=False)
@@ -68,11 +76,12 @@ class Job:
                 self.began = time.monotonic()
             self.stage, self.done, self.total = event.stage, event.done, event.total
         elif isinstance(event, Told):
-            self.said.append(event.message)
+            self.said.append(plain(event.message))
         elif isinstance(event, Finished):
             self.facts, self.state = event.facts, State.DONE
         elif isinstance(event, Failed):
-            self.problem, self.state = f"{event.problem} {event.remedy}", State.FAILED
+            self.problem = plain(f"{event.problem} {event.remedy}")
+            self.state = State.FAILED
 
     @property
     def seconds_left(self) -> float | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from stylehead.errors import StyleheadError
-from stylehead.page.desk import Job, State
+from stylehead.page.desk import Job, State, plain
 
 MOVING = (".gif", ".webp", ".apng")
 PLAYED = (".mp4", ".m4v", ".webm", ".mov")
@@ -85,5 +85,5 @@ def report(page: Path | None) -> str:
 
 def failure(error: StyleheadError) -> str:
     """Return what is wrong and what to do."""
-    said = escape(f"{error} {error.remedy}")
+    said = escape(plain(f"{error} {error.remedy}"))
     return f'<div class="job failed" role="alert"><p>{said}</p></div>'
