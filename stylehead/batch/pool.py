@@ -57,6 +57,7 @@ def run_jobs(
     work: Work,
     workers: int,
     *,
+    sharing: bool = True,
     stopping: threading.Event | None = None,
     patience: float = PATIENCE,
 ) -> Generator[Event]:
@@ -64,14 +65,17 @@ def run_jobs(
 
     A process that dies fails its job alone, and another takes its place. Leaving the iterator ends
     all processes, which have `patience` seconds to clean up after themselves; so does `stopping`
-    when it is set, from any thread.
+    when it is set, from any thread. With `sharing` each computes with one thread, for several share
+    the cores.
     """
     left = deque(enumerate(tasks))
     crew: list[_Worker] = []
     try:
         while left or any(one.job is not None for one in crew):
             idle = sum(one.job is None for one in crew)
-            crew += [_hired(work) for _ in range(min(workers - len(crew), len(left) - idle))]
+            crew += [
+                _hired(work, sharing) for _ in range(min(workers - len(crew), len(left) - idle))
+            ]
             for one in crew:
                 if one.job is None and left:
                     one.job, task = left.popleft()
@@ -93,12 +97,12 @@ def run_jobs(
         _dismiss(crew, patience)
 
 
-def _hired(work: Work) -> _Worker:
+def _hired(work: Work, sharing: bool) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-    before = {name: os.environ.get(name) for name in QUIET}
-    os.environ.update({name: before[name] or value for name, value in QUIET.items()})
+    before = {name: os.environ.get(name) for name in QUIET if sharing}
+    os.environ.update({name: value or QUIET[name] for name, value in before.items()})
     try:
         process.start()
     finally:

@@ -171,7 +171,12 @@ class Desk:
             if not job.stopping.is_set():
                 job.state = State.RUNNING
                 events = run_jobs(
-                    [job.task], self._work, 1, stopping=job.stopping, patience=PATIENCE
+                    [job.task],
+                    self._work,
+                    1,
+                    sharing=False,
+                    stopping=job.stopping,
+                    patience=PATIENCE,
                 )
                 with closing(events):
                     for event in events:

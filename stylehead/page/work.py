@@ -15,8 +15,6 @@ import cv2
 import numpy as np
 
 from stylehead.batch.events import Facts
-from stylehead.evaluation.run import evaluate
-from stylehead.finetuning.clip_style import extract_style
 from stylehead.media.image import encode_jpeg
 from stylehead.options import Options, StyleEffort
 from stylehead.page.desk import LIVE
@@ -58,6 +56,8 @@ class Video:
         """Make it; raises what `animate` and `extract_style` raise."""
         style = self.style
         if self.clip:
+            from stylehead.finetuning.clip_style import extract_style  # other jobs start sooner
+
             style = extract_style(
                 self.clip, effort=self.effort, encoder=self.options.encoder, reporter=reporter
             )
@@ -84,6 +84,8 @@ class Report:
 
     def do(self, reporter: Reporter) -> Facts:
         """Write it; raises what `evaluate` raises."""
+        from stylehead.evaluation.run import evaluate  # other jobs start sooner
+
         evaluate(
             self.result,
             reference=self.other if self.same_words else None,

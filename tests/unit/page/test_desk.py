@@ -38,8 +38,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do jobs without a process."""
 
-    def run_jobs(tasks, work, workers, *, stopping, patience):
-        del work, workers, patience
+    def run_jobs(tasks, work, workers, *, sharing, stopping, patience):
+        del work, workers, sharing, patience
         name, _ = tasks[0]
         yield Progressed(0, "Counting", 0, 2)
         if name == "wait":
