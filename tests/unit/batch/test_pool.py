@@ -39,7 +39,7 @@ def work(task, reporter):
                 reporter.say("still here")
         finally:
             Path(value).unlink()
-    return {"value": value, "process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
+    return {"value": value, "process": os.getpid(), "threads": os.environ.get("MKL_NUM_THREADS")}
 
 
 def ended(tasks, workers, **options):
@@ -63,11 +63,11 @@ def test_every_job_is_done_once_and_processes_are_used_again():
 
 
 def test_a_process_has_one_thread_unless_the_user_says_otherwise(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     assert ended([("do", 1)], 1)[0][0]["threads"] == "1"
-    assert "OMP_NUM_THREADS" not in os.environ
+    assert "MKL_NUM_THREADS" not in os.environ
     assert ended([("do", 1)], 1, sharing=False)[0][0]["threads"] is None
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
     assert ended([("do", 1)], 1)[0][0]["threads"] == "3"
 
 
