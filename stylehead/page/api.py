@@ -52,7 +52,7 @@ def offer(front: Front) -> None:
 
     def styles() -> list[str]:
         """Return the names of all known styles."""
-        return [style.name for style in known_styles()]
+        return list(known_styles())
 
     def options() -> list[dict[str, Any]]:
         """Return the options that `animate` takes: name, help, default, bounds and choices."""

@@ -146,6 +146,7 @@ def _listening(port: int) -> Generator[socket.socket]:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
+            listener.listen()  # a browser that is faster than the page waits
         except OSError as error:
             raise ConfigError(
                 f"Port {port} cannot be used ({error.strerror}).",

@@ -16,6 +16,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 NAMES = {"127.0.0.1", "localhost", "::1"}
 """Of this machine, as a browser on it says them; a tunnel's other end says them, too."""
 WORDS = 1 << 20  # bytes of a request that uploads nothing
+READS = ("GET", "HEAD", "OPTIONS")
 UPLOADS = "/gradio_api/upload"
 ADDRESSES = ("http:", "https:", "ftp:")
 POLICY = (
@@ -60,7 +61,7 @@ class Guard:
         if _length(headers) > most:
             await _answer(send, 413, f"A request has at most {most} bytes here.")
             return
-        if not upload and scope["method"] == "POST":
+        if not upload and scope["method"] not in READS:
             body = await _body(receive, most)
             if body is None:
                 await _answer(send, 413, f"A request has at most {most} bytes here.")

@@ -54,14 +54,19 @@ def alone(front: Front, offer: Callable[[Front], None]) -> gr.Blocks:
 def sheet() -> str:
     """Return the style sheet: a preview of each style is the picture of its choice."""
     rules = [Path(__file__).with_suffix(".css").read_text(encoding="utf-8")]
-    for style in known_styles():
-        tile = f'#{STYLES} label:has(input[value="{style.name}"])::before'
+    for name, style in known_styles().items():
+        tile = f'#{STYLES} label:has(input[value="{_quoted(name)}"])::before'
         still, moving = (address(preview(style, moves=moves)) for moves in (False, True))
         rules.append(f'{tile} {{ background-image: url("{moving}"); }}')
         rules.append(
             f'@media (prefers-reduced-motion) {{ {tile} {{ background-image: url("{still}"); }} }}'
         )
     return "\n".join(rules)
+
+
+def _quoted(name: str) -> str:
+    """Return a name as it stands between quotes in a style sheet, whatever is in it."""
+    return "".join(one if one.isalnum() else f"\\{ord(one):x} " for one in name)
 
 
 class _Page:
@@ -90,7 +95,7 @@ class _Page:
             buttons=[],
             elem_id="recording",
         )
-        names = [style.name for style in known_styles()]
+        names = list(known_styles())
         self.style = gr.Radio(
             [*names, FROM_CLIP], value=DEFAULT_STYLE, label="Style", elem_id=STYLES
         )

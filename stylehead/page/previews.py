@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import contextlib
 
 import numpy as np
 
@@ -19,17 +19,13 @@ MIDDLE = (0.0, 0.3)  # of what is drawn, in the same unit, from the face's origi
 UPPER_LIDS = ((37, 41), (38, 40), (43, 47), (44, 46))  # each with the lower one below it
 
 
-def known_styles() -> Iterator[Style]:
-    """Yield all styles that can be read, built-in ones first; a name that comes twice once."""
-    seen: set[str] = set()
+def known_styles() -> dict[str, Style]:
+    """Return all styles that can be read by name, built-in ones first; yours count before those."""
+    known: dict[str, Style] = {}
     for name, path, _ in list_styles():
-        try:
-            style = load_style(path)
-        except StyleError:  # `stylehead styles` says what is wrong with it
-            continue
-        if name not in seen:
-            seen.add(name)
-            yield style
+        with contextlib.suppress(StyleError):  # `stylehead styles` says what is wrong with it
+            known[name] = load_style(path)
+    return known
 
 
 def preview(style: Style, *, moves: bool = True) -> str:

@@ -18,8 +18,9 @@ from stylehead.style.file import list_styles
 
 
 def test_every_known_style_has_a_preview_that_moves():
-    styles = list(known_styles())
-    assert [style.name for style in styles] == [name for name, _, _ in list_styles()]
+    known = known_styles()
+    assert list(known) == [name for name, _, _ in list_styles()]
+    styles = list(known.values())
     drawn = {preview(style, moves=False) for style in styles}
     assert len(drawn) == len(styles)
     lines = ElementTree.fromstring(preview(styles[0]))
