@@ -41,6 +41,8 @@ class Entry:
     high: float | None
     file: bool
     """Whether a text may be a file as well."""
+    reads: Callable[[str], Any] | None
+    """Makes a value of what is said, for a text that is no text."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what a program has to know."""
@@ -66,20 +68,21 @@ def entries() -> Iterator[Entry]:
 
 
 def _entry(one: Field[Any], hint: Any) -> Entry:
-    optional = get_origin(hint) in (Union, types.UnionType)
-    kind = next(part for part in get_args(hint) if part is not type(None)) if optional else hint
     about = one.metadata
+    united = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    kind = next(part for part in united if part is not type(None))
     return Entry(
         name=one.name,
         label=one.name.replace("_", " ").capitalize(),
         help=about["help"],
         panel=about["panel"],
         default=one.default,
-        kind=kind,
-        optional=optional,
+        kind=str if about["reads"] else kind,
+        optional=type(None) in united,
         low=about["low"],
         high=about["high"],
         file="FILE" in (about["metavar"] or ""),
+        reads=about["reads"],
     )
 
 
@@ -105,6 +108,11 @@ def read(values: Mapping[str, object], uploaded: Uploaded) -> tuple[Options, Eff
 
 
 def _value(entry: Entry, value: object, uploaded: Uploaded) -> Any:
+    if entry.reads:
+        try:
+            return entry.reads(str(value))
+        except ValueError as error:
+            raise _unfit(entry, value, f"another: {error}") from error
     if entry.kind is Path:
         return uploaded(value, entry.label)
     if entry.kind is str:

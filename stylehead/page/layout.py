@@ -303,7 +303,7 @@ def _components(one: Entry) -> list[Any]:
         return [gr.Textbox(one.default, **about), _small_file(f"{one.label}, as a file")]
     whole = one.kind is int
     if one.kind is str or one.optional:  # an empty field for numbers, too, which would show 0
-        return [gr.Textbox(one.default, **about)]
+        return [gr.Textbox(None if one.default is None else str(one.default), **about)]
     bounds: dict[str, Any] = {"minimum": one.low, "maximum": one.high}
     if one.low is not None and one.high is not None and one.high <= SLIDES:
         return [gr.Slider(value=one.default, step=1 if whole else 0.05, **bounds, **about)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,17 @@ def test_an_untouched_form_asks_for_the_defaults():
         one.name: one.default.value if isinstance(one.default, Enum) else one.default
         for one in entries()
     }
-    assert read(values, upload) == read({}, upload) == (Options(), Effort())
+    assert read({}, upload) == (Options(), Effort())
+    options, effort = read(values, upload)
+    assert (replace(options, fps=30), effort) == (Options(), Effort())
+    assert options.rate == Options().rate
 
 
 def test_values_are_read_as_what_they_are():
     values = {
         "pose": 2,
-        "fps": 24.0,
+        "fps": 29.97,
+        "seed": 4.0,
         "duration": "1.5",
         "blinks_per_minute": "",
         "crop": True,
@@ -54,14 +59,15 @@ def test_values_are_read_as_what_they_are():
     options, effort = read(values, upload)
     assert options == Options(
         pose=2.0,
-        fps=24,
+        fps=Fraction(30000, 1001),
+        seed=4,
         duration=1.5,
         crop=True,
         renderer=Renderer.VID2VID,
         vocals=Path("up/voice.wav"),
         background="green",
     )
-    assert isinstance(options.fps, int)
+    assert isinstance(options.seed, int)
     assert effort == Effort(style_effort=StyleEffort.FAST)
     assert read({"background": "up/office.jpg"}, upload)[0].background == "up/office.jpg"
 
@@ -72,7 +78,9 @@ def test_values_are_read_as_what_they_are():
         ("pose", 3.5, "Pose cannot be 3.5"),
         ("pose", float("nan"), "Pose cannot be nan"),
         ("pose", True, "Pose cannot be True"),
-        ("fps", 24.5, "Fps cannot be 24.5"),
+        ("seed", 1.5, "Seed cannot be 1.5"),
+        ("fps", 70, "Fps cannot be 70"),
+        ("fps", "fast", "Fps cannot be 'fast'"),
         ("duration", "soon", "Duration cannot be 'soon'"),
         ("crop", "yes", "Crop cannot be 'yes'"),
         ("renderer", "other", "Renderer cannot be 'other'"),
