@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -23,6 +27,21 @@ class Reporter(Protocol):
     def say(self, message: str) -> None:
         """Tell the user one fact, now."""
         ...
+
+
+@runtime_checkable
+class Viewer(Protocol):
+    """A reporter that also looks at frames of a video as they are made."""
+
+    def view(self, frame: Callable[[], NDArray[np.uint8]]) -> None:
+        """Look at a frame (H, W, C), if it is time for one; from any thread."""
+        ...
+
+
+def look(reporter: Reporter, frame: Callable[[], NDArray[np.uint8]]) -> None:
+    """Offer a frame (H, W, C) to a reporter, which asks for its pixels if it wants them."""
+    if isinstance(reporter, Viewer):
+        reporter.view(frame)
 
 
 class _Silent:
@@ -65,6 +84,10 @@ class Noting:
         if message.startswith(("Note: ", "Warning: ")) and message not in self.notes:
             self.notes.append(message)
         self._reporter.say(message)
+
+    def view(self, frame: Callable[[], NDArray[np.uint8]]) -> None:
+        """Offer a frame of a video."""
+        look(self._reporter, frame)
 
 
 def track(

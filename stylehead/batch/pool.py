@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -47,18 +48,34 @@ class _Worker:
     job: int | None = None
 
 
-def run_jobs(tasks: Sequence[Any], work: Work, workers: int) -> Generator[Event]:
+PATIENCE = 10.0  # seconds in which ended processes clean up
+HEED = 0.1  # seconds between two looks at whether to stop
+
+
+def run_jobs(
+    tasks: Sequence[Any],
+    work: Work,
+    workers: int,
+    *,
+    sharing: bool = True,
+    stopping: threading.Event | None = None,
+    patience: float = PATIENCE,
+) -> Generator[Event]:
     """Do tasks in so many processes, and yield what happens; a job's number is its task's place.
 
     A process that dies fails its job alone, and another takes its place. Leaving the iterator ends
-    all processes, which clean up after themselves.
+    all processes, which have `patience` seconds to clean up after themselves; so does `stopping`
+    when it is set, from any thread. With `sharing` each computes with one thread, for several share
+    the cores.
     """
     left = deque(enumerate(tasks))
     crew: list[_Worker] = []
     try:
         while left or any(one.job is not None for one in crew):
             idle = sum(one.job is None for one in crew)
-            crew += [_hired(work) for _ in range(min(workers - len(crew), len(left) - idle))]
+            crew += [
+                _hired(work, sharing) for _ in range(min(workers - len(crew), len(left) - idle))
+            ]
             for one in crew:
                 if one.job is None and left:
                     one.job, task = left.popleft()
@@ -66,7 +83,9 @@ def run_jobs(tasks: Sequence[Any], work: Work, workers: int) -> Generator[Event]
                         one.connection.send((one.job, task))
                     yield Started(one.job)
             busy = {one.connection: one for one in crew if one.job is not None}
-            for connection in wait(list(busy)):
+            if stopping and stopping.is_set():
+                return
+            for connection in wait(list(busy), HEED if stopping else None):
                 one = busy[connection]  # pyright: ignore[reportArgumentType] (only connections are waited for)
                 event = _next_event(one)
                 if isinstance(event, Finished | Waits | Failed):
@@ -75,15 +94,15 @@ def run_jobs(tasks: Sequence[Any], work: Work, workers: int) -> Generator[Event]
                     crew.remove(one)
                 yield event
     finally:
-        _dismiss(crew)
+        _dismiss(crew, patience)
 
 
-def _hired(work: Work) -> _Worker:
+def _hired(work: Work, sharing: bool) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-    before = {name: os.environ.get(name) for name in QUIET}
-    os.environ.update({name: before[name] or value for name, value in QUIET.items()})
+    before = {name: os.environ.get(name) for name in QUIET if sharing}
+    os.environ.update({name: value or QUIET[name] for name, value in before.items()})
     try:
         process.start()
     finally:
@@ -109,15 +128,12 @@ def _next_event(one: _Worker) -> Event:
         )
 
 
-PATIENCE = 10.0  # seconds in which ended processes clean up
-
-
-def _dismiss(crew: Sequence[_Worker]) -> None:
+def _dismiss(crew: Sequence[_Worker], patience: float) -> None:
     for one in crew:
         one.connection.close()
         if one.job is not None:
             one.process.terminate()
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     for one in crew:
         one.process.join(max(0.0, until - time.monotonic()))
         if one.process.is_alive():

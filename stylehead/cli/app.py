@@ -19,6 +19,7 @@ from stylehead.cli.evaluate import evaluate_app
 from stylehead.cli.log import LOG
 from stylehead.cli.memory import keep_memory_flat
 from stylehead.cli.options import QuietOpt, VerboseOpt
+from stylehead.cli.page import serve, ui
 from stylehead.cli.train import prepare, train_app
 from stylehead.cli.weights import weights_app
 from stylehead.errors import StyleheadError, of_the_machine
@@ -38,6 +39,8 @@ app = typer.Typer(
 app.command("animate", rich_help_panel="Make")(make.animate)
 app.command("batch", rich_help_panel="Make")(batch)
 app.command("motion", rich_help_panel="Make")(make.motion)
+app.command("ui", rich_help_panel="Make")(ui)
+app.command("serve", rich_help_panel="Make")(serve)
 app.command("voice", rich_help_panel="Make")(make.voice)
 app.command("demo", rich_help_panel="Make")(make.demo)
 app.command("extract-style", rich_help_panel="Styles")(styles.extract_style)

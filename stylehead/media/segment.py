@@ -156,6 +156,13 @@ def _rows(plane: VideoPlane) -> NDArray[np.uint8]:
     memory = np.frombuffer(plane, np.uint8)  # pyright: ignore[reportArgumentType, reportCallIssue]
     return memory.reshape(plane.height, plane.line_size)
 
+    def pixels(self) -> Pixels:
+        """Return what it shows (H, W, 3) RGB, with colours at half resolution."""
+        shown = self.frame.to_ndarray(
+            format="rgb24", src_colorspace="ITU709", src_color_range="MPEG", dst_color_range="JPEG"
+        )
+        return np.asarray(shown, np.uint8)
+
 
 @njit(cache=True, nogil=True)
 def _to_yuv(

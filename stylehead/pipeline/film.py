@@ -16,7 +16,7 @@ import torch
 from stylehead.device import one_thread
 from stylehead.media.segment import SEGMENT, EncoderPicture, Segment, SegmentEncoder
 from stylehead.options import Options
-from stylehead.progress import SILENT, Reporter
+from stylehead.progress import SILENT, Reporter, look
 from stylehead.rendering.renderer import LoadedRenderer, Scene
 from stylehead.types import Motion
 
@@ -116,7 +116,7 @@ def film(
     scene = shot.scene
     numbers = range(shot.segments) if numbers is None else numbers
     reporter.start("Rendering", sum(shot.frames_of(number) for number in numbers))
-    crew = _Crew(shot, numbers, workers=workers)
+    crew = _Crew(shot, numbers, workers=workers, reporter=reporter)
     threads = []
     # A renderer that fills all cores by itself, or the GPU, leaves no more than the encoding.
     count = workers if scene.parallel else (1 if scene.device.type == "cpu" else 2)
@@ -126,7 +126,7 @@ def film(
         try:
             for thread in threads:
                 thread.start()
-            yield from crew.segments(reporter, alone=not threads)
+            yield from crew.segments(alone=not threads)
         finally:
             crew.stop()
             for thread in threads:
@@ -169,8 +169,11 @@ class _Crew:
     is raised there at any place, also between a condition's two halves, and would leave it locked.
     """
 
-    def __init__(self, shot: Shot, numbers: Sequence[int], *, workers: int) -> None:
+    def __init__(
+        self, shot: Shot, numbers: Sequence[int], *, workers: int, reporter: Reporter
+    ) -> None:
         self._shot = shot
+        self._reporter = reporter
         self._numbers = numbers
         self._left = deque(numbers)
         self._open = 1 + (workers - 1) // 4
@@ -196,7 +199,7 @@ class _Crew:
             self._news.put(failure)
             self.stop()
 
-    def segments(self, reporter: Reporter, *, alone: bool) -> Iterator[Segment]:
+    def segments(self, *, alone: bool) -> Iterator[Segment]:
         """Yield the segments that workers make, in order; alone, make them in this thread."""
         made: dict[int, Segment] = {}
         for number in self._numbers:
@@ -207,7 +210,7 @@ class _Crew:
                 if isinstance(news, BaseException):
                     raise news
                 for _ in range(news.frames):
-                    reporter.advance()
+                    self._reporter.advance()
                 if news.segment:
                     made[news.number] = news.segment
             yield made.pop(number)
@@ -279,6 +282,7 @@ class _Crew:
         rows = part.batches[part.encoded]
         for picture in pictures[: len(rows)]:
             part.encoder.add(picture)
+        look(self._reporter, pictures[0].pixels)
         last = part.encoded + 1 == len(part.batches)
         segment = part.encoder.finish() if last else None
         with self._turn:

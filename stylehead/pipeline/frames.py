@@ -12,7 +12,7 @@ import torch
 
 from stylehead.device import one_thread
 from stylehead.pipeline.film import PATIENCE, Shot
-from stylehead.progress import SILENT, Reporter
+from stylehead.progress import SILENT, Reporter, look
 from stylehead.types import Pixels
 
 Drawn = SimpleQueue[list[Pixels] | BaseException]
@@ -57,6 +57,7 @@ def _told(drawn: Drawn, reporter: Reporter) -> Generator[Pixels]:
     frames = drawn.get()
     if isinstance(frames, BaseException):
         raise frames
+    look(reporter, lambda: frames[0])
     for frame in frames:
         yield frame
         reporter.advance()

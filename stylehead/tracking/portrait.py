@@ -39,7 +39,7 @@ def find_portrait(
     picture's name for messages, `matte` tells persons from the background, where that is
     known. Raises FaceError for no face, a profile or a face too small.
     """
-    faces = _faces_of(pixels, name)
+    faces = faces_of(pixels, name)
     if number is None:
         number = 1 + int(np.argmax([height_of(face) for face in faces]))
     return _chosen(pixels, faces, number, name, matte)
@@ -52,7 +52,7 @@ def find_portraits(
 
     Also returns why others cannot. Raises FaceError when one of these is asked for in `numbers`.
     """
-    faces = _faces_of(pixels, name)
+    faces = faces_of(pixels, name)
     portraits: list[Portrait] = []
     failures: list[FaceError] = []
     for number in sorted({*numbers, *range(1, len(faces) + 1)}):
@@ -65,8 +65,11 @@ def find_portraits(
     return portraits, failures
 
 
-def _faces_of(pixels: Pixels, name: str) -> list[Face]:
-    """Return the faces of a picture from left to right, one at least."""
+def faces_of(pixels: Pixels, name: str) -> list[Face]:
+    """Return the faces of a picture (H, W, 3) from left to right, one at least.
+
+    Raises FaceError for a picture without a face; whether each can be animated is not asked.
+    """
     height, width = pixels.shape[:2]
     if min(height, width) < SMALLEST_EYES:  # the tracker's native code fails on a few pixels
         raise FaceError(

@@ -18,6 +18,7 @@ FLOORS = [
     "pipeline",
     "training evaluation",
     "finetuning",
+    "page",
     "cli",
     "__main__",
 ]
@@ -37,6 +38,9 @@ DOORS = {
     "httpx2": "weights",
     "filelock": "files",
     "ray": "batch",
+    "gradio": "page",
+    "fastapi": "page",
+    "uvicorn": "page",
 }
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms.split()}
 

@@ -1,6 +1,7 @@
 """Jobs in real processes; what they do is simple, so that a process starts fast."""
 
 import errno
+import itertools
 import os
 import signal
 import threading
@@ -38,14 +39,14 @@ def work(task, reporter):
                 reporter.say("still here")
         finally:
             Path(value).unlink()
-    return {"value": value, "process": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
+    return {"value": value, "process": os.getpid(), "threads": os.environ.get("MKL_NUM_THREADS")}
 
 
-def ended(tasks, workers):
+def ended(tasks, workers, **options):
     """Return how each job ended: what it said, or what was wrong with it."""
     facts: dict[int, dict[str, Any]] = {}
     failures: dict[int, Failed] = {}
-    for event in run_jobs(tasks, work, workers):
+    for event in run_jobs(tasks, work, workers, **options):
         if isinstance(event, Finished):
             facts[event.job] = event.facts
         elif isinstance(event, Failed):
@@ -62,10 +63,11 @@ def test_every_job_is_done_once_and_processes_are_used_again():
 
 
 def test_a_process_has_one_thread_unless_the_user_says_otherwise(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     assert ended([("do", 1)], 1)[0][0]["threads"] == "1"
-    assert "OMP_NUM_THREADS" not in os.environ
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert "MKL_NUM_THREADS" not in os.environ
+    assert ended([("do", 1)], 1, sharing=False)[0][0]["threads"] is None
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
     assert ended([("do", 1)], 1)[0][0]["threads"] == "3"
 
 
@@ -132,3 +134,12 @@ def _state(process):
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
         return "Z"
+
+
+def test_jobs_that_are_told_to_stop_end_and_clean_up(tmp_path):
+    stopping = threading.Event()
+    events = run_jobs([("wait", tmp_path / "here")], work, 1, stopping=stopping, patience=5)
+    assert any(isinstance(event, Told) for event in itertools.islice(events, 5))
+    stopping.set()
+    assert all(isinstance(event, Told) for event in events)
+    assert not (tmp_path / "here").exists()

@@ -16,6 +16,7 @@ from stylehead.pipeline import film as module
 from stylehead.pipeline import frames
 from stylehead.pipeline.film import Shot, film, film_segment
 from stylehead.pipeline.frames import frames_of
+from stylehead.progress import Noting
 from stylehead.rendering.mesh_renderer import load_mouth_networks
 from stylehead.rendering.renderer import LoadedRenderer, Scene
 from tests.stand_ins.faces import drawn_portrait, make_style, performed_motion
@@ -104,6 +105,32 @@ def test_every_frame_is_reported_once():
         counter = Counter()
         filmed(Shot(scene(), [moving(SEGMENT + 13)]), workers, counter)
         assert counter.total == counter.steps == SEGMENT + 13
+
+
+class Onlooker(Counter):
+    """Looks at every frame that is offered."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def view(self, frame):
+        self.seen.append(frame())
+
+
+@pytest.mark.parametrize("make", [film, frames_of])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_whoever_looks_sees_frames_as_they_are_made(make, workers):
+    onlooker = Onlooker()
+    shot = Shot(scene(), [moving(24)])
+    made = list(make(shot, workers=workers, reporter=Noting(onlooker)))
+    assert made
+    assert len(onlooker.seen) == 6  # one of each batch
+    for pixels in onlooker.seen:
+        assert pixels.shape == (48, 64, 3)
+        assert np.abs(pixels[:6].astype(int) - 30).max() <= 2
+    assert len({pixels.tobytes() for pixels in onlooker.seen}) > 1
+    assert list(make(shot, workers=workers, reporter=Counter())), "nobody has to look"
 
 
 @pytest.mark.parametrize("workers", [2, 8])

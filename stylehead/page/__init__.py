@@ -1,0 +1,1 @@
+"""The page: what `stylehead ui` shows, and the same as an HTTP interface."""

@@ -1,0 +1,67 @@
+"""The HTTP interface: what the page does, for programs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+
+from stylehead.errors import StyleheadError
+from stylehead.options import DEFAULT_STYLE
+from stylehead.page.desk import State, plain
+from stylehead.page.form import entries
+from stylehead.page.previews import known_styles
+from stylehead.page.request import ENDINGS, Front, facts_of
+
+
+def offer(front: Front) -> None:
+    """Add the interface's calls to the Blocks that is being made."""
+
+    def animate(
+        image: dict[str, Any],
+        audio: dict[str, Any],
+        style: str = DEFAULT_STYLE,
+        style_video: dict[str, Any] | None = None,
+        format: str = ENDINGS[0],
+        options: dict[str, Any] | None = None,
+        voices: list[dict[str, Any]] | None = None,
+    ) -> Generator[tuple[dict[str, Any], dict[str, Any] | None]]:
+        """Make a video; yields its state again and again, and the file when it is done."""
+        try:
+            job = front.animate(
+                image,
+                audio,
+                style=style,
+                clip=style_video,
+                ending=format,
+                voices=[(one["face"], one["stem"], one.get("style")) for one in voices or ()],
+                options=options or {},
+                owner=secrets.token_hex(8),
+            )
+        except StyleheadError as failure:
+            raise _refusal(plain(f"{failure} {failure.remedy}")) from failure
+        for one in job.watch():
+            if not one.ended.is_set():
+                yield facts_of(one), None
+        if job.state is not State.DONE:
+            raise _refusal(job.problem or "The job was stopped.")
+        yield facts_of(job), {"path": job.facts["output"], "meta": {"_type": "gradio.FileData"}}
+
+    def styles() -> list[str]:
+        """Return the names of all known styles."""
+        return list(known_styles())
+
+    def options() -> list[dict[str, Any]]:
+        """Return the options that `animate` takes: name, help, default, bounds and choices."""
+        return [one.as_json() for one in entries()]
+
+    api(animate, api_name="animate", concurrency_limit=None)
+    api(styles, api_name="styles")
+    api(options, api_name="options")
+
+
+def _refusal(said: str) -> gr.Error:
+    return gr.Error(said, print_exception=False)
