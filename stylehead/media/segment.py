@@ -150,18 +150,18 @@ class EncoderPicture:
         luma, bluish, reddish = self._planes
         _to_yuv(part, height, width, luma, bluish, reddish, top, left)
 
-
-def _rows(plane: VideoPlane) -> NDArray[np.uint8]:
-    """Return a plane's memory, its rows (H, L) with what follows each until the next one."""
-    memory = np.frombuffer(plane, np.uint8)  # pyright: ignore[reportArgumentType, reportCallIssue]
-    return memory.reshape(plane.height, plane.line_size)
-
     def pixels(self) -> Pixels:
         """Return what it shows (H, W, 3) RGB, with colours at half resolution."""
         shown = self.frame.to_ndarray(
             format="rgb24", src_colorspace="ITU709", src_color_range="MPEG", dst_color_range="JPEG"
         )
         return np.asarray(shown, np.uint8)
+
+
+def _rows(plane: VideoPlane) -> NDArray[np.uint8]:
+    """Return a plane's memory, its rows (H, L) with what follows each until the next one."""
+    memory = np.frombuffer(plane, np.uint8)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return memory.reshape(plane.height, plane.line_size)
 
 
 @njit(cache=True, nogil=True)
