@@ -87,7 +87,7 @@ def load_spleeter(path: Path, device: torch.device = CPU) -> tuple[SpleeterUNet,
             {k.removeprefix(stem): v for k, v in state.items() if k.startswith(stem)},
             path.name,
         )
-        return net.to(device)
+        return net.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] (stubs)
 
     return of("voice."), of("music.")
 
