@@ -35,11 +35,11 @@ def test_every_module_is_imported_without_the_modules_of_unix() -> None:
     code = f"""
 import builtins, sys
 real, missing = builtins.__import__, {{"fcntl", "resource", "pwd", "grp", "termios"}}
-def without(name, globals=None, *more):
+def without(name, globals=None, *more, **named):
     who = (globals or {{}}).get("__name__", "")
     if name in missing and who.startswith("stylehead"):
         raise ImportError(name)
-    return real(name, globals, *more)
+    return real(name, globals, *more, **named)
 builtins.__import__ = without
 import importlib
 for name in {names!r}:
