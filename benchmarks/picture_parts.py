@@ -188,12 +188,7 @@ def judge_skin(film: Path, clip: Clip, tiles: list[Pixels]) -> dict[str, list[fl
     """Return SKIN_COLUMNS of the warp and of shaded skin for one clip."""
     performance = recover_performance(clip.track, name=clip.name)
     offsets = to_68(performance.mesh) - to_68(performance.neutral)
-    usable = clip.track.found & frontal(performance) & (performance.blink < OPEN)
-    amount = np.linalg.norm(offsets.reshape(len(offsets), -1), axis=1)
-    if not usable.any():
-        return {}
-    strong = usable & (amount >= np.quantile(amount[usable], 1 - EXPRESSIVE))
-    rows = spread(np.flatnonzero(strong))
+    rows = expressive_rows(clip, performance, offsets)
     staged = stage_clip(film, clip, performance, set(rows))
     if staged is None:
         return {}
@@ -266,6 +261,18 @@ def eye_error(made: Pixels, filmed: Pixels, vertices: Floats) -> float:
 def frontal(performance: Performance) -> NDArray[np.bool_]:
     """Return which frames (T,) face the camera within 25 degrees."""
     return (np.abs(performance.rotation[:, 2, :2]) < np.sin(np.radians(25))).all(1)
+
+
+def expressive_rows(clip: Clip, performance: Performance, offsets: Floats) -> list[int]:
+    """Return frontal frames of the strongest expressions with open eyes, evenly spread.
+
+    offsets (T, 68, 3) from the neutral face.
+    """
+    usable = clip.track.found & frontal(performance) & (performance.blink < OPEN)
+    if not usable.any():
+        return []
+    amount = np.linalg.norm(offsets.reshape(len(offsets), -1), axis=1)
+    return spread(np.flatnonzero(usable & (amount >= np.quantile(amount[usable], 1 - EXPRESSIVE))))
 
 
 def spread(rows: NDArray[np.intp]) -> list[int]:

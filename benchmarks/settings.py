@@ -33,9 +33,9 @@ from picture import CPU, shoot
 from picture_parts import (
     BANDS,
     BLINK,
-    EXPRESSIVE,
     OPEN,
     band_area,
+    expressive_rows,
     eye_error,
     frontal,
     skin_area,
@@ -236,12 +236,7 @@ def judge_folds(film: Path, clip: Clip) -> Columns:
     """Return the skin's error and how folds go with the film's, in bands of the face."""
     performance = recover_performance(clip.track, name=clip.name)
     offsets = to_68(performance.mesh) - to_68(performance.neutral)
-    usable = clip.track.found & frontal(performance) & (performance.blink < OPEN)
-    if not usable.any():
-        return {}
-    amount = np.linalg.norm(offsets.reshape(len(offsets), -1), axis=1)
-    strong = usable & (amount >= np.quantile(amount[usable], 1 - EXPRESSIVE))
-    rows = spread(np.flatnonzero(strong))
+    rows = expressive_rows(clip, performance, offsets)
     staged = stage_clip(film, clip, performance, set(rows))
     if staged is None:
         return {}

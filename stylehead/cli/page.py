@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,6 +69,8 @@ def serve(serving: Serving) -> None:
 
 
 def _serve(serving: Serving, *, page: bool, browser: bool) -> None:
+    import webbrowser
+
     from stylehead.cli import console
     from stylehead.page.app import serve as serve_page
 

@@ -169,7 +169,7 @@ def rest_motion(frames: int, role: Role, networks: Networks, *, fps: Fraction) -
     rotation, translation = blended_head(paths, mix, fps, gain, role.held)
     habit = blended_blinks(mix, controls.blinks_per_minute)
     blink = sample_blinks(frames, np.zeros(frames, np.float32), fps, habit, blinking)
-    gaze = gaze_in(rotation, sample_glances(blink, fps, looking))
+    gaze = from_rest(gaze_in(rotation, sample_glances(blink, fps, looking)), fps)
     landmarks = np.zeros((frames, 68, 3), np.float32)
     return Motion(landmarks, rotation, translation, blink, fps, generic_neutral(), gaze)
 

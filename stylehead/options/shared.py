@@ -26,9 +26,12 @@ def frame_rate(said: str | float | Fraction) -> Fraction:
 
     Raises ValueError for what is no rate from SLOWEST to FASTEST.
     """
+    text = str(said)
     try:
-        rate = Fraction(str(said)).limit_denominator(TELEVISION)
-    except (ValueError, ZeroDivisionError):
+        # Through a float, for 1e999999999 as a fraction would be written out.
+        exactly = Fraction(text) if "/" in text else Fraction(float(text))
+        rate = exactly.limit_denominator(TELEVISION)
+    except (ValueError, OverflowError, ZeroDivisionError):
         raise ValueError(f"{said} is neither a number nor a fraction") from None
     if not SLOWEST <= rate <= FASTEST:
         raise ValueError(f"{said} is not from {SLOWEST} to {FASTEST} frames a second")

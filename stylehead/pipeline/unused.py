@@ -8,6 +8,7 @@ from typing import Any
 
 from stylehead.errors import ConfigError
 from stylehead.options import MotionOptions
+from stylehead.options.shared import frame_rate
 
 Values = Mapping[str, Any]
 
@@ -156,10 +157,14 @@ def unused(values: Values, given: Collection[str]) -> Iterator[Unused]:
 
 
 def check_options(options: MotionOptions, *, saved: bool = False) -> None:
-    """Raise ConfigError for an option that is not at its default and would be ignored.
+    """Raise ConfigError for a wrong frame rate, or an option that is given and would be ignored.
 
     saved: whether a saved motion is rendered.
     """
+    try:
+        frame_rate(options.fps)
+    except ValueError as error:
+        raise ConfigError(f"--fps is wrong: {error}.", remedy="Give 25, 29.97 or 24000/1001.") from error
     values = {one.name: getattr(options, one.name) for one in fields(options)}
     given = {one.name for one in fields(options) if values[one.name] != one.default}
     for one in unused(values | {"motion": saved or None}, given):

@@ -121,3 +121,8 @@ def test_python_refuses_them_before_anything_is_read():
         animate("none.png", "none.wav", motion=performed_motion(1), options=Options(beat=0.5))
     with pytest.raises(ConfigError, match="--vocals-offset changes nothing without"):
         make_motion("none.wav", options=MotionOptions(vocals_offset=1.0))
+
+
+def test_a_wrong_rate_is_refused_in_python_too():
+    with pytest.raises(ConfigError, match="--fps is wrong: 5 is not from 10 to 60"):
+        check_options(Options(fps=5))
