@@ -164,7 +164,9 @@ def check_options(options: MotionOptions, *, saved: bool = False) -> None:
     try:
         frame_rate(options.fps)
     except ValueError as error:
-        raise ConfigError(f"--fps is wrong: {error}.", remedy="Give 25, 29.97 or 24000/1001.") from error
+        raise ConfigError(
+            f"--fps is wrong: {error}.", remedy="Give 25, 29.97 or 24000/1001."
+        ) from error
     values = {one.name: getattr(options, one.name) for one in fields(options)}
     given = {one.name for one in fields(options) if values[one.name] != one.default}
     for one in unused(values | {"motion": saved or None}, given):
