@@ -126,21 +126,30 @@ def _short(stem: str) -> str:
 
 @contextmanager
 def _part_of(path: Path, *, folder: bool = False) -> Generator[Path]:
-    """Yield a new empty file or folder beside `path`, locked, that no other run uses."""
-    with ExitStack() as stack:
-        while True:
-            # The suffix stays, since containers go by it.
-            name = f".{_short(path.stem)}.{_machine()}-{secrets.token_hex(4)}.part{path.suffix}"
-            part = path.with_name(name)
-            part.mkdir() if folder else part.touch(exist_ok=False)
-            if fcntl is None:  # what is open could not be renamed there
-                break
-            # A file system without locks has no sweeping either.
+    """Yield a new empty file or folder beside `path`, locked, that no other run uses.
+
+    What is left of it in the end is removed.
+    """
+    part: Path | None = None
+    try:
+        with ExitStack() as stack:
+            while True:
+                # The suffix stays, since containers go by it.
+                unique = f"{_machine()}-{secrets.token_hex(4)}"
+                part = path.with_name(f".{_short(path.stem)}.{unique}.part{path.suffix}")
+                part.mkdir() if folder else part.touch(exist_ok=False)
+                if fcntl is None:  # what is open could not be renamed there
+                    break
+                # A file system without locks has no sweeping either.
+                with contextlib.suppress(OSError):
+                    stack.enter_context(_locked(part, wait=True))
+                if part.exists():  # or a sweep came in between
+                    break
+            yield part
+    finally:  # also of an interrupt that came before anybody knew the name
+        if part is not None:
             with contextlib.suppress(OSError):
-                stack.enter_context(_locked(part, wait=True))
-            if part.exists():  # or a sweep came in between
-                break
-        yield part
+                _settle(part, path)
 
 
 @contextmanager
@@ -166,20 +175,14 @@ def atomic_folder(path: Path) -> Generator[Path]:
 
 @contextmanager
 def _written(path: Path, *, folder: bool) -> Generator[Path]:
-    part, target = None, path
-    try:
-        with _refused(path):
-            target = path.resolve() if folder else _target_of(path)
-            _sweep(target)
-            with _part_of(target, folder=folder) as part:
-                yield part
-                if folder and target.is_dir():
-                    target.replace(part.with_name(part.name + OLD))
-                part.replace(target)
-    finally:
-        if part is not None:
-            with contextlib.suppress(OSError):
-                _settle(part, target)
+    with _refused(path):
+        target = path.resolve() if folder else _target_of(path)
+        _sweep(target)
+        with _part_of(target, folder=folder) as part:
+            yield part
+            if folder and target.is_dir():
+                target.replace(part.with_name(part.name + OLD))
+            part.replace(target)
 
 
 @contextmanager

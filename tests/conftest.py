@@ -6,7 +6,6 @@ import ipaddress
 import logging
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
@@ -176,16 +175,12 @@ def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     def go(*args: object) -> Outcome:
         capfd.readouterr()
-        handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
         monkeypatch.setattr(sys, "argv", ["stylehead", *map(str, args)])
         try:
             main()
             code = 0
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
         return Outcome(code, *capfd.readouterr())
 
     return go

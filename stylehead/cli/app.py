@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import codecs
 import io
 import os
-import signal
 import sys
 import traceback
 from typing import Annotated
@@ -99,15 +97,6 @@ def main() -> None:
     """Run the command line; failures a user can mend become one line and exit code 1."""
     keep_memory_flat()
     _wait_asleep()
-    # An interrupted run must clean up like a failed one: leave by way of the context managers.
-    ending = [signal.SIGINT, signal.SIGTERM]
-    # A terminal that closes, unless the run was started to outlive it (nohup).
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        ending.append(signal.SIGHUP)
-    for number in ending:
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
-        # What is done is done, also while Python takes its time to leave.
-        atexit.register(signal.signal, number, signal.SIG_IGN)
     codecs.register_error("stylehead", _any_character)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -83,6 +83,11 @@ def test_importing_the_command_line_loads_nothing_heavy():
     assert not loaded_by("import stylehead.cli") & (HEAVY | {"huggingface_hub", "httpx2"})
 
 
+def test_signals_are_answered_before_anything_large_is_loaded():
+    loaded = loaded_by("from stylehead.__main__ import main")
+    assert not loaded & (HEAVY | {"typer", "rich", "safetensors"})
+
+
 def test_a_public_name_loads_when_it_is_used():
     loaded = loaded_by("import stylehead\nstylehead.Options, stylehead.StyleheadError")
     assert not loaded & HEAVY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 
-from stylehead.cli.app import main
+from stylehead.__main__ import main
 from stylehead.weights import manage
 from stylehead.weights.manifest import WebFile, WeightsEntry
 from tests.faults.kills import CONTENT

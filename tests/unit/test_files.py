@@ -180,6 +180,18 @@ def test_a_folder_that_a_killed_run_left_is_swept(tmp_path, moment):
     assert names(tmp_path) == [other.name, "frames"]
 
 
+@pytest.mark.parametrize("begin", [files.atomic, files.atomic_folder])
+def test_an_interrupt_before_anybody_has_the_name_leaves_nothing(tmp_path, monkeypatch, begin):
+    def interrupted(part, *, wait):
+        assert part.exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "_locked", interrupted)
+    with pytest.raises(KeyboardInterrupt), begin(tmp_path / "out"):
+        pytest.fail("it was interrupted before")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_is_being_written_stays(tmp_path):
     output = tmp_path / "frames"
     with files.atomic_folder(output) as theirs:

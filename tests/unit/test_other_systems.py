@@ -13,11 +13,12 @@ import pytest
 
 from stylehead import files
 from stylehead.cli import app as app_module
-from stylehead.cli import console
+from stylehead.cli import console, signals
+from stylehead.cli.signals import leave_in_order
 from stylehead.errors import MediaError
 from stylehead.types import TEMPLATES
 from stylehead.weights.store import read_manifest
-from tests.conftest import Command, environment
+from tests.conftest import environment
 
 OPTIONAL = {"gradio"}
 """What an extra brings; a module of its room may need it."""
@@ -57,11 +58,13 @@ assert files.fcntl is None
     assert done.returncode == 0, done.stderr[-800:]
 
 
-def test_signals_that_are_not_there_are_not_missed(
-    call: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_signals_that_are_not_there_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered: list[int] = []
+    monkeypatch.setattr(signals.signal, "signal", lambda number, _: answered.append(number))
+    monkeypatch.setattr(signals.atexit, "register", lambda *_: None)
     monkeypatch.delattr(signal, "SIGHUP")
-    assert call("styles").code == 0
+    leave_in_order()
+    assert answered == [signal.SIGINT, signal.SIGTERM]
 
 
 # ---- files ----------------------------------------------------------------------------------
