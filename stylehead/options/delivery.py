@@ -62,7 +62,9 @@ class Delivery:
         panel=DELIVERY,
     )
     sign_cert: Path | None = option(
-        None, "With --sign-key: its certificate and those that vouch for it (PEM).", panel=DELIVERY
+        None,
+        "With --sign-key: its certificate and those that vouch for it (PEM). Default: none.",
+        panel=DELIVERY,
     )
     format: Piped | None = option(
         None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import cv2
@@ -63,9 +62,9 @@ def look_for_mark(frames: Iterable[Frame]) -> Found:
     possible beginning is one more try.
     """
     means = _averaged(frames)
-    tries = list(product(GRIDS, range(PERIOD)))
-    best = max(_strength(means, grid, begin) for grid, begin in tries)
-    chance = min(1.0, 2 * len(tries) * math.exp(-(best**2) / 2))
+    strengths = [one for grid in GRIDS for one in _strengths(means, grid)]
+    best = max(strengths)
+    chance = min(1.0, 2 * len(strengths) * math.exp(-(best**2) / 2))
     return Found(round(best, 2), chance)
 
 
@@ -88,16 +87,23 @@ def _averaged(frames: Iterable[Frame]) -> Floats:
     return np.array(slots, np.float32).reshape(-1, grid, grid)
 
 
-def _strength(means: Floats, grid: int, begin: int) -> float:
-    """Return how well a grid agrees whose changes come `begin` slots after the first slot."""
+def _strengths(means: Floats, grid: int) -> list[float]:
+    """Return how well a grid agrees, for each slot in which the changes may begin.
+
+    At a change, two slots before are compared with two after.
+    """
+    if len(means) < PERIOD:
+        return [0.0] * PERIOD
     share = means.shape[-1] // grid
     seen = means.reshape(len(means), grid, share, grid, share).mean((2, 4))
-    if len(seen) < PERIOD:
-        return 0.0
     steps = (seen[:-3] + seen[1:-2] - seen[2:-1] - seen[3:]) / 4
     usual = np.sqrt((np.minimum(np.abs(steps), LARGEST) ** 2).mean(0) + NOISE**2)
-    at = np.arange((begin - 2) % PERIOD, len(steps), PERIOD)
-    sides = np.where(np.arange(len(at)) % 2, -1, 1)[:, None, None]
-    agreed = (np.clip(steps[at] / usual, -1, 1) * sides).sum(0)
+    known = np.clip(steps / usual, -1, 1)
+    return [_agreement(known[begin::PERIOD], grid) for begin in range(PERIOD)]
+
+
+def _agreement(steps: Floats, grid: int) -> float:
+    sides = np.where(np.arange(len(steps)) % 2, -1, 1)[:, None, None]
+    agreed = (steps * sides).sum(0)
     size = float(np.sqrt((agreed**2).sum()))
     return abs(float((agreed * cells(grid)).sum())) / size if size else 0.0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stylehead import files
 from stylehead.errors import ConfigError, DeviceError
+from stylehead.provenance.manifest import manifest_of
 
 if TYPE_CHECKING:
     from stylehead.provenance.keys import SigningKey
@@ -76,7 +77,7 @@ def sign_beside(path: Path, manifest: Mapping[str, Any], key: SigningKey) -> byt
 
 def try_key(key: SigningKey, name: Path) -> None:
     """Raise ConfigError for a key with certificates that c2pa refuses."""
-    _signed({"assertions": []}, key, None, io.BytesIO(b"-"), io.BytesIO(), name)
+    _signed(manifest_of("", [], {}), key, None, io.BytesIO(b"-"), io.BytesIO(), name)
 
 
 def _signed(
@@ -102,7 +103,7 @@ def _signed(
             return builder.sign(signer, kind or ANY, source, target)
     except c2pa.C2paError as error:
         raise ConfigError(
-            f"{name or 'The key'} cannot be signed with ({error}).",
+            f"{name or 'The key'} cannot be signed with ({' '.join(str(error).split())}).",
             remedy="Use a certificate for signing content, as C2PA wants it.",
         ) from error
 

@@ -146,3 +146,16 @@ def _signer(active: dict[str, Any]) -> str:
 def _program(active: dict[str, Any]) -> str:
     agents = active.get("claim_generator_info") or [{}]
     return " ".join(filter(None, (agents[0].get("name"), agents[0].get("version"))))
+
+
+def unsigned_sha256(path: Path) -> str:
+    """Return the sha256 that a video had before it was signed; of an unsigned one, its own.
+
+    What two runs make from the same things is compared by it, for no two signatures are the same.
+    It is what the signature says, where the file is as it was signed. Raises DeviceError without
+    c2pa-python.
+    """
+    store = sign.read(path, sidecar_of(path), None)
+    if store is None or store.get("validation_state") == "Invalid":
+        return files.digest(path)
+    return str(read_manifest(store)[1].get("unsigned_sha256") or files.digest(path))
