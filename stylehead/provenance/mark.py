@@ -1,9 +1,10 @@
 """The mark: a change of brightness too small to see, in the part of a video that moves.
 
 The frame is divided into cells. A key says of each whether it is made brighter or darker, by one
-step of 255 and in every fourth pixel by two; five times in four seconds all change sides. A still
-picture cancels out between one such moment and the next, and what is left are the key's signs.
-What never moves is not touched: a background stays as still as it was.
+step of 255; five times in four seconds all change sides. Where less than half of the frame moves
+there are fewer cells to be found, and every fourth pixel changes by two. A still picture cancels
+out between one such moment and the next, and what is left are the key's signs. What never moves is
+not touched: a background stays as still as it was.
 
 The key is public, for everybody is to find the mark; whoever wants to can take it out.
 """
@@ -56,7 +57,8 @@ class Mark:
         rows, columns = np.arange(height), np.arange(width)
         signs = cells(grid)[(rows * grid // height)[:, None], columns * grid // width][area]
         steps = np.ones((height, width), np.int8)
-        steps[::2, ::2] = 2
+        if 2 * signs.size < height * width:
+            steps[::2, ::2] = 2
         change = signs * steps[area]
         plus, minus = (np.maximum(one, 0).astype(np.uint8) for one in (change, -change))
         return Mark(_coloured(plus, picture.shape[2]), _coloured(minus, picture.shape[2]), fps)

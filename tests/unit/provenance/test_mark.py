@@ -13,7 +13,7 @@ from stylehead.provenance.mark import CHANGES, Mark, cells
 from stylehead.types import Frame
 
 SIDE = 256
-AREA = np.s_[32:224, 32:224]
+AREA = np.s_[56:224, 56:224]
 FPS = Fraction(30)
 
 
@@ -78,6 +78,12 @@ def test_a_step_or_two_are_added_and_as_much_is_taken_away():
     assert (change[held : 2 * held] == -change[0]).all()
 
 
+def test_where_most_of_the_frame_moves_a_single_step_is_enough():
+    for rows, most in ((127, 2), (128, 1)):
+        mark = Mark.of(np.zeros((SIDE, SIDE, 3), np.uint8), np.s_[:rows, :], FPS)
+        assert mark.plus.max() == mark.minus.max() == most
+
+
 def test_a_frames_mark_depends_on_its_number_alone():
     parts = talking(80)
     mark = Mark.of(np.zeros((SIDE, SIDE, 3), np.uint8), AREA, FPS)
@@ -87,7 +93,7 @@ def test_a_frames_mark_depends_on_its_number_alone():
 
 def test_black_and_white_stay_within_bounds():
     for level in (0, 255):
-        part = np.full((192, 192, 3), level, np.uint8)
+        part = np.full((168, 168, 3), level, np.uint8)
         change = abs(marked([part])[0].astype(int) - level)
         assert change.max() == 2
 
