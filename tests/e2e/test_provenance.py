@@ -71,7 +71,7 @@ def test_without_the_mark_frames_are_what_was_drawn(
         np.stack([read_image(path).astype(int) for path in sorted(folder.glob("*.png"))])
         for folder in folders.values()
     )
-    assert np.unique(abs(one - other)).tolist() == [0, 1, 2]
+    assert np.unique(abs(one - other)).tolist() == [0, 1]
     outcome = call("verify", tmp_path / "no-mark", "--json")
     assert (outcome.code, json.loads(outcome.stdout)["run"]["mark"]) == (0, False)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == ["", "", "", ".c2pa", ".c2pa"]
