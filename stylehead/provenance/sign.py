@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from stylehead import files
-from stylehead.errors import ConfigError, DeviceError
+from stylehead.errors import ConfigError, DeviceError, MediaError
 from stylehead.provenance.manifest import manifest_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def listing(folder: Path) -> bytes:
 
 
 def sign(path: Path, kind: str, manifest: Mapping[str, Any], key: SigningKey) -> None:
-    """Sign a file in its own format, in place; raises ConfigError for what c2pa refuses.
+    """Sign a file in its own format, in place; raises MediaError when c2pa fails.
 
     What is signed takes shape in a file without a name, so that a kill leaves nothing.
     """
@@ -102,9 +102,15 @@ def _signed(
                 builder.set_no_embed()
             return builder.sign(signer, kind or ANY, source, target)
     except c2pa.C2paError as error:
-        raise ConfigError(
-            f"{name or 'The key'} cannot be signed with ({' '.join(str(error).split())}).",
-            remedy="Use a certificate for signing content, as C2PA wants it.",
+        reason = " ".join(str(error).split())
+        if name:
+            raise ConfigError(
+                f"{name} cannot be signed with ({reason}).",
+                remedy="Use a certificate for signing content, as C2PA wants it.",
+            ) from error
+        raise MediaError(
+            f"C2PA has failed ({reason}).",
+            remedy="Free some space on the disk; report it if there is enough.",
         ) from error
 
 

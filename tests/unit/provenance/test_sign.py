@@ -130,6 +130,20 @@ def test_without_c2pa_a_video_stays_as_it_is_and_why_is_said_in_one_line(tmp_pat
     ]
 
 
+def test_when_c2pa_fails_the_video_is_whole_and_unsigned(tmp_path, monkeypatch):
+    path = saved(tmp_path / "a.mp4")
+    before = digest(path)
+
+    def full(builder, signer, kind, source, target):
+        target.write(b"half of it")
+        raise sign.library().C2paError("Io: No space left\non device")
+
+    monkeypatch.setattr(sign.library().Builder, "sign", full)
+    seal = sealed(path, notes=(notes := Noting(SILENT)))
+    assert (seal.signed, digest(path)) == ("", before)
+    assert "a.mp4 is not signed: C2PA has failed (Io: No space left on device)." in notes.notes[0]
+
+
 def test_a_home_that_cannot_be_written_leaves_a_video_unsigned(tmp_path, monkeypatch):
     (tmp_path / "home").write_text("a file")
     monkeypatch.setenv("STYLEHEAD_HOME", str(tmp_path / "home"))
