@@ -51,7 +51,7 @@ BUSY = "while True: pass"
 STAGES: list[tuple[str, Any, str]] = [
     ("pose the mesh", mesh_renderer.PortraitMesh, "pose_vertices"),
     ("rasterise", mesh_renderer, "displacement_map"),
-    ("sample", warp.CpuSampler, "__call__"),
+    ("sample", warp.Sampler, "__call__"),
     ("folds", mesh_renderer, "soften_folds"),
     ("mouth: map and inside", completer, "mouth_interiors"),
     ("mouth: network", completer, "mouth_layer"),

@@ -32,7 +32,7 @@ from stylehead.options import DEFAULT_STYLE
 from stylehead.rendering import portrait_mesh
 from stylehead.rendering.mesh_renderer import MeshScene, load_mouth_networks, move, prepare
 from stylehead.rendering.portrait_mesh import AXIS, PortraitMesh
-from stylehead.rendering.warp import crop_of, make_sampler
+from stylehead.rendering.warp import Sampler, crop_of
 from stylehead.style.file import find_style
 from stylehead.tracking.detector import FaceLandmarker, faces_in, landmarker
 from stylehead.tracking.portrait import find_portrait
@@ -141,7 +141,7 @@ def judge_background(
 
 def moved_with(scene: MeshScene, picture: Pixels) -> Iterator[Pixels]:
     """Yield another picture (S, S, 3), moved as the scene's mesh is turned."""
-    alone = replace(scene, sampler=make_sampler(picture, CPU), layer=None)
+    alone = replace(scene, sampler=Sampler(picture), layer=None)
     return (move(alone, vertices) for vertices in turned_vertices(scene.mesh, 15))
 
 

@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 from motion import shown
 from numpy.typing import NDArray
-from picture import CPU, CROP, Shot, describe, read_rows, shoot, stage
+from picture import CROP, Shot, describe, read_rows, shoot, stage
 
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import EYES, FACE, MESH_OF_68, to_68
@@ -39,7 +39,7 @@ from stylehead.rendering.mouth.crop import CROP_SIZE
 from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.skin.face_texture import face_texture, smooth_skin
 from stylehead.rendering.skin.face_texture import skin as face_skin
-from stylehead.rendering.warp import make_sampler
+from stylehead.rendering.warp import Sampler
 from stylehead.style.references import retrieve
 from stylehead.tracking.detector import FaceLandmarker, faces_in, landmarker
 from stylehead.training.data.clips import PEOPLE, SINGERS, Clip, load_clips
@@ -152,7 +152,7 @@ def judge_eyes(film: Path, clip: Clip, tiles: list[Pixels]) -> dict[str, list[fl
         pixels = shoot(shown_frames[other], mesh, warp_source, scene).filmed
         target = with_lids(scene, warp_source, clip.track.mesh[row], float(performance.blink[row]))
         moved = displacement_map(scene.mesh.triangles, target, vertices, size=CROP, cells=CROP)
-        made = make_sampler(pixels, CPU)(moved)
+        made = Sampler(pixels)(moved)
         errors.append(eye_error(made, shot.filmed, target))
     if errors:
         judged["another blink filmed"] = [float(np.mean(errors)), *[float("nan")] * 3]

@@ -36,6 +36,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from stylehead.batch.cluster import AGAIN
 from stylehead.media.audio import open_audio
 from stylehead.provenance.verify import unsigned_sha256
 from stylehead.types import SPEECH_RATE
@@ -255,39 +256,31 @@ def on_nodes(jobs: Path, out: Path, *, kill: bool = False) -> Took:
 
 
 class Loss:
-    """Kills the second node while both make their second videos, and sees when one begins again."""
+    """Kills the second node while both make their second videos, and hears of what begins again."""
 
     def __init__(self, cluster: Any) -> None:
         self._cluster = cluster
         self._one_is_made = False
         self._lost: float | None = None
-        self._at: dict[int, tuple[str, int]] = {}
-        self._stages: list[str] = []
+        self._stages: dict[int, str] = {}
         self.again: float | None = None
 
     def told(self, line: str) -> None:
         """Hear what happens."""
         event: dict[str, Any] = json.loads(line)
-        job: int = event["job"]
-        if event["event"] == "finished":
+        kind, job = event["event"], event["job"]
+        if kind == "finished":
             self._one_is_made = True
-            self._at.pop(job, None)
-        if event["event"] != "progressed":
-            return
-        if event["stage"] not in self._stages:
-            self._stages.append(event["stage"])
-        before, now = self._at.get(job), (event["stage"], event["done"])
-        self._at[job] = now
+            self._stages.pop(job, None)
+        if kind == "progressed":
+            self._stages[job] = event["stage"]
         if self._lost is not None:
-            if before and self.again is None and self._order(now) < self._order(before):
+            if kind == "told" and event["message"] == AGAIN and self.again is None:
                 self.again = time.perf_counter() - self._lost
-        elif self._one_is_made and sum(stage == "Rendering" for stage, _ in self._at.values()) > 1:
+        elif self._one_is_made and list(self._stages.values()).count("Rendering") > 1:
             node = next(iter(self._cluster.worker_nodes))
             self._cluster.remove_node(node, allow_graceful=False)
             self._lost = time.perf_counter()
-
-    def _order(self, place: tuple[str, int]) -> tuple[int, int]:
-        return self._stages.index(place[0]), place[1]
 
 
 @contextlib.contextmanager

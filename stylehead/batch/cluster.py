@@ -19,6 +19,7 @@ from stylehead.batch.events import (
     Failed,
     Finished,
     Started,
+    Told,
     Waits,
     Work,
     outcome,
@@ -29,6 +30,7 @@ SPARE = 2  # jobs that are sent ahead, so that no core waits for the next
 RETRIES = 3  # times that what was lost with a machine is done again
 PATIENCE = 10.0  # seconds in which a cluster has to answer
 POLL = 0.2  # seconds between two looks at what happens
+AGAIN = "The machine that worked on it was lost: it is begun again on another."
 
 
 @contextmanager
@@ -124,7 +126,7 @@ class Cluster:
         Leaving the iterator ends what is being done.
         """
         ray = self._ray
-        post = ray.remote(num_cpus=0)(Post).remote()
+        post = self._post()
         do = ray.remote(num_cpus=1, max_retries=RETRIES)(_do)
         left, running = deque(enumerate(tasks)), dict[Any, int]()
         try:
@@ -143,6 +145,13 @@ class Cluster:
             for each in running:
                 ray.cancel(each, force=True)
             ray.kill(post)
+
+    def _post(self) -> Any:
+        """Return a post on the machine that asks: it is lost with no other."""
+        here = self._ray.get_runtime_context().get_node_id()
+        strategies: Any = import_module("ray.util.scheduling_strategies")
+        place = strategies.NodeAffinitySchedulingStrategy(here, soft=False)
+        return self._ray.remote(num_cpus=0, scheduling_strategy=place)(Post).remote()
 
     def _ended(self, ended: Any, job: int) -> Finished | Waits | Failed:
         try:
@@ -179,6 +188,13 @@ class Post:
 
     def __init__(self) -> None:
         self._events: list[Event] = []
+        self._begun = set[int]()
+
+    def begin(self, job: int) -> None:
+        """Leave word that a job is begun; when it was before, that is told."""
+        if job in self._begun:
+            self._events.append(Told(job, AGAIN))
+        self._begun.add(job)
 
     def put(self, event: Event) -> None:
         """Leave word."""
@@ -195,4 +211,6 @@ def _do(job: int, work: Work, packed: Any, post: Any) -> Finished | Waits | Fail
         with contextlib.suppress(Exception):  # the post may be gone; the job is worth more
             post.put.remote(event)
 
+    with contextlib.suppress(Exception):
+        post.begin.remote(job)
     return outcome(job, work, packed, EventReporter(tell, job))

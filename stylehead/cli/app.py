@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import io
 import os
@@ -101,11 +102,14 @@ def main() -> None:
     keep_memory_flat()
     _wait_asleep()
     # An interrupted run must clean up like a failed one: leave by way of the context managers.
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    ending = [signal.SIGINT, signal.SIGTERM]
     # A terminal that closes, unless the run was started to outlive it (nohup).
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+        ending.append(signal.SIGHUP)
+    for number in ending:
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+        # What is done is done, also while Python takes its time to leave.
+        atexit.register(signal.signal, number, signal.SIG_IGN)
     codecs.register_error("stylehead", _any_character)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
 from queue import SimpleQueue
 from typing import TypeVar
+
+from stylehead.threads import at_work
 
 Item = TypeVar("Item")
 AHEAD = 2
@@ -32,17 +33,11 @@ def ahead(items: Generator[Item], count: int = AHEAD) -> Generator[Item]:
         finally:
             items.close()
 
-    reader = threading.Thread(target=read, daemon=True)
     for _ in range(count):
         wanted.put(True)
-    try:
-        reader.start()
+    with at_work([read], stop=lambda: wanted.put(False)):
         while item := made.get():
             if isinstance(item, BaseException):
                 raise item
             wanted.put(True)
             yield item[0]
-    finally:
-        wanted.put(False)
-        if reader.ident is not None:
-            reader.join()

@@ -19,13 +19,13 @@ from stylehead.options import Options
 from stylehead.progress import SILENT, Reporter, look
 from stylehead.provenance.mark import Mark
 from stylehead.rendering.renderer import LoadedRenderer, Scene
+from stylehead.threads import at_work
 from stylehead.types import Motion, Pixels
 
 Task = Callable[[], None]
 Pictures = list[EncoderPicture]
 PATIENCE = 60.0
-"""Seconds that a worker has for the task it is at; one that was interrupted while it started has
-none and never ends."""
+"""Seconds that a worker has for the task it is at."""
 
 
 class Preparable(Protocol):
@@ -125,21 +125,12 @@ def film(
     numbers = range(shot.segments) if numbers is None else numbers
     reporter.start("Rendering", sum(shot.frames_of(number) for number in numbers))
     crew = _Crew(shot, numbers, workers=workers, reporter=reporter)
-    threads = []
     # A renderer that fills all cores by itself, or the GPU, leaves no more than the encoding.
     count = workers if scene.parallel else (1 if scene.device.type == "cpu" else 2)
-    with one_thread(scene.parallel):
-        if count > 1:
-            threads = [threading.Thread(target=crew.work, daemon=True) for _ in range(count)]
-        try:
-            for thread in threads:
-                thread.start()
-            yield from crew.segments(alone=not threads)
-        finally:
-            crew.stop()
-            for thread in threads:
-                if thread.ident is not None:
-                    thread.join(PATIENCE)
+    alone = count == 1
+    tasks = [] if alone else [crew.work] * count
+    with one_thread(scene.parallel), at_work(tasks, stop=crew.stop, patience=PATIENCE):
+        yield from crew.segments(alone=alone)
 
 
 @dataclass(slots=True, eq=False)

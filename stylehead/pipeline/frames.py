@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Generator
+from functools import partial
 from queue import Empty, SimpleQueue
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from stylehead.device import one_thread
 from stylehead.pipeline.film import PATIENCE, Shot
 from stylehead.progress import SILENT, Reporter, look
+from stylehead.threads import at_work
 from stylehead.types import Pixels
 
 Drawn = SimpleQueue[list[Pixels] | BaseException]
@@ -34,23 +35,16 @@ def frames_of(shot: Shot, *, workers: int, reporter: Reporter = SILENT) -> Gener
     # thread at any place, also where a condition is half locked.
     asked: Asked = SimpleQueue()
     awaited: deque[Drawn] = deque()
-    threads = [
-        threading.Thread(target=_work, args=(shot, asked), daemon=True) for _ in range(count)
-    ]
     reporter.start("Rendering", len(shot.motions[0]))
-    with one_thread(scene.parallel):
-        try:
-            for thread in threads:
-                thread.start()
-            for rows in batches:
-                awaited.append(SimpleQueue())
-                asked.put((rows, awaited[-1]))
-                if len(awaited) > count:
-                    yield from _told(awaited.popleft(), reporter)
-            while awaited:
+    tasks, stop = [partial(_work, shot, asked)] * count, partial(_stop, asked, count)
+    with one_thread(scene.parallel), at_work(tasks, stop=stop, patience=PATIENCE):
+        for rows in batches:
+            awaited.append(SimpleQueue())
+            asked.put((rows, awaited[-1]))
+            if len(awaited) > count:
                 yield from _told(awaited.popleft(), reporter)
-        finally:
-            _stop(threads, asked)
+        while awaited:
+            yield from _told(awaited.popleft(), reporter)
 
 
 def _told(drawn: Drawn, reporter: Reporter) -> Generator[Pixels]:
@@ -74,18 +68,15 @@ def _work(shot: Shot, asked: Asked) -> None:
             drawn.put(failure)
 
 
-def _stop(threads: list[threading.Thread], asked: Asked) -> None:
+def _stop(asked: Asked, count: int) -> None:
     """Have threads end after the batch they are at."""
     try:
         while True:
             asked.get_nowait()
     except Empty:
         pass
-    for _ in threads:
+    for _ in range(count):
         asked.put(None)
-    for thread in threads:
-        if thread.ident is not None:
-            thread.join(PATIENCE)
 
 
 def _drawn(shot: Shot, rows: range) -> list[Pixels]:

@@ -36,7 +36,6 @@ from stylehead.rendering.warp import (
     Sampler,
     add_crop,
     crop_of,
-    make_sampler,
     soften_folds,
 )
 from stylehead.types import Floats, Motion, Pixels, Portrait, StyleReference
@@ -112,6 +111,8 @@ class MeshScene:
     paste: Floats | None
     """(S, S) weight of the moved crop; None when the crop is the whole frame."""
     memory: Memory
+    cut_out: bool
+    """Whether frames show the persons alone."""
 
     @property
     def area(self) -> Area:
@@ -145,7 +146,7 @@ def prepare(
     mesh = build_portrait_mesh(portrait, size=crop_size, neighbours=neighbours)
     crop = crop_of(portrait.pixels, mesh)
     layer = None if mesh.matte is None else cut_layer(crop, mesh.matte, mesh.source[OVAL, :2])
-    sampler = make_sampler(crop if layer is None else layer.pixels, device)
+    sampler = Sampler(crop if layer is None else layer.pixels)
     grey = is_colourless(crop)
     mapper, completer = (
         MouthCompleter(net, device, colourless=grey)
@@ -171,6 +172,7 @@ def prepare(
         device=device,
         paste=_paste_weight(mesh, portrait, neighbours) if crop_size is None else None,
         memory=memory,
+        cut_out=cut_out is not None,
     )
 
 
@@ -205,7 +207,7 @@ def render_crops(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
 
     It is the scene's own memory, and changes as soon as the next crop is asked for.
     """
-    frames = _posed(scene.mesh, motion)
+    frames = posed_frames(scene.mesh, motion)
     while batch := list(islice(frames, BATCH[scene.device.type])):
         cuts = scene.memory.cuts[: len(batch)]
         crops: list[Pixels] = []
@@ -228,7 +230,7 @@ def render_crops(scene: MeshScene, motion: Motion) -> Iterator[Pixels]:
         yield from cuts if len(cuts) else crops
 
 
-class _Posed(NamedTuple):
+class Posed(NamedTuple):
     """One frame's motion, and where it puts the mesh."""
 
     vertices: Floats
@@ -240,7 +242,7 @@ class _Posed(NamedTuple):
     """(3, 3) the head's, from rest."""
 
 
-def _posed(mesh: PortraitMesh, motion: Motion) -> Iterator[_Posed]:
+def posed_frames(mesh: PortraitMesh, motion: Motion) -> Iterator[Posed]:
     """Yield what each frame of a motion makes of the mesh."""
     model = FaceModel.embedded()
     for start in range(0, len(motion), CHUNK):
@@ -252,7 +254,7 @@ def _posed(mesh: PortraitMesh, motion: Motion) -> Iterator[_Posed]:
                 offsets, rotation, translation, float(part.blink[row]), part.gaze[row]
             )
             mouth = frame_crop(mesh, mesh.head_pose(rotation, translation))
-            yield _Posed(vertices, mouth, part.landmarks[row], rotation)
+            yield Posed(vertices, mouth, part.landmarks[row], rotation)
 
 
 def move(scene: MeshScene, vertices: Floats, out: Pixels | None = None) -> Pixels:

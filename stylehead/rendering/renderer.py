@@ -15,6 +15,7 @@ from stylehead.face.landmarks import OVAL
 from stylehead.options import Renderer
 from stylehead.progress import SILENT, Reporter, clock
 from stylehead.rendering import mesh_renderer, neural_renderer
+from stylehead.rendering.batched.scene import BatchedPicture
 from stylehead.rendering.mesh_renderer import (
     Area,
     MeshScene,
@@ -131,6 +132,8 @@ class LoadedRenderer:
     device: torch.device
     network: Animator | None = None
     """The warping network of a neural renderer."""
+    batched: bool = False
+    """Whether frames are made on the device, many at once; the embedded renderer's alone."""
 
     @property
     def batch(self) -> int:
@@ -167,13 +170,17 @@ class LoadedRenderer:
             for portrait, style in zip(portraits, references, strict=True)
         ]
         area = _around([face.still.area for face in faces])
+        draw, batch = partial(_draw, faces, area), self.batch
+        if self.batched:
+            picture = BatchedPicture([face.still for face in faces], area, self.device)
+            draw, batch = picture.draw, picture.batch
         return Scene(
             picture=faces[0].still.picture,
             area=area,
-            draw=partial(_draw, faces, area),
+            draw=draw,
             patterns=[face.still.patterns for face in faces],
-            batch=self.batch,
-            parallel=self.network is None and self.device.type == "cpu",
+            batch=batch,
+            parallel=self.network is None and not self.batched,
             trial_frames=self.trial_frames,
             device=self.device,
         )
@@ -254,7 +261,12 @@ def load_renderer(
     mouths = load_mouth_networks(device)
     if renderer is Renderer.EMBEDDED:
         return LoadedRenderer(
-            name=renderer.value, weights=(), mouths=mouths, trial_frames=6, device=device
+            name=renderer.value,
+            weights=(),
+            mouths=mouths,
+            trial_frames=6 if device.type == "cpu" else 32,
+            device=device,
+            batched=device.type != "cpu",
         )
     load, parts = {
         Renderer.LIVEPORTRAIT: (load_portrait_animator, LIVEPORTRAIT),

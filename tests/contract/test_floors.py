@@ -10,7 +10,7 @@ import stylehead
 
 PACKAGE = Path(stylehead.__file__).parent
 FLOORS = [
-    "types errors choices progress version",
+    "types errors choices progress threads version",
     "options files device models",
     "media weights batch",
     "face provenance",

@@ -1118,6 +1118,32 @@ def test_an_interrupted_run_leaves_nothing_behind(
     assert list(output.parent.iterdir()) == []
 
 
+LEAVES_LATE = """
+import os, signal, sys
+class Last:
+    def __del__(self, kill=os.kill, here=os.getpid(), number={number}):
+        kill(here, number)
+last = Last()
+sys.argv = ["stylehead", "--version"]
+from stylehead.cli.app import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_does_not_undo_what_is_done(number: signal.Signals) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVES_LATE.format(number=int(number))],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        preexec_fn=hang_up_as_usual,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("stylehead ")
+
+
 def test_after_a_kill_the_next_run_sweeps_up(
     animate: Command, portrait: Path, output: Path, glance: tuple[object, ...]
 ) -> None:

@@ -106,8 +106,10 @@ def _kill(
     if not ended:
         scene.count(f"{command.name}: {fate}")
     print(f"{fault}{', ended before' if ended else ''}: exit {outcome.code}", flush=True)
-    # Who is killed when the work is done has done it; and tuning writes its best so far.
-    scene.check_talk(fault, outcome, (0, SIGNALS[fate]))
+    # Who is killed when the work is done has done it; and tuning writes its best so far. Who is
+    # killed before Python has loaded the command has not begun.
+    not_begun = () if told or said else (-getattr(signal, fate),)
+    scene.check_talk(fault, outcome, (0, SIGNALS[fate], *not_begun))
     scene.check_files(fault, command, swept=fate != "SIGKILL")
     for path in command.outputs if old else ():
         if not path.exists():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from stylehead.face.geometry import smoothstep
 from stylehead.face.landmarks import EYES, FACE, RIGID_MESH
@@ -24,13 +26,74 @@ AROUND = 2  # pixels around an eye that are worked on
 NARROW = 1.0  # pixels of opening in which no eyeball is to be seen
 
 
+class BallView(NamedTuple):
+    """How much of a square is eyeball, and where its pixels are in the still."""
+
+    mask: Floats
+    """(side, side) 0 to 1."""
+    matrix: Floats
+    """(2, 3) from the square's pixels to the still's."""
+    shift: Floats
+    """(2,) how far the iris has moved, in the still's pixels."""
+    lit: Floats | None
+    """(side, side) the light that a lowered lid leaves it; None when it is not lowered."""
+
+
+class EyeView(NamedTuple):
+    """What is to be drawn of an eye in one frame."""
+
+    low: NDArray[np.int64]
+    """(2,) column and row of the square's corner in the crop."""
+    side: int
+    """Of the square around the eye, pixels."""
+    ball: BallView | None
+    """None where none can be told, or is to be seen."""
+    shown: float
+    """How much of the shut lid, 0 to 1."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _OneEye:
+class CompletedEye:
+    """What one eye of a portrait is made of."""
+
     number: int
+    """0 for the right eye, 1 for the left."""
     lid: ShutLid
     ball: Eyeball | None
     aspect: float
     """Of the opening in the still."""
+    source: Floats
+    """(N, 3) the still's vertices."""
+
+    def look(self, vertices: Floats, size: int) -> EyeView | None:
+        """Return what is to be drawn in a crop (size, size); None outside it. vertices (N, 3)."""
+        outline = vertices[np.concatenate(EYES[self.number]), :2]
+        low = np.floor(outline.min(0)).astype(int) - AROUND
+        side = int(np.ptp(outline, axis=0).max()) + 2 * AROUND + 2
+        low = low.clip(0, max(0, size - side))
+        if (low + side > size).any():
+            return None
+        closure = 1 - _aspect(vertices, self.number) / self.aspect
+        shown = float(smoothstep(np.clip((closure - LID_FROM) / (LID_FULL - LID_FROM), 0, 1)))
+        ball = None if self.ball is None else self._look_at_ball(vertices, low, side, closure)
+        return EyeView(low, side, ball, shown)
+
+    def _look_at_ball(
+        self, vertices: Floats, low: NDArray[np.int64], side: int, closure: float
+    ) -> BallView | None:
+        outline = opening(vertices, self.number) - low
+        if np.ptp(outline[:, 1]) < NARROW:
+            return None
+        mask = opening_mask(outline, (side, side))
+        matrix = _to_still(self.source, vertices, self.number)
+        shift = matrix[:, :2] @ _gaze_shift(vertices, self.number)
+        matrix[:, 2] += matrix[:, :2] @ low
+        lit = None
+        if closure > 0:
+            reach = max(1.0, SHADOW_REACH * float(np.ptp(outline[:, 0])))
+            soft = cv2.GaussianBlur(np.roll(mask, round(reach), 0), (0, 0), reach)
+            lit = 1 - SHADOW * closure * (1 - np.asarray(soft, np.float32))
+        return BallView(mask, matrix, shift, lit)
 
 
 class EyeCompleter:
@@ -40,14 +103,14 @@ class EyeCompleter:
         self, crop: Pixels, mesh: PortraitMesh, portrait: Portrait, model: LidModel
     ) -> None:
         """Eyes that are shut in the portrait's crop (S, S, 3) stay as they are."""
-        self._source = mesh.source
         irises = mesh.in_crop(portrait.face.mesh)[FACE:]
-        self._eyes = [
-            _OneEye(
+        self.eyes = [
+            CompletedEye(
                 number,
                 shut_lid(crop, mesh.source, number, model),
                 eyeball(crop, mesh.source, irises, number),
                 _aspect(mesh.source, number),
+                mesh.source,
             )
             for number in range(len(EYES))
             if not mesh.shut[number]
@@ -55,50 +118,24 @@ class EyeCompleter:
 
     def complete(self, crop: Pixels, vertices: Floats) -> None:
         """Complete the eyes of a moved crop (S, S, 3) with its vertices (N, 3), in place."""
-        for eye in self._eyes:
-            self._complete(eye, crop, vertices)
+        for eye in self.eyes:
+            if view := eye.look(vertices, len(crop)):
+                _draw(eye, view, crop, vertices)
 
-    def _complete(self, eye: _OneEye, crop: Pixels, vertices: Floats) -> None:
-        outline = vertices[np.concatenate(EYES[eye.number]), :2]
-        low = np.floor(outline.min(0)).astype(int) - AROUND
-        side = int(np.ptp(outline, axis=0).max()) + 2 * AROUND + 2
-        low = low.clip(0, max(0, len(crop) - side))
-        part = crop[low[1] : low[1] + side, low[0] : low[0] + side]
-        if part.shape[:2] != (side, side):
-            return
-        mixed = part.astype(np.float32)
-        closure = 1 - _aspect(vertices, eye.number) / eye.aspect
-        if eye.ball is not None:
-            self._lay_ball(eye.number, eye.ball, mixed, vertices, low, closure)
-        shown = float(smoothstep(np.clip((closure - LID_FROM) / (LID_FULL - LID_FROM), 0, 1)))
-        if shown > 0:
-            layer = shown * eye.lid.laid_on(eye_vertices(vertices) - [*low, 0], side)
-            mixed = mixed * (1 - layer[..., :1]) + layer[..., 1:]
-        part[:] = (mixed + 0.5).clip(0, 255).astype(np.uint8)
 
-    def _lay_ball(
-        self,
-        number: int,
-        ball: Eyeball,
-        part: Floats,
-        vertices: Floats,
-        low: Floats,
-        closure: float,
-    ) -> None:
-        outline = opening(vertices, number) - low
-        if np.ptp(outline[:, 1]) < NARROW:
-            return
-        size = (part.shape[1], part.shape[0])
-        mask = opening_mask(outline, size)
-        matrix = _to_still(self._source, vertices, number)
-        shift = matrix[:, :2] @ _gaze_shift(vertices, number)
-        matrix[:, 2] += matrix[:, :2] @ low
-        seen = ball.seen(matrix, shift, size)
-        if closure > 0:
-            reach = max(1.0, SHADOW_REACH * float(np.ptp(outline[:, 0])))
-            lit = cv2.GaussianBlur(np.roll(mask, round(reach), 0), (0, 0), reach)
-            seen *= 1 - SHADOW * closure * (1 - np.asarray(lit, np.float32)[..., None])
-        part += mask[..., None] * (seen - part)
+def _draw(eye: CompletedEye, view: EyeView, crop: Pixels, vertices: Floats) -> None:
+    (left, top), side = view.low, view.side
+    part = crop[top : top + side, left : left + side]
+    mixed = part.astype(np.float32)
+    if eye.ball is not None and view.ball is not None:
+        seen = eye.ball.seen(view.ball.matrix, view.ball.shift, (side, side))
+        if view.ball.lit is not None:
+            seen *= view.ball.lit[..., None]
+        mixed += view.ball.mask[..., None] * (seen - mixed)
+    if view.shown > 0:
+        layer = view.shown * eye.lid.laid_on(eye_vertices(vertices) - [*view.low, 0], side)
+        mixed = mixed * (1 - layer[..., :1]) + layer[..., 1:]
+    part[:] = (mixed + 0.5).clip(0, 255).astype(np.uint8)
 
 
 def _aspect(vertices: Floats, number: int) -> float:

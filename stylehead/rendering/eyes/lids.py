@@ -32,6 +32,7 @@ OWN_HUE = 0.8  # of the difference between the hues of the skin there and of tha
 LASH_ABOVE, LASH_BELOW = 0.08, 0.03  # of the eye's width around the lid's edge: where lashes are
 LASH_WIDTH = 1.1  # texture pixels, standard deviation of the lash line
 FAR = 1e4  # pixels beyond any texture
+MOST_CELLS = 128  # a side of the map that lays a lid: twice as fine as the texture
 GRAIN, MOST_GRAIN = 1.2, 0.08  # texture pixels up to which, and logarithm by which, skin is grainy
 
 
@@ -97,7 +98,7 @@ class ShutLid:
 
     def laid_on(self, vertices: Floats, size: int) -> Floats:
         """Return the layer (size, size, 4) of eye vertices (482, 3), in a square's pixels."""
-        cells = min(size, 2 * SIZE)
+        cells = min(size, MOST_CELLS)
         # Far off, so that what no triangle covers is told from what one does.
         moved = displacement_map(
             self.triangles, vertices, self.places + FAR, size=size, cells=cells

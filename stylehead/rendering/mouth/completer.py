@@ -13,7 +13,7 @@ from stylehead.models.arithmetic import FLOATS, Arithmetic, Measured, WholeNumbe
 from stylehead.models.mouth_generator import MouthGenerator
 from stylehead.rendering.mouth.crop import CROP_POINTS, CROP_SIZE, MouthCrop
 from stylehead.rendering.mouth.facial_map import facial_map
-from stylehead.rendering.mouth.interior import mouth_interiors, mouth_layer
+from stylehead.rendering.mouth.interior import Part, mouth_interiors, mouth_layer
 from stylehead.types import Floats, Pixels
 
 
@@ -63,14 +63,34 @@ class MouthCompleter:
 
         vertices (N, 3) of each crop in its pixels; mouths: where the mouth lies in it.
         """
-        seen = self._look(crops, vertices, mouths)
-        layers = mouth_layer(self._net, *seen, memory=self._memory, arithmetic=self._arithmetic)
-        values = to_array(layers.permute(0, 2, 3, 1))
-        if self._colourless:
-            values[..., 1:] = values[..., 1:].mean(-1, keepdims=True)
-        values[..., 1:] *= 255
+        values = to_array(self.layer(*self._look(crops, vertices, mouths)).permute(0, 2, 3, 1))
         for crop, mouth, layer in zip(crops, mouths, values, strict=True):
             mouth.blend(crop, layer)
+
+    def layer(
+        self,
+        warped: torch.Tensor,
+        facial_map: torch.Tensor,
+        interior: torch.Tensor,
+        where: Part | None = None,
+    ) -> torch.Tensor:
+        """Return what is laid over warped mouths (B, 4, S, S): cover, then RGB, 0 to 255.
+
+        Arguments as in mouth_layer.
+        """
+        layer = mouth_layer(
+            self._net,
+            warped,
+            facial_map,
+            interior,
+            memory=self._memory,
+            arithmetic=self._arithmetic,
+            where=where,
+        )
+        cover, colour = torch.split(layer, [1, 3], 1)
+        if self._colourless:
+            colour = colour.mean(1, keepdim=True).expand_as(colour)
+        return torch.cat([cover, colour * 255], 1)
 
     def _look(
         self, crops: Sequence[Pixels], vertices: Sequence[Floats], mouths: Sequence[MouthCrop]

@@ -50,12 +50,19 @@ class MouthCrop:
         """Picture pixels per crop pixel."""
         return self.unit * CROP_UNITS / CROP_SIZE
 
-    def matrix(self) -> NDArray[np.float64]:
-        """Return the (2, 3) move from crop pixels to picture pixels."""
+    @property
+    def finer(self) -> int:
+        """How many samples of a picture are averaged to a crop pixel, each way: no moire."""
+        return max(1, round(self.step))
+
+    def matrix(self, finer: int = 1) -> NDArray[np.float64]:
+        """Return the (2, 3) move from crop pixels, so much finer, to picture pixels."""
         x, y = self.right * self.step
         turn = np.array([[x, -y], [y, x]], np.float64)
         middle = (CROP_SIZE - 1) / 2
-        return np.column_stack([turn, self.centre - turn @ [middle, middle]])
+        corner = self.centre - turn @ [middle, middle]
+        # Pixel centres: the first of the finer ones is before the middle of all.
+        return np.column_stack([turn / finer, corner + turn @ np.full(2, (1 / finer - 1) / 2)])
 
     def in_crop(self, points: Floats) -> Floats:
         """Move points (N, 2) from picture pixels to crop pixels."""
@@ -64,22 +71,27 @@ class MouthCrop:
 
     def cut(self, pixels: Pixels) -> Pixels:
         """Return the crop (CROP_SIZE, CROP_SIZE, 3) of a picture."""
-        # Samples lie closer than the picture's pixels, then are averaged: no moire.
-        finer = max(1, round(self.step))
-        matrix = self.matrix()
-        shift = matrix[:, :2] @ np.full(2, (1 / finer - 1) / 2)
-        finely = np.column_stack([matrix[:, :2] / finer, matrix[:, 2] + shift])
-        side = CROP_SIZE * finer
+        side = CROP_SIZE * self.finer
         crop = cv2.warpAffine(
             pixels,
-            finely,
+            self.matrix(self.finer),
             (side, side),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        if finer > 1:
+        if self.finer > 1:
             crop = cv2.resize(crop, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
         return np.asarray(crop, np.uint8)
+
+    def reach(self, width: int, height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the first and the end of columns and rows (2,) of a picture that it touches.
+
+        They are within the picture and may be none.
+        """
+        reach = CROP_UNITS * self.unit * 0.5 * float(np.abs(self.right).sum()) + 2
+        low = np.maximum(np.floor(self.centre - reach).astype(int), 0)
+        high = np.minimum(np.ceil(self.centre + reach).astype(int) + 1, [width, height])
+        return low, np.maximum(low, high)
 
     def blend(self, pixels: Pixels, layer: Floats) -> None:
         """Lay a layer over a picture (H, W, 3), in place: a frame is too large to be copied.
@@ -87,10 +99,7 @@ class MouthCrop:
         layer (CROP_SIZE, CROP_SIZE, 4): how much of the picture it covers, 0 to 1, then RGB that is
         added, 0 to 255; it must be 0 along its rim.
         """
-        height, width = pixels.shape[:2]
-        reach = CROP_UNITS * self.unit * 0.5 * float(np.abs(self.right).sum()) + 2
-        low = np.maximum(np.floor(self.centre - reach).astype(int), 0)
-        high = np.minimum(np.ceil(self.centre + reach).astype(int) + 1, [width, height])
+        low, high = self.reach(pixels.shape[1], pixels.shape[0])
         if (high <= low).any():
             return
         matrix = self.matrix()

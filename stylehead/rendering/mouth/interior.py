@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import cv2
 import numpy as np
@@ -18,6 +18,8 @@ from stylehead.rendering.mouth.crop import CROP_SIZE, CROP_UNITS
 from stylehead.rendering.mouth.facial_map import SHIFT, uncross_lips
 from stylehead.types import Floats, Pixels
 
+Part = tuple[slice, slice]
+"""Rows and columns of a patch."""
 FINER = 2  # pixels drawn per pixel of the patch, each way
 MIDDLE = (CROP_SIZE - 1) / 2  # of the patch: where closed lips meet
 MILLIMETRE = CROP_SIZE / CROP_UNITS / 92  # patch pixels; outer eye corners are 92 mm apart
@@ -40,6 +42,7 @@ DARK, FLESH = (0.48, 0.25, 0.25), (0.98, 0.66, 0.67)
 """Of the dark and of the tongue, red, green and blue."""
 WHITE = (1.03, 0.995, 0.93)
 COLOUR = 0.6  # weight of the skin's hue in all of it, for it is the light's hue, too
+LUMINANCE = (0.3, 0.59, 0.11)
 LIPS_SHADE, RIM_SHADE = 0.4, 0.33  # light taken under the upper lip, and along the whole rim
 FINE = 4
 """Pixels of the patch: what is finer inside an open mouth is as drawn, what is coarser is the
@@ -48,39 +51,66 @@ LIGHT = 0.6
 """How much of the coarser part is the network's, for the mean of all mouths is paler than one."""
 
 
-def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats:
-    """Draw the inside of a mouth in its patch: (S, S, 4), cover, then RGB x cover; in [0, 1].
+class Anatomy(NamedTuple):
+    """The inside of an open mouth, without any colour: parts (H, W) of its patch, 0 to 1."""
 
-    S is CROP_SIZE. points (88, 2) are those that facial_map (S, S, 2) was drawn from; warped
-    (S, S, 3) is the patch, whose skin tells how much light there is. Upper teeth hang from the
-    skull, with which the patch moves; the tongue moves with the lower lip.
+    box: Part
+    """Rows and columns of the part."""
+    inside: Floats
+    """What is within the lips."""
+    teeth: Floats
+    """Their light; 0 where there are none."""
+    tongue: Floats
+    shade: Floats
+    """The light that lips leave."""
+
+
+def anatomy(points: Floats, facial_map: Pixels) -> Anatomy | None:
+    """Return the inside of a mouth; None when it is shut. Arguments as in mouth_interior.
+
+    Upper teeth hang from the skull, with which the patch moves; the tongue moves with the lower
+    lip.
     """
+    inside = facial_map[..., 1]
+    if not inside.any():
+        return None
     points = uncross_lips(points)
     upper, lower = points[69:78], points[79:88][::-1]
     rim = float(lower[4, 1])
     gap = (rim - float(upper[4, 1])) / MILLIMETRE
-    inside = facial_map[..., 1]
-    if not inside.any():
-        return np.zeros((CROP_SIZE, CROP_SIZE, 4), np.float32)
     box = _box(inside)
-    inside, teeth, tongue = inside[box], _teeth(points)[box], _tongue(points, rim, gap)[box]
+    part = inside[box]
+    shade = _shade(part, upper - (box[1].start, 0), box[0].start)
+    cover = part.astype(np.float32) / 255
+    return Anatomy(box, cover, _teeth(points)[box], _tongue(points, rim, gap)[box], shade)
+
+
+def mouth_interior(points: Floats, warped: Pixels, facial_map: Pixels) -> Floats:
+    """Draw the inside of a mouth in its patch: (S, S, 4), cover, then RGB x cover; in [0, 1].
+
+    S is CROP_SIZE. points (88, 2) are those that facial_map (S, S, 2) was drawn from; warped
+    (S, S, 3) is the patch, whose skin tells how much light there is.
+    """
+    drawn = np.zeros((CROP_SIZE, CROP_SIZE, 4), np.float32)
+    found = anatomy(points, facial_map)
+    if found is None:
+        return drawn
+    teeth, tongue, shade = (part[..., None] for part in found[2:])
     light = _skin(points, warped)
-    level = float(light @ (0.3, 0.59, 0.11))
+    level = float(light @ LUMINANCE)
     tint = (1 - COLOUR + COLOUR * light / max(level, 0.05)).astype(np.float32)
     enamel = min(ENAMEL[0] + ENAMEL[1] * level, 0.95) * tint * WHITE
     tone = level * tint
-    colour = tone * DARK + tongue[..., None] * (tone * FLESH - tone * DARK)
-    here = np.minimum(1, 4 * teeth)[..., None]  # a tooth in shadow still hides what is behind it
-    colour = colour * (1 - here) + enamel * teeth[..., None] * here
-    colour = (colour * _shade(inside, upper - (box[1].start, 0), box[0].start)).astype(np.float32)
-    colour = cv2.GaussianBlur(colour, (3, 3), 0.6)
-    cover = inside.astype(np.float32)[..., None] / 255
-    drawn = np.zeros((CROP_SIZE, CROP_SIZE, 4), np.float32)
-    drawn[box] = np.concatenate([cover, colour.clip(0, 1) * cover], -1)
+    colour = tone * DARK + tongue * (tone * FLESH - tone * DARK)
+    here = np.minimum(1, 4 * teeth)  # a tooth in shadow still hides what is behind it
+    colour = colour * (1 - here) + enamel * teeth * here
+    colour = cv2.GaussianBlur((colour * shade).astype(np.float32), (3, 3), 0.6)
+    cover = found.inside[..., None]
+    drawn[found.box] = np.concatenate([cover, colour.clip(0, 1) * cover], -1)
     return drawn
 
 
-def _box(inside: Pixels) -> tuple[slice, slice]:
+def _box(inside: Pixels) -> Part:
     """Return the rows and columns of an open mouth (S, S), and two more on each side."""
     x, y, width, height = cv2.boundingRect(inside)
     return np.s_[max(0, y - 2) : y + height + 2, max(0, x - 2) : x + width + 2]
@@ -102,24 +132,26 @@ def mouth_layer(
     *,
     memory: list[Tensor] | None,
     arithmetic: Arithmetic[Any] = FLOATS,
+    where: Part | None = None,
 ) -> Tensor:
     """Return the layer (B, 4, S, S) to lay over warped patches: cover in [0, 1], then added RGB.
 
     warped (B, 3, S, S), facial_map (B, 2, S, S) and interior (B, 4, S, S) of mouth_interior, all in
     [0, 1]; memory of the network's `encode`. A network that does not look at the facial map paints
-    no open mouth, so there is nothing to show the interior in.
+    no open mouth, so there is nothing to show the interior in. where: as in show_interior.
     """
     layer = net.layer(warped, facial_map, memory, arithmetic)
-    return fade_rim(show_interior(layer, interior) if net.config.facial_map else layer)
+    return fade_rim(show_interior(layer, interior, where) if net.config.facial_map else layer)
 
 
-def show_interior(layer: Tensor, interior: Tensor) -> Tensor:
+def show_interior(layer: Tensor, interior: Tensor, where: Part | None = None) -> Tensor:
     """Give a drawn inside of the mouth the layer's light: (B, 4, S, S) each, cover and colours.
 
     The layer's colours less the drawn ones are smoothed within the lips; LIGHT of that is added to
-    the drawn. What is outside all lips is left as it is, in place.
+    the drawn. What is outside all lips is left as it is, in place: `where`, as around_inside says,
+    which is found here when it is not given.
     """
-    rows, columns = _around(interior[:, 0].amax(0).cpu().numpy())
+    rows, columns = where or around_inside(interior[:, 0].amax(0).cpu().numpy())
     inside, drawn = torch.split(interior[..., rows, columns], [1, 3], 1)
     colour = layer[:, 1:, rows, columns]
     light = LIGHT * _smooth(colour * inside - drawn) / _smooth(inside).clamp(min=1e-3)
@@ -127,7 +159,7 @@ def show_interior(layer: Tensor, interior: Tensor) -> Tensor:
     return layer
 
 
-def _around(inside: Floats) -> tuple[slice, slice]:
+def around_inside(inside: Floats) -> Part:
     """Return rows and columns of a patch (S, S) around what is inside, in whole cells of FINE.
 
     Two cells more than it fills: what is smoothed there is smoothed as in the whole patch.
@@ -195,7 +227,7 @@ def _tongue(points: Floats, rim: float, gap: float) -> Floats:
 
 
 def _shade(inside: Pixels, upper: Floats, top: int) -> Floats:
-    """Return how much light the lips leave of a part of the patch (H, W, 1) that begins at row top.
+    """Return how much light the lips leave of a part of the patch (H, W) that begins at row top.
 
     upper (9, 2): the upper lip in the part's columns and the patch's rows.
     """
@@ -205,19 +237,24 @@ def _shade(inside: Pixels, upper: Floats, top: int) -> Floats:
     lip = cast(Floats, np.interp(np.arange(width), upper[order, 0], upper[order, 1]))
     below = np.maximum(np.arange(top, top + height)[:, None] - lip, 0)
     shade = (1 - LIPS_SHADE * np.exp(-below / 2.2)) * (1 - RIM_SHADE * np.exp(-far / 2.0))
-    return shade[..., None].astype(np.float32)
+    return shade.astype(np.float32)
 
 
 _ROWS, _COLUMNS = np.mgrid[:CROP_SIZE:2, :CROP_SIZE:2]
 NEAR = (np.hypot(_ROWS - MIDDLE, _COLUMNS - MIDDLE) < 45) & (_ROWS > 45)
 
 
-def _skin(points: Floats, warped: Pixels) -> Floats:
-    """Return the colour of the skin around the lips (3,), in [0, 1]."""
+def skin_around(points: Floats) -> NDArray[np.bool_]:
+    """Return which of a patch's pixels, every other way and that, are skin around the lips."""
     lips = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
     cv2.fillConvexPoly(lips, cv2.convexHull(_fixed(points[48:60])), 1, shift=SHIFT)
     lips = cv2.dilate(lips, np.ones((5, 5), np.uint8))
-    around = warped[::2, ::2][NEAR & (lips[::2, ::2] == 0)]
+    return NEAR & (lips[::2, ::2] == 0)
+
+
+def _skin(points: Floats, warped: Pixels) -> Floats:
+    """Return the colour of the skin around the lips (3,), in [0, 1]."""
+    around = warped[::2, ::2][skin_around(uncross_lips(points))]
     return (np.median(around, 0) / 255 if len(around) else np.full(3, 0.5)).astype(np.float32)
 
 

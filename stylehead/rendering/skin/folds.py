@@ -7,6 +7,7 @@ from functools import cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from stylehead.face.geometry import angles_from_rotation
@@ -75,8 +76,8 @@ class SkinShader:
 
         `colourless` shades in greys, for a portrait that has no colour.
         """
-        self._model = model
-        self._hue = np.ones(3, np.float32) if colourless else SHADE_HUE
+        self.model = model
+        self.hue = np.ones(3, np.float32) if colourless else SHADE_HUE
         shown = to_68(mesh.pose.undo(mesh.source[:FACE])) - to_68(mesh.neutral)
         self._own = model.amounts(shown, np.eye(3, dtype=np.float32))
 
@@ -85,8 +86,12 @@ class SkinShader:
 
         offsets (68, 3) and rotation (3, 3) are the motion's.
         """
-        change = self._model.change(self._model.amounts(offsets, rotation) - self._own)
-        shade_skin(crop, vertices[:FACE], change, self._hue)
+        change = self.model.change(self.amounts(offsets, rotation))
+        shade_skin(crop, vertices[:FACE], change, self.hue)
+
+    def amounts(self, offsets: Floats, rotation: Floats) -> Floats:
+        """Return how much of each of the model's changes (K,) a motion brings to the still."""
+        return self.model.amounts(offsets, rotation) - self._own
 
 
 def shade_skin(crop: Pixels, face: Floats, change: Floats, hue: Floats = SHADE_HUE) -> None:
@@ -94,8 +99,7 @@ def shade_skin(crop: Pixels, face: Floats, change: Floats, hue: Floats = SHADE_H
 
     hue (3,): how much of the change red, green and blue take.
     """
-    low = np.floor(face[:, :2].min(0)).astype(int).clip(0, len(crop))
-    high = np.ceil(face[:, :2].max(0)).astype(int).clip(0, len(crop)) + 1
+    low, high = bounds(face, len(crop))
     part = crop[low[1] : high[1], low[0] : high[0]]
     side = max(part.shape[:2])
     if not part.size:
@@ -113,3 +117,13 @@ def shade_skin(crop: Pixels, face: Floats, change: Floats, hue: Floats = SHADE_H
     factor = cv2.resize(factor, (side, side), interpolation=cv2.INTER_LINEAR)
     factor = factor[: part.shape[0], : part.shape[1]]
     part[:] = cv2.multiply(part, np.ascontiguousarray(factor), dtype=cv2.CV_8U)
+
+
+def bounds(face: Floats, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first and the end of columns and rows (2,) that a face (468, 3) fills of a crop.
+
+    They are within its size and may be none.
+    """
+    low = np.floor(face[:, :2].min(0)).astype(int).clip(0, size)
+    high = np.minimum(np.ceil(face[:, :2].max(0)).astype(int).clip(0, size) + 1, size)
+    return low, np.maximum(low, high)

@@ -11,19 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylehead import files
-from stylehead.device import choose_device
 from stylehead.errors import MediaError
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import Similarity, angles_from_rotation
 from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.face.performance import Performance, recover_performance
 from stylehead.media.video import read_frames
-from stylehead.options import Device
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.rendering.mouth.crop import CROP_POINTS, MouthCrop, mouth_middle
 from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh
 from stylehead.rendering.rasterize import displacement_map
-from stylehead.rendering.warp import crop_of, make_sampler
+from stylehead.rendering.warp import Sampler, crop_of
 from stylehead.style.references import retrieve
 from stylehead.training.data.clips import Clip, load_clips
 from stylehead.training.data.prepared import open_prepared
@@ -209,7 +207,7 @@ class WarpSource:
         displacement = displacement_map(
             self.portrait_mesh.triangles, vertices, source, size=CROP, cells=CROP
         )
-        return make_sampler(crop, choose_device(Device.CPU))(displacement)
+        return Sampler(crop)(displacement)
 
 
 def crop_in_frame(mesh: Floats, warp_source: WarpSource) -> MouthCrop:

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from stylehead.batch.cluster import SPARE, Cluster
+from stylehead.batch.cluster import AGAIN, SPARE, Cluster, Post
+from stylehead.batch.events import Told
 
 
 class Ray:
@@ -40,3 +41,11 @@ def test_no_more_of_a_cluster_is_used_than_is_allowed(most, cores, sent):
     made = cluster.ordered(lambda shared, one: shared + one, 10, list(range(20)))
     assert list(made) == list(range(10, 30))
     assert (ray.most, ray.waiting) == (sent, 0)
+
+
+def test_what_is_begun_a_second_time_is_told():
+    post = Post()
+    for job in (3, 4, 3):
+        post.begin(job)
+    assert post.collect() == [Told(3, AGAIN)]
+    assert post.collect() == []

@@ -7,7 +7,7 @@ import torch
 
 from stylehead.rendering import warp
 from stylehead.rendering.still.square import cut_matte
-from stylehead.rendering.warp import CpuSampler, TorchSampler, make_sampler
+from stylehead.rendering.warp import Sampler
 
 CPU = torch.device("cpu")
 
@@ -29,87 +29,54 @@ def wobble(cells, pixels=5.0, seed=0):
     return (pixels * np.stack(out, -1)).astype(np.float32)
 
 
-@pytest.fixture(params=["cpu", "torch"])
-def sampler(request):
-    return CpuSampler if request.param == "cpu" else lambda crop: TorchSampler(crop, CPU)
-
-
 def difference(a, b):
     return np.abs(a.astype(float) - b)
 
 
-@pytest.mark.parametrize("cells", [32, 64, 128])
-def test_both_samplers_agree(cells):
-    crop, displacement = picture(), wobble(cells)
-    one, other = CpuSampler(crop)(displacement), TorchSampler(crop, CPU)(displacement)
-    assert difference(one, other).mean() < 1
-
-
-def test_both_samplers_agree_beyond_the_edge():
-    crop, displacement = picture(), wobble(64, pixels=40.0)
-    one, other = CpuSampler(crop)(displacement), TorchSampler(crop, CPU)(displacement)
-    assert difference(one, other).mean() < 1
-
-
-def test_no_displacement_gives_the_picture_back(sampler):
+def test_no_displacement_gives_the_picture_back():
     crop = picture()
-    found = sampler(crop)(np.zeros((64, 64, 2), np.float32))
+    found = Sampler(crop)(np.zeros((64, 64, 2), np.float32))
     assert found.dtype == np.uint8
     assert difference(found, crop).max() <= 1
 
 
-def test_whole_pixels_move_exactly(sampler):
+def test_whole_pixels_move_exactly():
     crop = picture()
     displacement = np.broadcast_to(np.array([3, -2], np.float32), (64, 64, 2)).copy()
-    found = sampler(crop)(displacement)
+    found = Sampler(crop)(displacement)
     # Each pixel comes from 3 to the right and 2 above.
     assert difference(found[2:, :-3], crop[:-2, 3:]).max() <= 1
 
 
-def test_what_lies_outside_repeats_the_edge(sampler):
+def test_what_lies_outside_repeats_the_edge():
     crop = picture()
     displacement = np.broadcast_to(np.array([-500, 0], np.float32), (64, 64, 2)).copy()
-    found = sampler(crop)(displacement)
+    found = Sampler(crop)(displacement)
     assert difference(found, np.broadcast_to(crop[:, :1], crop.shape)).max() <= 1
 
 
-def test_half_a_pixel_lies_between(sampler):
+def test_half_a_pixel_lies_between():
     crop = np.zeros((32, 32, 3), np.uint8)
     crop[:, ::2] = 200
     displacement = np.broadcast_to(np.array([0.5, 0], np.float32), (32, 32, 2)).copy()
-    assert difference(sampler(crop)(displacement)[4:-4, 4:-4], 100).max() <= 2
+    assert difference(Sampler(crop)(displacement)[4:-4, 4:-4], 100).max() <= 2
 
 
-def test_a_coarse_map_is_filled_in_smoothly(sampler):
+def test_a_coarse_map_is_filled_in_smoothly():
     crop = np.repeat(np.linspace(0, 255, 128)[None, :, None], 128, 0).repeat(3, 2).astype(np.uint8)
     ramp = np.broadcast_to((0.2 * (np.arange(32) + 0.5) * 4)[None, :], (32, 32))
-    found = sampler(crop)(np.stack([ramp, 0 * ramp], -1).astype(np.float32))
+    found = Sampler(crop)(np.stack([ramp, 0 * ramp], -1).astype(np.float32))
     steps = np.diff(found[64, 8:100, 0].astype(int))
     assert (steps >= 1).all()
     assert (steps <= 4).all()
 
 
-def test_sampling_twice_gives_the_same_and_leaves_the_picture_alone(sampler):
+def test_sampling_twice_gives_the_same_and_leaves_the_picture_alone():
     crop = picture()
     before = crop.copy()
-    sample = sampler(crop)
+    sample = Sampler(crop)
     np.testing.assert_array_equal(sample(wobble(64)), sample(wobble(64)))
     np.testing.assert_array_equal(crop, before)
-
-
-def test_the_device_chooses_the_sampler(monkeypatch):
-    monkeypatch.setattr(warp, "TorchSampler", lambda crop, device: device)
-    assert isinstance(make_sampler(picture(), CPU), CpuSampler)
-    assert make_sampler(picture(), torch.device("cuda")) == torch.device("cuda")
-
-
-@pytest.mark.gpu
-def test_the_gpu_agrees_with_the_cpu():
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA GPU")
-    crop, displacement = picture(512), wobble(256, pixels=12.0)
-    found = TorchSampler(crop, torch.device("cuda"))(displacement)
-    assert difference(found, CpuSampler(crop)(displacement)).mean() < 1
 
 
 def test_hair_goes_on_over_the_picture_mirrored_and_nothing_else_does():
@@ -159,7 +126,7 @@ def test_sampling_is_as_sharp_as_a_cubic_and_agrees_with_it(astronaut):
         displacement = wobble(256, seed=seed)
         columns, rows = (steps + displacement).transpose(2, 0, 1)
         wanted = cv2.remap(crop, columns, rows, cv2.INTER_CUBIC)
-        found = CpuSampler(crop)(displacement)
+        found = Sampler(crop)(displacement)
         inside = np.s_[16:-16, 16:-16]
         apart.append(difference(found[inside], wanted[inside]).mean())
         for name, picture in (("ours", found), ("cubic", wanted)):
@@ -168,11 +135,11 @@ def test_sampling_is_as_sharp_as_a_cubic_and_agrees_with_it(astronaut):
     assert np.mean(apart) < 0.5
 
 
-def test_sampled_into_given_memory_it_is_the_same_picture(sampler):
+def test_sampled_into_given_memory_it_is_the_same_picture():
     crop, displacement = picture(), wobble(64)
     memory = np.zeros((160, 128, 3), np.uint8)
-    found = sampler(crop)(displacement, memory[16:144])
-    np.testing.assert_array_equal(memory[16:144], sampler(crop)(displacement))
+    found = Sampler(crop)(displacement, memory[16:144])
+    np.testing.assert_array_equal(memory[16:144], Sampler(crop)(displacement))
     assert np.shares_memory(found, memory)
     assert not memory[:16].any()
 

@@ -10,10 +10,9 @@ from stylehead.rendering.eyes.eyeball import eyeball, opening, opening_mask
 from stylehead.rendering.eyes.lids import LidModel, shut_lid
 from stylehead.rendering.portrait_mesh import build_portrait_mesh
 from stylehead.rendering.rasterize import displacement_map
-from stylehead.rendering.warp import crop_of, make_sampler
+from stylehead.rendering.warp import Sampler, crop_of
 from stylehead.types import Face
 from tests.stand_ins.faces import drawn_portrait
-from tests.unit.rendering.test_mesh_renderer import CPU
 
 SIZE = 400
 NOTHING = np.zeros((478, 3), np.float32)
@@ -54,7 +53,7 @@ class Prepared:
         self.mesh = build_portrait_mesh(portrait, size=SIZE)
         self.crop = crop_of(portrait.pixels, self.mesh)
         self.eyes = EyeCompleter(self.crop, self.mesh, portrait, LidModel.embedded())
-        self.sampler = make_sampler(self.crop, CPU)
+        self.sampler = Sampler(self.crop)
 
     def posed(self, blink=0.0, gaze=(0.0, 0.0)):
         gaze = np.array(gaze, np.float32)

@@ -11,7 +11,7 @@ from stylehead.face.geometry import rotation_from_angles
 from stylehead.face.landmarks import OVAL
 from stylehead.rendering.mesh_renderer import load_mouth_networks, move, prepare, render
 from stylehead.rendering.still.cut import cut_layer, in_front
-from stylehead.rendering.warp import make_sampler
+from stylehead.rendering.warp import Sampler
 from tests.stand_ins.faces import make_style, performed_motion
 
 SIZE = 256
@@ -51,7 +51,7 @@ def background(scene, vertices):
     taken = np.where(scene.layer.pixels.any(-1, keepdims=True), np.uint8(255), np.uint8(0))
     black = np.concatenate([np.repeat(0 * taken, 3, -1), taken], -1)
     layer = replace(scene.layer, pixels=black, plate=np.full_like(scene.picture, 255))
-    alone = replace(scene, layer=layer, sampler=make_sampler(black, scene.device))
+    alone = replace(scene, layer=layer, sampler=Sampler(black))
     gone = move(alone, vertices)[..., 0]
     # Two pixels more: cubic samples reach that far.
     person = cv2.dilate((gone < 255).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0

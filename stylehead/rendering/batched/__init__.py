@@ -1,0 +1,1 @@
+"""The embedded renderer in torch: many frames at once, and no pixel leaves the device half-made."""
