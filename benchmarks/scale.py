@@ -29,7 +29,6 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,7 @@ from numpy.typing import NDArray
 
 from stylehead.batch.cluster import AGAIN
 from stylehead.media.audio import open_audio
+from stylehead.provenance.verify import unsigned_sha256
 from stylehead.types import SPEECH_RATE
 from stylehead.weights.store import demo_files
 
@@ -129,7 +129,7 @@ def report(runs: dict[str, Callable[[Path], Took]], folder: Path) -> dict[str, A
         before = used()
         took = run(out)
         cpu = used() - before
-        digests = [sha256(path.read_bytes()).hexdigest() for path in sorted(out.glob("*.mp4"))]
+        digests = [unsigned_sha256(path) for path in sorted(out.glob("*.mp4"))]
         same = bool(digests) and digests == first.setdefault(name.split(",")[0], digests)
         rows[name] = asdict(took) | {"cpu": cpu, "same": same}
         print(

@@ -17,7 +17,7 @@ drawn again (by the frames that both runs report), and nothing left behind: no p
 temporary file, no shared memory, no process.
 
 ways: one video by 1, 2 and 4 workers, by three shards in another order, and on a Ray cluster of two
-nodes (--ray, where Ray is installed), all of the same sha256.
+nodes (--ray, where Ray is installed), all of the same sha256 before they are signed.
 
 Videos are small: 128 pixels. Prints what was found, a line each, and leaves with 1 when anything is
 not as it should be; --write keeps the figures in benchmarks/scaling.json (kills: after each one,
@@ -39,7 +39,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +47,7 @@ from scale import command, keep, kept, repeated, two_nodes
 
 from stylehead.media.image import read_image, write_image
 from stylehead.media.segment import SEGMENT
+from stylehead.provenance.verify import unsigned_sha256
 from stylehead.types import SPEECH_RATE
 from stylehead.weights.store import demo_files
 
@@ -154,10 +154,9 @@ def hundred(folder: Path, found: Findings, count: int) -> None:
 
 
 def seen(out: Path) -> dict[str, tuple[int, str]]:
-    """Return when each video was written, in nanoseconds, and its sha256."""
+    """Return when each video was written, in nanoseconds, and its sha256 unsigned."""
     return {
-        path.name: (path.stat().st_mtime_ns, sha256(path.read_bytes()).hexdigest())
-        for path in out.glob("*.mp4")
+        path.name: (path.stat().st_mtime_ns, unsigned_sha256(path)) for path in out.glob("*.mp4")
     }
 
 
@@ -340,7 +339,7 @@ def ways(folder: Path, found: Findings, seconds: float, *, ray: bool) -> None:
     for name, run in runs.items():
         out = folder / name.replace(" ", "-").replace("/", "-")
         run(out)
-        digests[name] = sha256((out / "long.mp4").read_bytes()).hexdigest()
+        digests[name] = unsigned_sha256(out / "long.mp4")
         print(f"{name}: {digests[name]}", flush=True)
     found.check(len(set(digests.values())) == 1, "the videos differ")
     found.figures |= {"seconds": seconds, "sha256": digests}

@@ -35,6 +35,10 @@ A failure, told in one line with its remedy.
 .B 2
 A mistake on the command line.
 .TP
+.B 3
+.B verify
+has found neither a signature nor the mark.
+.TP
 .B 130
 Interrupted.
 .SH FILES
@@ -51,7 +55,7 @@ The same for all folders.
 .SH ENVIRONMENT
 .TP
 .B STYLEHEAD_HOME
-Folder for fetched models and the user's styles.
+Folder for fetched models, the user's styles, and the key that signs videos.
 .TP
 .B STYLEHEAD_DEBUG
 If set to 1, failures show a traceback.

@@ -187,7 +187,9 @@ def kills(found: Kept) -> str:
 def ways(found: Kept) -> str:
     """Return the digests of one video made in many ways."""
     rows = ((name, f"`{digest}`") for name, digest in found["sha256"].items())
-    return table((f"One video of {found['seconds']:.0f} s, by", "sha256"), *rows)
+    return table(
+        (f"One video of {found['seconds']:.0f} s, by", "sha256 before it was signed"), *rows
+    )
 
 
 def scale(found: Kept) -> str:

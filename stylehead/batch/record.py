@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from stylehead import files
 from stylehead.errors import MediaError
+from stylehead.options import sidecar_of
 
 FOLDER = ".stylehead"
 """Beside the videos: a folder for each job, with its record and its lock."""
@@ -28,7 +29,8 @@ class Record:
     """What it was made from: digest of options, inputs and version."""
     done: bool
     sha256: str = ""
-    """Of the video."""
+    """Of the video as it lies there, with its signature; `unsigned_sha256` among the facts is what
+    stays the same when it is made again."""
     replaced: str = ""
     """Of the video that lay there before and was made from something else."""
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -114,6 +116,12 @@ def put(made: Path, output: Path, key: str, facts: dict[str, Any]) -> None:
     digest = files.digest(made)
     record = Record(key=key, done=True, sha256=digest, replaced=replaced, facts=facts)
     write_record(output, record)
+    beside, signature = sidecar_of(output), sidecar_of(made)
+    if signature.exists():
+        with files.atomic(beside) as part:
+            shutil.move(signature, part)
+    else:
+        beside.unlink(missing_ok=True)
     with files.atomic(output) as part:
         shutil.move(made, part)
     forget_unfinished(output)

@@ -21,6 +21,7 @@ from stylehead.batch.record import (
 )
 from stylehead.device import usable_cores
 from stylehead.errors import ConfigError
+from stylehead.options import sidecar_of
 
 T = TypeVar("T")
 
@@ -119,6 +120,8 @@ def follow(jobs: Sequence[Job], events: Iterable[Event]) -> Generator[tuple[Job,
             if video := event.facts.pop("video", None):
                 made = place_of(unfinished_of(job.output, job.key), job.output)
                 made.write_bytes(video)
+                if signature := event.facts.pop("signature", None):
+                    sidecar_of(made).write_bytes(signature)
             if made.exists() or not _made_meanwhile(job):
                 put(made, job.output, job.key, event.facts)
         yield job, event

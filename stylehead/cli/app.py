@@ -20,6 +20,7 @@ from stylehead.cli.memory import keep_memory_flat
 from stylehead.cli.options import QuietOpt, VerboseOpt
 from stylehead.cli.page import serve, ui
 from stylehead.cli.train import prepare, train_app
+from stylehead.cli.verify import verify
 from stylehead.cli.weights import weights_app
 from stylehead.errors import StyleheadError, of_the_machine
 from stylehead.version import __version__
@@ -42,6 +43,7 @@ app.command("ui", rich_help_panel="Make")(ui)
 app.command("serve", rich_help_panel="Make")(serve)
 app.command("voice", rich_help_panel="Make")(make.voice)
 app.command("demo", rich_help_panel="Make")(make.demo)
+app.command("verify", rich_help_panel="Make")(verify)
 app.command("extract-style", rich_help_panel="Styles")(styles.extract_style)
 app.command("finetune-style", rich_help_panel="Styles")(styles.finetune_style)
 app.command("styles", rich_help_panel="Styles")(styles.list_known_styles)

@@ -59,6 +59,7 @@ def run_checks() -> list[Check]:
         "video and sound": _codecs,
         "model files": _models,
         "face tracker": _tracker,
+        "signatures": _signatures,
         "disk": _disk,
         "trial video": _trial,
     }
@@ -114,6 +115,14 @@ def _tracker() -> str:
 
     with landmarker(video=False):
         return "starts"
+
+
+def _signatures() -> str:
+    from stylehead.provenance.keys import own_root
+    from stylehead.provenance.sign import library
+
+    own = "a key of your own" if own_root() else "a key is made with the first video"
+    return f"C2PA {library().sdk_version()}, {own}"
 
 
 def _disk() -> str:

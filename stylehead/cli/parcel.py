@@ -14,6 +14,7 @@ from stylehead.cli.memory import keep_memory_flat
 from stylehead.cli.video import VideoRequest, make_video
 from stylehead.errors import ConfigError
 from stylehead.files import digest
+from stylehead.options import sidecar_of
 from stylehead.pipeline.song import asked
 from stylehead.progress import Reporter
 from stylehead.style.file import list_styles
@@ -35,6 +36,11 @@ def check_sendable(task: Task) -> None:
         raise ConfigError(
             "A cluster sends back the video alone.",
             remedy="Leave out save-motion and save-patterns, or use --engine local.",
+        )
+    if request.options.sign_key:
+        raise ConfigError(
+            "A key does not leave this computer for a cluster.",
+            remedy="Leave out sign-key: machines sign with their own; or use --engine local.",
         )
 
 
@@ -111,4 +117,6 @@ def make_parcel(parcel: Parcel, reporter: Reporter) -> dict[str, Any]:
         output = parcel.request.output
         output.parent.mkdir()
         facts = json.loads(make_video(parcel.request, reporter).as_json())
-        return facts | {"video": output.read_bytes()}
+        beside = sidecar_of(output)
+        signature = {"signature": beside.read_bytes()} if beside.exists() else {}
+        return facts | {"video": output.read_bytes()} | signature

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from pathlib import Path
@@ -56,36 +56,40 @@ def write_video(
     shown: Sequence[Subtitle] = (),
     kind: Format | None = None,
     to: BinaryIO | None = None,
+    finish: Callable[[Path], None] | None = None,
 ) -> int:
     """Lay segments together as they come, with the recording's own sound; return their frames.
 
     H.264 and AAC in MP4, playable before it is fully loaded, or in Matroska, by the path's ending.
     size: width and height of the segments' frames. Sound keeps its rate and channels where AAC can
     carry them. What is `shown` as subtitles is a track of its own, which players show or hide. The
-    file appears only when everything was written; raises MediaError when it cannot be. With `to`
-    the video goes there as it is made, as a `kind` of file.
+    file appears only when everything was written and `finish` has done the last thing to it; raises
+    MediaError when it cannot be. With `to` the video goes there as it is made, as a `kind` of file.
     """
     kind = kind or format_of(path)
     options = (PIPED if to else CONTAINERS)[kind.container]
     whole = nullcontext(Pipe(to)) if to else atomic(path)
-    with whole as part, opened(path, part, kind.container, options) as container:
-        container.metadata.update(metadata)
-        video = container.add_stream("libx264", rate=fps)
-        set_up(video.codec_context, *size, fps)
-        track = SoundTrack(container, sound)
-        words = WordTrack(container, shown, kind.words) if shown and kind.words else None
-        count = 0
-        for segment in segments:
-            for packet, seconds in segment.packets(count, fps):
-                packet.stream = video
-                container.mux(packet)
-                track.write_until(seconds)
-                if words:
-                    words.write_until(seconds)
-            count += segment.frames
-        track.write_until(None)
-        if words:
-            words.write_until(count / fps)
+    with whole as part:
+        with opened(path, part, kind.container, options) as container:
+            container.metadata.update(metadata)
+            video = container.add_stream("libx264", rate=fps)
+            set_up(video.codec_context, *size, fps)
+            track = SoundTrack(container, sound)
+            words = WordTrack(container, shown, kind.words) if shown and kind.words else None
+            count = 0
+            for segment in segments:
+                for packet, seconds in segment.packets(count, fps):
+                    packet.stream = video
+                    container.mux(packet)
+                    track.write_until(seconds)
+                    if words:
+                        words.write_until(seconds)
+                count += segment.frames
+            track.write_until(None)
+            if words:
+                words.write_until(count / fps)
+        if finish and isinstance(part, Path):
+            finish(part)
     return count
 
 

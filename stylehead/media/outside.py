@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
@@ -55,11 +55,12 @@ def write_outside(
     fps: Fraction,
     sound: Sound,
     metadata: dict[str, str],
+    finish: Callable[[Path], None] | None = None,
 ) -> None:
     """Hand frames (H, W, C) and sound to ffmpeg, which encodes them as its arguments say.
 
-    Four channels are straight alpha. The file appears only when ffmpeg has ended well; raises
-    MediaError with what it says when it has not.
+    Four channels are straight alpha. The file appears only when ffmpeg has ended well, and `finish`
+    has done to it what comes last; raises MediaError with what ffmpeg says when it has not.
     """
     words = check_encoder_args(arguments)
     first = next(frames)
@@ -76,6 +77,8 @@ def write_outside(
             command += ["-metadata", f"{name}={value}"]
         command += [*words, str(part.absolute())]
         _run(path, command, chain([first], frames))
+        if finish:
+            finish(part)
 
 
 def _run(path: Path, command: list[str], frames: Iterator[Pixels]) -> None:

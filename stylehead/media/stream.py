@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
@@ -45,11 +45,13 @@ def write_stream(
     sound: Sound,
     metadata: dict[str, str],
     shown: Sequence[Subtitle] = (),
+    finish: Callable[[Path], None] | None = None,
 ) -> None:
     """Encode frames as they come, with the recording's own sound where the format has any.
 
     frames (H, W, 3) RGB, or (H, W, 4) with straight alpha; size: width and height. The file appears
-    only when everything was written; raises MediaError when it cannot be.
+    only when everything was written, and `finish` has done to it what comes last; raises MediaError
+    when it cannot be.
     """
     with atomic(path) as part:
         with opened(path, part, kind.container, CONTAINERS[kind.container]) as container:
@@ -72,6 +74,8 @@ def write_stream(
                 track.write_until(None)
         if mark := MARKS.get(kind.name):
             mark(part, metadata)
+        if finish:
+            finish(part)
 
 
 def _picture_track(
@@ -127,7 +131,13 @@ def write_y4m(
     to.flush()
 
 
-def write_pictures(path: Path, frames: Iterable[Pixels], *, metadata: dict[str, str]) -> None:
+def write_pictures(
+    path: Path,
+    frames: Iterable[Pixels],
+    *,
+    metadata: dict[str, str],
+    finish: Callable[[Path], None] | None = None,
+) -> None:
     """Write each frame as a PNG, counted from 1; `path` is FOLDER/%05d.png.
 
     The folder appears whole or not at all; raises MediaError when it cannot be written.
@@ -137,3 +147,5 @@ def write_pictures(path: Path, frames: Iterable[Pixels], *, metadata: dict[str, 
             picture = part / (path.name % number)
             Image.fromarray(frame).save(picture, format="PNG", compress_level=4)
             mark_png(picture, metadata)
+        if finish:
+            finish(part)

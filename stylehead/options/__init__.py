@@ -4,7 +4,7 @@ Imported by the command line before anything else, so nothing heavy.
 """
 
 from stylehead.choices import Device, Encoder, Piped, Renderer, Separate, StyleEffort
-from stylehead.options.delivery import STDOUT, Delivery, named
+from stylehead.options.delivery import STDOUT, Delivery, named, sidecar_of
 from stylehead.options.motion import (
     Encoding,
     Hearing,
@@ -59,4 +59,5 @@ __all__ = [
     "VoiceOptions",
     "named",
     "share",
+    "sidecar_of",
 ]

@@ -49,6 +49,23 @@ class Delivery:
         metavar="ARGS",
     )
 
+    mark: bool = option(
+        True,
+        "Mark what moves, too faintly to see, so that `verify` knows the video when it was encoded "
+        "again.",
+        flag="--mark/--no-mark",
+        panel=DELIVERY,
+    )
+    sign_key: Path | None = option(
+        None,
+        "Private key to sign with (PEM, without a password). Default: one made on first use.",
+        panel=DELIVERY,
+    )
+    sign_cert: Path | None = option(
+        None,
+        "With --sign-key: its certificate and those that vouch for it (PEM). Default: none.",
+        panel=DELIVERY,
+    )
     format: Piped | None = option(
         None,
         "With -o -: what is written to standard output; y4m are plain frames without sound. "
@@ -64,6 +81,8 @@ class Delivery:
 
 STDOUT = Path("-")
 """What stands for standard output where a video is named."""
+SIDECAR = ".c2pa"
+"""Ends the name of a signature that is kept beside a video."""
 PICTURE_NAMES = "%05d.png"
 
 
@@ -72,3 +91,8 @@ def named(output: Path | str) -> Path:
     if isinstance(output, str) and output.endswith(("/", os.sep)):
         return Path(output) / PICTURE_NAMES
     return Path(output)
+
+
+def sidecar_of(output: Path) -> Path:
+    """Return where the signature of a video is kept that cannot hold one, or of a folder."""
+    return output.with_name(f"{output.name}{SIDECAR}")

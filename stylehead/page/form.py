@@ -19,6 +19,8 @@ ELSEWHERE = {
     "overwrite": "each job has a folder of its own",
     "format": "there is no standard output",
     "encoder_args": "they could read and write any file",
+    "sign_key": "a private key stays where it is",
+    "sign_cert": "it belongs to a private key",
 }
 """Options without a field in the form, and why."""
 Uploaded = Callable[[object, str], Path]

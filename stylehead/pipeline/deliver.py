@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from stylehead import files
 from stylehead.errors import ConfigError
-from stylehead.media.formats import NUMBERED, VIDEO_SUFFIXES, format_of
+from stylehead.media.formats import GIF, NUMBERED, VIDEO_SUFFIXES, format_of
 from stylehead.media.image import LONGEST_SIDE, filling, read_colour, read_image
 from stylehead.media.outside import check_encoder_args
 from stylehead.options import STDOUT, Options, Renderer, named
 from stylehead.progress import Reporter
+from stylehead.provenance.seal import check_signing
 from stylehead.rendering.framed import Frame, before, frame_around, framed, scaled, straight
 from stylehead.rendering.renderer import Scene
 from stylehead.types import Pixels, Portrait
@@ -64,6 +66,12 @@ def check_delivery(
     return output
 
 
+def markable(output: Path, options: Options) -> Options:
+    """Return options without the mark for a GIF: among 255 colours it would be seen to flicker."""
+    gif = not options.encoder_args and output.suffix.lower() in GIF.endings
+    return replace(options, mark=False) if gif else options
+
+
 def _check_options(options: Options) -> None:
     if options.alpha and options.background:
         raise ConfigError(
@@ -84,6 +92,11 @@ def _check_options(options: Options) -> None:
                 remedy="Leave out one of them.",
             )
         _shape(options.frame)
+    if options.sign_key and not options.sign_cert:
+        raise ConfigError(
+            "--sign-key needs the certificate of that key.", remedy="Give it with --sign-cert."
+        )
+    check_signing(options)
     if options.extend:
         if not options.frame or options.cut_out:
             raise ConfigError(
@@ -99,9 +112,17 @@ def _check_pipe(options: Options) -> None:
             "-o - does not say what is written to standard output.",
             remedy="Add --format y4m, mp4 or mkv.",
         )
-    if options.alpha or options.encoder_args:
+    if needing := [
+        flag
+        for flag, given in (
+            ("--alpha", options.alpha),
+            ("--encoder-args", options.encoder_args),
+            ("--sign-key", options.sign_key),
+        )
+        if given
+    ]:
         raise ConfigError(
-            f"{'--alpha' if options.alpha else '--encoder-args'} needs a file.",
+            f"{needing[0]} needs a file.",
             remedy="Leave it out, or name a file with -o.",
         )
     if sys.stdout is None or sys.stdout.isatty():

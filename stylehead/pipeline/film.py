@@ -17,9 +17,10 @@ from stylehead.device import one_thread
 from stylehead.media.segment import SEGMENT, EncoderPicture, Segment, SegmentEncoder
 from stylehead.options import Options
 from stylehead.progress import SILENT, Reporter, look
+from stylehead.provenance.mark import Mark
 from stylehead.rendering.renderer import LoadedRenderer, Scene
 from stylehead.threads import at_work
-from stylehead.types import Motion
+from stylehead.types import Motion, Pixels
 
 Task = Callable[[], None]
 Pictures = list[EncoderPicture]
@@ -48,6 +49,8 @@ class Shot:
     motions: Sequence[Motion]
     source: Preparable | None = None
     """What it was prepared from; None: it can be filmed in this process alone."""
+    mark: Mark | None = None
+    """What is hidden in its frames."""
 
     @property
     def segments(self) -> int:
@@ -79,11 +82,16 @@ class Shot:
 
     def draw(self, rows: range, pictures: Pictures) -> Pictures:
         """Draw frames into pictures, and return those that were needed."""
-        areas = self.scene.draw([motion[np.asarray(rows)] for motion in self.motions])
         top, left = (side.start for side in self.scene.area)
-        for area, picture in zip(areas, pictures, strict=False):
+        for area, picture in zip(self.areas(rows), pictures, strict=False):
             picture.draw(area, top, left)
         return pictures[: len(rows)]
+
+    def areas(self, rows: range) -> Iterator[Pixels]:
+        """Yield the part of frames that can differ from the still picture, marked."""
+        drawn = self.scene.draw([motion[np.asarray(rows)] for motion in self.motions])
+        for number, area in zip(rows, drawn, strict=True):
+            yield self.mark.on(area, number) if self.mark else area
 
     def encoder(self) -> SegmentEncoder:
         """Return an encoder for one segment."""

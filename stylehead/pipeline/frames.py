@@ -83,7 +83,7 @@ def _drawn(shot: Shot, rows: range) -> list[Pixels]:
     width, height = shot.size
     top, left = (side.start for side in shot.scene.area)
     frames: list[Pixels] = []
-    for area in shot.scene.draw([motion[np.asarray(rows)] for motion in shot.motions]):
+    for area in shot.areas(rows):
         frame = shot.scene.picture.copy()
         frame[top : top + len(area), left : left + area.shape[1]] = area
         frames.append(np.ascontiguousarray(frame[:height, :width]))

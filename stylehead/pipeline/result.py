@@ -9,10 +9,10 @@ from itertools import chain
 from pathlib import Path
 
 from stylehead import files
-from stylehead.options import Options
 from stylehead.pipeline.deliver import written_to
 from stylehead.pipeline.singers import Take
 from stylehead.progress import Noting, Stopwatch
+from stylehead.provenance.seal import Seal
 from stylehead.rendering.patterns import Pattern
 from stylehead.rendering.renderer import FACE_FILES, LoadedRenderer, Scene
 from stylehead.speech.listen import VoiceReport
@@ -52,6 +52,13 @@ class Result:
     renderer: str
     device: str
     seed: int
+    unsigned_sha256: str
+    """Of the video before it was signed: the same whenever it is made from the same things. Of a
+    folder of pictures, of its listing; empty for standard output."""
+    signed: str
+    """Where its signature is, `inside` or `beside` it; empty for none."""
+    mark: bool
+    """Whether it is marked."""
     notes: tuple[str, ...]
     """What changed the result or makes it doubtful, as it was said."""
     stages: dict[str, float]
@@ -69,6 +76,7 @@ class Result:
         facts |= {
             name: getattr(self, name) for name in (*names, "device", "seed", "notes", "stages")
         }
+        facts |= {name: getattr(self, name) for name in ("unsigned_sha256", "signed", "mark")}
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
         return json.dumps(facts | {"voice_fraction": share, "singers": self.singers})
 
@@ -158,13 +166,17 @@ class Source:
         """Fraction of the time with a voice, the most of any singer's; None with none."""
         return max((take.voice_fraction for take in self.takes if take.singer), default=None)
 
-    def metadata(self, title: str, renderer: LoadedRenderer, seed: int) -> dict[str, str]:
-        """Return what the video says about itself."""
-        source = " ".join(dict.fromkeys(mix.source_sha256 for mix in self.mixes))
+    def weights_of(self, renderer: LoadedRenderer) -> dict[str, str]:
+        """Return the digests of all model files that a video was made with."""
         entries = read_manifest()
         separators = chain.from_iterable(report.files for report in self.reports)
         names = (*FACE_FILES, *renderer.weights, *self.weights, *separators)
-        hashes = {name: (entries[name].sha256 or "unknown")[:16] for name in names}
+        return {name: entries[name].sha256 or "unknown" for name in names}
+
+    def metadata(self, title: str, renderer: LoadedRenderer, seed: int) -> dict[str, str]:
+        """Return what the video says about itself."""
+        source = " ".join(dict.fromkeys(mix.source_sha256 for mix in self.mixes))
+        hashes = {name: sha256[:16] for name, sha256 in self.weights_of(renderer).items()}
         return {
             "title": f"{files.as_text(title)} (AI-generated)",
             "comment": f"AI-generated: a portrait animated by stylehead {__version__}; "
@@ -183,12 +195,12 @@ def result_of(
     portraits: list[Portrait],
     scene: Scene,
     source: Source,
-    options: Options,
+    seal: Seal,
     reporter: Noting,
     clock: Stopwatch,
 ) -> Result:
     """Return what there is to say of a video that has been written."""
-    takes = source.takes
+    takes, options = source.takes, seal.options
     singing = [place for place, take in enumerate(takes) if take.singer]
     first = singing[0] if singing else 0
     return Result(
@@ -207,6 +219,9 @@ def result_of(
         renderer=options.renderer.value,
         device=scene.device.type,
         seed=options.seed,
+        unsigned_sha256=seal.sha256,
+        signed=seal.signed,
+        mark=options.mark,
         notes=tuple(reporter.notes),
         stages=clock.laps,
     )

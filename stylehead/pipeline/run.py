@@ -27,7 +27,8 @@ from stylehead.options import (
     Separation,
 )
 from stylehead.pipeline.clip_sound import with_contour
-from stylehead.pipeline.deliver import check_delivery, in_frame, title_of
+from stylehead.pipeline.deliver import check_delivery, in_frame, markable, title_of
+from stylehead.pipeline.origin import seal_of
 from stylehead.pipeline.result import SAVED, MotionResult, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
 from stylehead.pipeline.song import files_of, listened_to, open_song
@@ -63,7 +64,7 @@ def animate(
     `audio` is what the video plays; with `options.sing` several faces follow stems of their own.
     What is `unfinished` says where finished segments are kept, from which a repeated call goes on.
     Cheap refusals come before long work. The output's ending decides its format; one that ends in a
-    slash is a folder of PNG pictures.
+    slash is a folder of PNG pictures. A file is signed last; where it cannot be, that is noted.
 
     Returns the video's path and size, the motion and the portrait's style patterns.
     Raises MediaError, FaceError, StyleError, ConfigError, WeightsError, DeviceError or, of a part
@@ -73,6 +74,7 @@ def animate(
     check_options(options, saved=motion is not None)
     given = (image, audio, *files_of(options))
     output = check_delivery(output, options, inputs=given)
+    options = markable(output, options)
     device = choose_device(options.device)
     mix = as_mix(style, strength=options.style_strength)
     song = open_song(Path(audio), mix, options)
@@ -96,9 +98,19 @@ def animate(
     clock.lap("preparing")
 
     metadata = source.metadata(title_of(output), renderer, options.seed)
-    write(output, shot, song, metadata, options=options, unfinished=unfinished, reporter=reporter)
+    seal = seal_of(output, Path(image), Path(audio), source, renderer, options, reporter)
+    write(
+        output,
+        shot,
+        song,
+        metadata,
+        options=options,
+        unfinished=unfinished,
+        finish=seal,
+        reporter=reporter,
+    )
     clock.lap("rendering")
-    return result_of(output, portraits, shot.scene, source, options, reporter, clock)
+    return result_of(output, portraits, shot.scene, source, seal, reporter, clock)
 
 
 def make_motion(

@@ -9,6 +9,7 @@ from stylehead.options import Options
 from stylehead.pipeline.deliver import backdrop, delivered
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.singers import Take
+from stylehead.provenance.mark import Mark
 from stylehead.rendering.framed import Frame
 from stylehead.rendering.renderer import LoadedRenderer
 from stylehead.types import Motion, Pixels, Portrait, StyleReference
@@ -38,7 +39,8 @@ class Staging:
             cut_out=self.options.cut_out,
         )
         scene = delivered(scene, self.frame, self.behind, self.options)
-        return Shot(scene, self.motions, self)
+        marked = Mark.of(scene.picture, scene.area, self.motions[0].fps)
+        return Shot(scene, self.motions, self, marked if self.options.mark else None)
 
 
 def stage(

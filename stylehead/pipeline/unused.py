@@ -94,6 +94,11 @@ RULES = (
         beside="without --vocals or --sing",
     ),
     Rule(
+        names="sign_cert",
+        when=lambda given: not given.get("sign_key"),
+        beside="without --sign-key",
+    ),
+    Rule(
         names="style_effort",
         when=lambda given: not given.get("style_video"),
         beside="without --style-video",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -28,9 +29,10 @@ def write(
     *,
     options: Options,
     unfinished: Unfinished | None,
+    finish: Callable[[Path], None],
     reporter: Reporter,
 ) -> None:
-    """Render and write a video with its song's sound and lyrics."""
+    """Render and write a video with its song's sound and lyrics; a file is finished last."""
     sound, shown = song.played, song.subtitles
     size, fps, workers = shot.size, shot.motions[0].fps, options.workers or usable_cores()
     if options.format is Piped.Y4M:
@@ -55,14 +57,24 @@ def write(
                 shown=shown,
                 kind=kind,
                 to=sys.stdout.buffer if piped else None,
+                finish=finish,
             )
         return
     with closing(frames_of(shot, workers=workers, reporter=reporter)) as frames:
         if options.encoder_args:
             words = options.encoder_args
-            write_outside(output, frames, words, size=size, fps=fps, sound=sound, metadata=metadata)
+            write_outside(
+                output,
+                frames,
+                words,
+                size=size,
+                fps=fps,
+                sound=sound,
+                metadata=metadata,
+                finish=finish,
+            )
         elif kind is PICTURES:
-            write_pictures(output, frames, metadata=metadata)
+            write_pictures(output, frames, metadata=metadata, finish=finish)
         elif kind:
             write_stream(
                 output,
@@ -73,4 +85,5 @@ def write(
                 sound=sound,
                 metadata=metadata,
                 shown=shown,
+                finish=finish,
             )

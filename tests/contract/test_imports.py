@@ -73,6 +73,7 @@ def loaded_by(code: str) -> set[str]:
 
 
 HEAVY = {"torch", "numpy", "mediapipe", "av", "cv2", "scipy", "numba", "PIL", "librosa"}
+SIGNING = {"c2pa", "cryptography"}
 
 
 def test_importing_the_package_loads_nothing_heavy():
@@ -86,6 +87,10 @@ def test_importing_the_command_line_loads_nothing_heavy():
 def test_signals_are_answered_before_anything_large_is_loaded():
     loaded = loaded_by("from stylehead.__main__ import main")
     assert not loaded & (HEAVY | {"typer", "rich", "safetensors"})
+
+
+def test_what_signs_is_loaded_when_a_video_is_finished():
+    assert not loaded_by("import stylehead.pipeline.run, stylehead.provenance.verify") & SIGNING
 
 
 def test_a_public_name_loads_when_it_is_used():

@@ -147,7 +147,8 @@ def test_what_a_killed_run_left_is_swept(tmp_path, monkeypatch, machine, age, st
         if machine:
             patch.setattr(files, "_machine", lambda: machine)
         with files._part_of(output) as left:
-            left.write_bytes(b"half")
+            pass
+    left.write_bytes(b"half")
     os.utime(left, (time.time() - age,) * 2)
     others = tmp_path / ".o.12345.part.mp4", tmp_path / ".o.part.mp4", tmp_path / ".p.mp4"
     for other in others:
@@ -164,7 +165,9 @@ def test_a_folder_that_a_killed_run_left_is_swept(tmp_path, moment):
     output.mkdir()
     (output / "before.png").touch()
     with files._part_of(output, folder=True) as left:
-        (left / "half.png").touch()
+        pass
+    left.mkdir()
+    (left / "half.png").touch()
     other = tmp_path / ".frames.12345.part"
     other.mkdir()
     if moment != "written":

@@ -110,6 +110,18 @@ def test_a_video_that_comes_back_as_bytes_is_written_and_ours(tmp_path):
     assert event == Finished(0, {"output": str(one.output)})
 
 
+def test_a_signature_beside_a_video_goes_with_it_and_that_of_another_goes_away(tmp_path):
+    one = job(tmp_path, 1)
+    told = {"output": "made/1.mp4", "video": b"frames", "signature": b"signed"}
+    list(follow([one], [Finished(0, dict(told))]))
+    beside = tmp_path / "1.mp4.c2pa"
+    assert beside.read_bytes() == b"signed"
+    changed = job(tmp_path, 1, "changed")
+    del told["signature"]
+    list(follow([changed], [Finished(0, dict(told))]))
+    assert not beside.exists()
+
+
 class KilledError(Exception):
     """Stands for SIGKILL."""
 

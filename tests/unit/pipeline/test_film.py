@@ -17,6 +17,7 @@ from stylehead.pipeline import frames
 from stylehead.pipeline.film import Shot, film, film_segment
 from stylehead.pipeline.frames import frames_of
 from stylehead.progress import Noting
+from stylehead.provenance.mark import Mark
 from stylehead.rendering.mesh_renderer import load_mouth_networks
 from stylehead.rendering.renderer import LoadedRenderer, Scene
 from tests.stand_ins.faces import drawn_portrait, make_style, performed_motion
@@ -84,6 +85,24 @@ def test_any_number_of_workers_makes_the_same_bytes(frames):
     for workers in WORKERS[1:]:
         assert filmed(shot, workers) == wanted
     assert [film_segment(shot, number).data for number in range(shot.segments)] == wanted
+
+
+def test_the_mark_is_that_of_each_frame_however_the_work_is_shared_out():
+    plain = scene()
+    mark = Mark.of(plain.picture, plain.area, moving(1).fps)
+    frames = SEGMENT + 13
+    shot = Shot(plain, [moving(frames)], mark=mark)
+    wanted = filmed(shot, 1)
+    assert wanted != filmed(Shot(plain, [moving(frames)]), 1)
+    assert filmed(shot, 3) == wanted
+    assert film_segment(shot, 1).data == wanted[1]
+    drawn = list(frames_of(shot, workers=2))
+    for number in (0, SEGMENT - 1, SEGMENT, frames - 1):
+        (part,) = plain.draw([moving(frames)[np.arange(number, number + 1)]])
+        assert (drawn[number][plain.area] == mark.on(part, number)).all()
+        outside = drawn[number].copy()
+        outside[plain.area] = plain.picture[plain.area]
+        assert (outside == plain.picture).all()  # what never moves stays as it is
 
 
 def test_a_portrait_gives_the_same_bytes_with_any_number_of_workers():

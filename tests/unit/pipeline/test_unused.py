@@ -75,6 +75,7 @@ def test_what_acts_on_a_saved_motion_is_taken():
     ("given", "wanted"),
     [
         ({"size": 256}, "--size changes nothing without --crop."),
+        ({"sign_cert": Path("c.pem")}, "--sign-cert changes nothing without --sign-key."),
         ({"vocals_offset": 1.0}, "--vocals-offset changes nothing without --vocals or --sing."),
         ({"still": True, "pose": 2.0}, "--pose changes nothing with --still."),
         ({"still": True, "beat": 0.5}, "--beat changes nothing with --still."),

@@ -1,0 +1,1 @@
+"""Where a video comes from: its signature, its mark, and finding both again."""
