@@ -15,7 +15,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Generator, Iterable
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +126,7 @@ def _short(stem: str) -> str:
 
 @contextmanager
 def _part_of(path: Path, *, folder: bool = False) -> Generator[Path]:
-    """Yield a new empty file or folder beside `path`, locked, that no other run uses.
-
-    What is left of it in the end is removed.
-    """
+    """Yield a new file or folder of this run beside `path`, locked, and remove what is left of it."""
     part: Path | None = None
     try:
         with ExitStack() as stack:
@@ -138,11 +135,10 @@ def _part_of(path: Path, *, folder: bool = False) -> Generator[Path]:
                 unique = f"{_machine()}-{secrets.token_hex(4)}"
                 part = path.with_name(f".{_short(path.stem)}.{unique}.part{path.suffix}")
                 part.mkdir() if folder else part.touch(exist_ok=False)
-                if fcntl is None:  # what is open could not be renamed there
-                    break
-                # A file system without locks has no sweeping either.
+                # Without locks, which not all file systems have, there is no sweeping either. On
+                # Windows what is open could not be renamed.
                 with contextlib.suppress(OSError):
-                    stack.enter_context(_locked(part, wait=True))
+                    stack.enter_context(_locked(part, wait=True) if fcntl else nullcontext())
                 if part.exists():  # or a sweep came in between
                     break
             yield part
