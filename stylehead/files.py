@@ -126,7 +126,7 @@ def _short(stem: str) -> str:
 
 @contextmanager
 def _part_of(path: Path, *, folder: bool = False) -> Generator[Path]:
-    """Yield a new file or folder of this run beside `path`, locked, and remove what is left of it."""
+    """Yield a new file or folder of this run beside `path`, locked; remove what is left of it."""
     part: Path | None = None
     try:
         with ExitStack() as stack:

@@ -49,7 +49,7 @@ def folder() -> Path:
 def own_root() -> str | None:
     """Return the certificate (PEM) that vouches for one's own key; None while there is none."""
     path = folder() / ROOT
-    return path.read_text("ascii") if path.is_file() else None
+    return path.read_text(encoding="ascii") if path.is_file() else None
 
 
 def own_key() -> SigningKey:
