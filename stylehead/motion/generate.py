@@ -121,7 +121,7 @@ def _played(
     mix, controls = role.mix, role.controls
     plain, *articulated = unstyled.landmarks
     frames, voice = len(plain), unstyled.voice
-    blinking, _, looking = random_streams(controls.seed)
+    blinking, _, looking = random_streams(controls.seed, *_occasion(unstyled, mix))
     habit = blended_blinks(mix, controls.blinks_per_minute)
     blink = sample_blinks(frames, voice, fps, habit, blinking)
     glances = sample_glances(blink, fps, looking)
@@ -155,6 +155,15 @@ def _played(
         glances += weight.eyes * one.glances
     gaze = from_rest(gaze_in(rotation, glances), fps)
     return Motion(landmarks, rotation, translation, blink, fps, neutral, gaze)
+
+
+def _occasion(unstyled: UnstyledMotion, mix: StyleMix) -> tuple[int, ...]:
+    """Return what tells a recording in some styles from others, at any frame rate.
+
+    Somebody who is seen in several videos would else blink at the same moments in each.
+    """
+    people = (person_of(weight.style) for weight in mix.weights if weight.eyes)
+    return len(unstyled.prosody), *people
 
 
 RESTING = 0.4  # of a style's head motion, for a face that only listens

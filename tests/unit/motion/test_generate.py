@@ -708,3 +708,16 @@ def test_a_style_without_a_contour_has_its_clips_mean_expression():
     made = alone(replace(style, contour=None)).landmarks[WITHIN]
     assert made[:, BROWS, 1].mean() == pytest.approx(-0.08, abs=0.015)
     assert (made[:, 54, 0] - made[:, 48, 0]).mean() == pytest.approx(0.12, abs=0.03)
+
+
+def test_other_people_and_other_recordings_blink_at_other_moments():
+    """With the same seed; a mouth alone lends no eyes."""
+    one = make_style(performed_motion(12.0))
+    other = replace(one, provenance=one.provenance | {"source_sha256": "another"})
+    mixed = mix_styles([(one, 1.0)], {"mouth": other})
+    usual = alone(one).blink
+    assert np.array_equal(usual, alone(one).blink)
+    assert not np.array_equal(usual, alone(other).blink)
+    assert np.array_equal(usual, predicted(mixed).blink)
+    first, second = (predict(said(seconds), fps=25).blink[:150] for seconds in (6.0, 7.0))
+    assert not np.array_equal(first, second)
