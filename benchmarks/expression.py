@@ -1,11 +1,14 @@
 """How much of a clip's mean expression arrives in the landmarks, and in the picture?
 
     python benchmarks/expression.py usual FOLDER...
+    python benchmarks/expression.py lasting FOLDER...
     python benchmarks/expression.py arrive FOLDER... --portrait P... --run RUN [--clip WORD...]
     python benchmarks/expression.py actors RAVDESS --portrait P... --run RUN
 
 FOLDERs hold clips as `stylehead prepare` tracked them. `usual` prints medians and spreads of calm
-faces, as they stand in `stylehead/face/lasting.py`. `arrive` learns a style from each clip, ranges
+faces, as they stand in `stylehead/face/lasting.py`. `lasting` asks people with several clips, none
+held out, whether the expression that is found to last follows what the clip's calm face differs by
+from the person's other clips. `arrive` learns a style from each clip, ranges
 alone, speaks neutral speech in it, renders portraits and tracks them again. Measures are means over
 frames at a shut mouth (less what an opening usually takes along): of the clip less the median of
 people; of the motion less its neutral; of the picture less the same portrait in the style plain.
@@ -29,6 +32,7 @@ import torch
 
 from stylehead.evaluation.ravdess import frontal_motion
 from stylehead.face.articulation import usual_way
+from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import align
 from stylehead.face.landmarks import (
     RIGID,
@@ -38,7 +42,7 @@ from stylehead.face.landmarks import (
     mouth_width,
     to_68,
 )
-from stylehead.face.lasting import SIGNS, corner_lift, inner_brow_height
+from stylehead.face.lasting import SIGNS, corner_lift, inner_brow_height, lasting_expression
 from stylehead.face.performance import BLINK, recover_performance
 from stylehead.finetuning.speech import NEUTRAL_SPEECH, EncodedSpeech, encode_speech
 from stylehead.media.audio import open_audio
@@ -212,6 +216,24 @@ def print_usual(clips: list[Clip]) -> None:
         print("\t".join((name, *(f"{number:.3f}" for number in numbers))))
 
 
+def print_lasting(clips: Iterable[Clip]) -> None:
+    """Print how the lasting expression of clips follows how their people differ between clips."""
+    people: dict[str, list[tuple[Floats, Floats]]] = {}
+    for clip in clips:
+        calm = recover_performance(clip.track)
+        neutral = to_68(calm.neutral)
+        worn = lasting_expression(neutral, calm.neutral_scores, FaceModel.embedded())
+        shapes = [mean_face(face[None], face, np.zeros(1)) for face in (neutral, neutral + worn)]
+        people.setdefault(clip.person, []).append((shapes[0], shapes[1] - shapes[0]))
+    several = [np.array(found) for found in people.values() if len(found) > 1]
+    own, worn = np.concatenate([found - found.mean(0) for found in several]).swapaxes(0, 1)
+    print(f"{len(own)} clips of {len(several)} people")
+    print("measure\tr\town by what is found")
+    for number, name in enumerate(MEASURES[:-1]):
+        x, y = own[:, number], worn[:, number]
+        print(f"{name}\t{np.corrcoef(x, y)[0, 1]:.2f}\t{x @ y / (y @ y):.2f}")
+
+
 def longest(clips: Iterable[Clip]) -> list[Clip]:
     """Return the longest clip of each person."""
     found: dict[str, Clip] = {}
@@ -283,7 +305,7 @@ def actor_style(motion: Motion) -> Style:
 def main() -> None:
     """Print the tables that were asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("usual", "arrive", "actors"))
+    parser.add_argument("what", choices=("usual", "lasting", "arrive", "actors"))
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--portrait", type=Path, nargs="+", default=[])
     parser.add_argument("--run", type=Path)
@@ -298,6 +320,9 @@ def main() -> None:
     known = longest(clip for clip in clips if clip.person not in PEOPLE)
     if asked.what == "usual":
         print_usual(known)
+        return
+    if asked.what == "lasting":
+        print_lasting(clip for clip in clips if clip.person not in PEOPLE)
         return
     usual = np.median([np.concatenate(of_track(clip.track)) for clip in known], 0)
     words = asked.clip

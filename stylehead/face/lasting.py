@@ -13,7 +13,7 @@ import numpy as np
 
 from stylehead.face.articulation import LOWER
 from stylehead.face.face_model import FaceModel
-from stylehead.face.landmarks import MOUTH_PAIRS, REGIONS, brow_height, eye_aspect, to_68
+from stylehead.face.landmarks import MOUTH_PAIRS, REGIONS, brow_height, to_68
 from stylehead.types import Floats
 
 
@@ -43,29 +43,26 @@ class Sign(NamedTuple):
     """1 where the measure grows with the expression, -1 where it shrinks."""
 
 
-BROWS, EYES = list(REGIONS["brows"]), list(REGIONS["eyes"])
+BROWS = list(REGIONS["brows"])
 SMILE = Sign(LOWER, (44, 45), (0.006, 0.135), corner_lift, (0.024, 0.016), 1)
 FROWN = Sign(LOWER, (30, 31), (0.001, 0.022), corner_lift, (0.024, 0.016), -1)
 LOWERED = Sign(BROWS, (1, 2), (0.049, 0.202), brow_height, (0.260, 0.032), -1)
 INNER = Sign(BROWS, (3,), (0.040, 0.183), inner_brow_height, (0.276, 0.034), 1)
 OUTER = Sign(BROWS, (4, 5), (0.061, 0.157), brow_height, (0.260, 0.032), 1)
-NARROW = Sign(EYES, (19, 20), (0.318, 0.154), eye_aspect, (0.289, 0.048), -1)
-WIDE = Sign(EYES, (21, 22), (0.006, 0.016), eye_aspect, (0.289, 0.048), 1)
 SIGNS = {
     "smile": SMILE,
     "frown": FROWN,
     "lowered brows": LOWERED,
     "raised inner brows": INNER,
     "raised outer brows": OUTER,
-    "narrow eyes": NARROW,
-    "wide eyes": WIDE,
 }
 """Medians and spreads are of 150 people, none of them held out
 (`python benchmarks/expression.py usual`)."""
 CERTAIN = (0.75, 1.75)
-"""Spreads beyond the median, shape and scores together, at which brows and eyes begin to count and
-from which they do in full. Most of what differs between people's brows and eyes is their own: from
-clip to clip a person's differ by 0.013 and 0.035."""
+"""Spreads beyond the median, shape and scores together, at which brows begin to count and from
+which they do in full: most of what differs between people's brows is their own. Between several
+clips of 15 people, none held out, the brows found follow the person's own with r 0.86. Lids that
+were found in the same way did not (r 0.03): how far they are open differs with the head's pitch."""
 
 
 def lasting_expression(neutral: Floats, scores: Floats, model: FaceModel) -> Floats:

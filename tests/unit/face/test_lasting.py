@@ -44,13 +44,11 @@ def test_a_broader_smile_is_larger():
     assert lift_of(large) == pytest.approx(3 * lift_of(small), rel=0.05)
 
 
-def test_eyes_that_are_narrowed_belong_to_it():
+def test_lids_stay_as_they_are():
+    """How far a calm face's eyes are open is its own, or the head's pitch."""
     squinting = scores(0.4)
     squinting[[19, 20]] += 0.4
-    lids = (37, 38, 41, 40)
-    found = [lasting_expression(face(0.03), one, MODEL) for one in (scores(0.4), squinting)]
-    gaps = [one[list(lids[2:]), 1].mean() - one[list(lids[:2]), 1].mean() for one in found]
-    assert gaps[1] < gaps[0] - 0.002
+    assert not lasting_expression(face(0.03), squinting, MODEL)[36:48].any()
 
 
 BROWS = list(range(17, 27))
