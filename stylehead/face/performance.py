@@ -167,10 +167,10 @@ def neutral_frames(
     People who talk part their lips even when they look calm, so the mouth has to be asked first.
     Frames with the eyes nearly shut do not count: eyes that open again would look startled.
     """
-    shut = np.flatnonzero(opening <= np.percentile(opening, 100 * SHUT_SHARE))
+    rows = np.arange(len(opening))
     if eyes is not None:
-        awake = eyes[shut] > AWAKE * np.median(eyes)
-        shut = shut[awake] if awake.any() else shut
+        rows = np.flatnonzero(eyes >= AWAKE * np.median(eyes))
+    shut = rows[opening[rows] <= np.percentile(opening[rows], 100 * SHUT_SHARE)]
     amount = expression[shut][:, EXPRESSIVE].sum(1)
     count = max(1, round(NEUTRAL_SHARE * len(opening)))
     return shut[np.argsort(amount, kind="stable")[:count]]
