@@ -123,6 +123,7 @@ def main() -> None:
         styled = [one for one in found if one.voiced >= LEAST_SECONDS]
         chosen, speakers = choose(styled)
         predictor = load_predictor(Encoding(), CPU)
+        asked.run.mkdir(parents=True, exist_ok=True)
         sounds = [sound_of(one.name, paths, asked.run, asked.seconds) for one in speakers]
         here = [not asked.kept or style_path(one, asked.run).is_file() for one in chosen]
         bench = Bench(
@@ -236,7 +237,6 @@ def choose(found: list[Halves]) -> tuple[list[Halves], list[Halves]]:
 
 def learned(one: Halves, videos: list[Path], run: Path, effort: StyleEffort) -> Style:
     """Return the style of a clip's first half as the main job learns it; from RUN if there."""
-    run.mkdir(parents=True, exist_ok=True)
     path = style_path(one, run)
     if not path.is_file():
         (video,) = [folder / one.name for folder in videos if (folder / one.name).is_file()]
