@@ -44,7 +44,7 @@ from stylehead.motion.file import load_motion, save_motion
 from stylehead.motion.finishing import at_rate
 from stylehead.motion.generate import predict_motion
 from stylehead.motion.models import Networks
-from stylehead.options import AudioRange, Encoding, MotionControls
+from stylehead.options import AudioRange, Encoding, MotionControls, StyleEffort
 from stylehead.pipeline.run import load_predictor
 from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare, render
 from stylehead.style.file import find_style, load_style
@@ -107,6 +107,9 @@ def main() -> None:
     parser.add_argument("--portrait", type=Path, nargs="+", default=[])
     parser.add_argument("--way", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each sound")
+    parser.add_argument(
+        "--effort", type=StyleEffort, default=StyleEffort.NORMAL, help="fast: no transfer is tried"
+    )
     parser.add_argument("--kept", action="store_true", help="only styles that RUN holds already")
     parser.add_argument("--spreads", action="store_true", help="print the signals' usual spreads")
     asked = parser.parse_args()
@@ -120,12 +123,13 @@ def main() -> None:
         styled = [one for one in found if one.voiced >= LEAST_SECONDS]
         chosen, speakers = choose(styled)
         predictor = load_predictor(Encoding(), CPU)
+        asked.run.mkdir(parents=True, exist_ok=True)
         sounds = [sound_of(one.name, paths, asked.run, asked.seconds) for one in speakers]
         here = [not asked.kept or style_path(one, asked.run).is_file() for one in chosen]
         bench = Bench(
             networks=predictor.networks,
             styles={
-                number: learned(one, asked.videos, asked.run)
+                number: learned(one, asked.videos, asked.run, asked.effort)
                 for number, one in enumerate(chosen)
                 if here[number]
             },
@@ -231,14 +235,13 @@ def choose(found: list[Halves]) -> tuple[list[Halves], list[Halves]]:
     return [*unknown[:UNKNOWN], *known[:KNOWN]], unknown[UNKNOWN : UNKNOWN + SOUNDS]
 
 
-def learned(one: Halves, videos: list[Path], run: Path) -> Style:
+def learned(one: Halves, videos: list[Path], run: Path, effort: StyleEffort) -> Style:
     """Return the style of a clip's first half as the main job learns it; from RUN if there."""
-    run.mkdir(parents=True, exist_ok=True)
     path = style_path(one, run)
     if not path.is_file():
         (video,) = [folder / one.name for folder in videos if (folder / one.name).is_file()]
         clip = AudioRange(start=0, duration=one.cut)
-        save_style(extract_style(video, one.name, clip=clip), path)
+        save_style(extract_style(video, one.name, clip=clip, effort=effort), path)
         print(f"learned {one.name}", flush=True)
     return load_style(path)
 

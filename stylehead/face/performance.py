@@ -30,6 +30,7 @@ EYEBALL = 0.13
 """Radius of the eyeball in head-space units: 12 mm."""
 SHUT_SHARE = 0.2  # of the frames, those with the mouth most shut, may make the neutral face
 NEUTRAL_SHARE = 0.08  # of the frames, those of them with the least expression, do
+AWAKE = 0.75  # of a clip's usual eye aspect; the eyes of a neutral face are as open
 BLINK = 0.35  # closure from which lid motion counts as a blink
 BLINK_SURROUNDINGS = 1.5  # seconds; several times a blink
 SMOOTHING = 5  # frames of the zero-phase Savitzky-Golay filter, order 2
@@ -119,7 +120,11 @@ def recover_performance(
         )
     model = model or FaceModel.embedded()
     heads, poses = _heads(track.mesh[rows], model.mean)
-    neutral_rows = neutral_frames(track.expression[rows], mouth_opening(to_68(heads)))
+    seconds = track.seconds
+    at = seconds[rows]
+    points = to_68(heads)
+    eyes = eye_aspect(points)
+    neutral_rows = neutral_frames(track.expression[rows], mouth_opening(points), eyes)
     neutral = model.mean
     for _ in range(2):  # the person's own shape fits better than the mean face
         neutral = heads[neutral_rows].mean(0)
@@ -130,8 +135,6 @@ def recover_performance(
     translation = np.stack([pose.translation for pose in poses]) / scale.mean()
     translation[:, 2] = CAMERA_DISTANCE * (scale.mean() / scale - 1)
     rotation = np.stack([pose.rotation for pose in poses])
-    seconds = track.seconds
-    at = seconds[rows]
     centred = translation - translation.mean(0)
     filled = [_bridge(at, values, seconds) for values in (heads, rotation, centred)]
     if len(seconds) > SMOOTHING and np.median(np.diff(seconds)) < SMOOTHED_STEP:
@@ -155,13 +158,19 @@ def recover_performance(
     )
 
 
-def neutral_frames(expression: Floats, opening: Floats) -> NDArray[np.intp]:
+def neutral_frames(
+    expression: Floats, opening: Floats, eyes: Floats | None = None
+) -> NDArray[np.intp]:
     """Return the rows that make the neutral face: mouth shut, and of those the least expression.
 
-    (T, 52) scores and (T,) mouth opening in, indices out. People who talk part their lips even
-    when they look calm, so the mouth has to be asked first.
+    (T, 52) scores, (T,) mouth opening and, where they are known, (T,) eye aspects in, indices out.
+    People who talk part their lips even when they look calm, so the mouth has to be asked first.
+    Frames with the eyes nearly shut do not count: eyes that open again would look startled.
     """
-    shut = np.flatnonzero(opening <= np.percentile(opening, 100 * SHUT_SHARE))
+    rows = np.arange(len(opening))
+    if eyes is not None:
+        rows = np.flatnonzero(eyes >= AWAKE * np.median(eyes))
+    shut = rows[opening[rows] <= np.percentile(opening[rows], 100 * SHUT_SHARE)]
     amount = expression[shut][:, EXPRESSIVE].sum(1)
     count = max(1, round(NEUTRAL_SHARE * len(opening)))
     return shut[np.argsort(amount, kind="stable")[:count]]

@@ -10,8 +10,8 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from stylehead.device import to_tensor
+from stylehead.face.articulation import expression_of
 from stylehead.face.face_model import generic_neutral
-from stylehead.motion.expression import expression_of
 from stylehead.training.data.speakers import AlignedFeatures
 from stylehead.types import Floats, Style
 from stylehead.weights.networks import CPU

@@ -9,10 +9,10 @@ import numpy as np
 
 from stylehead.device import to_tensor
 from stylehead.errors import FaceError, MediaError, StyleError
+from stylehead.face.articulation import expression_of
 from stylehead.face.performance import recover_performance
 from stylehead.finetuning.singing import Heard, hear
 from stylehead.media.audio import Sound, open_audio
-from stylehead.motion.expression import expression_of
 from stylehead.pipeline.clip_sound import said_with
 from stylehead.pipeline.run import Predictor
 from stylehead.progress import SILENT, Reporter

@@ -1,4 +1,4 @@
-"""What a face does besides speaking: told apart from speech in a style, and played again."""
+"""What a face does besides speaking, played again from a style."""
 
 from __future__ import annotations
 
@@ -8,40 +8,20 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d
 
+from stylehead.face.articulation import expression_of
 from stylehead.face.geometry import smoothstep
-from stylehead.face.landmarks import REGIONS, mouth_opening
+from stylehead.face.landmarks import REGIONS
 from stylehead.motion.head import tempo_of
 from stylehead.types import Floats, Style
 
-SLOW = 0.35  # seconds of Gaussian; what passes is below half a hertz, slower than syllables
-UPPER = [*REGIONS["brows"], *REGIONS["eyes"]]
-LOWER = [*REGIONS["jaw"], *REGIONS["nose"], *REGIONS["mouth"]]
 PIECE = 3.0  # seconds played in one go; a raise of the brows or a smile fits into it
 FADE = 0.5  # seconds in which one piece gives way to the next
 
 
-def expression_of(landmarks: Floats, neutral: Floats, fps: Fraction) -> Floats:
-    """Return the part (T, 68, 3) of offsets that does not speak; the rest is articulation.
-
-    Brows and eyes belong to it altogether: sound tells little of them. Of the lower face it is
-    what changes slowly, less what the opening of the mouth takes along: a smile, pursed or slanted
-    lips. A mouth shut in silence then keeps its smile, and lips still meet. What an opening takes
-    along is measured on quick motion, where it is not confused with a smile or a turned head.
-    """
-    found = np.zeros_like(landmarks)
-    found[:, UPPER] = landmarks[:, UPPER]
-    sigma = SLOW * float(fps)
-    lower = landmarks[:, LOWER]
-    opening = mouth_opening(landmarks + neutral) - mouth_opening(neutral)
-    slow = gaussian_filter1d(lower, sigma, axis=0, mode="nearest")
-    opened = gaussian_filter1d(opening, sigma, mode="nearest")
-    quick = opening - opened
-    along = np.tensordot(quick, lower - slow, (0, 0)) / (np.square(quick).sum() + 1e-9)
-    # Slow lips and slow gap do not quite agree: the gap that would be left is taken out as well.
-    found[:, LOWER] = slow - opened[:, None, None] * along
-    left = mouth_opening(found + neutral) - mouth_opening(neutral)
-    found[:, LOWER] -= left[:, None, None] * along
-    return found
+def mean_expression(style: Style) -> Floats:
+    """Return the mean of a style's expression, offsets (68, 3)."""
+    motion = style.motion
+    return expression_of(motion.landmarks, motion.neutral, motion.fps).mean(0)
 
 
 def sample_expression(style: Style, frames: int, fps: Fraction, rng: np.random.Generator) -> Floats:

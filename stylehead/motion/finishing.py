@@ -49,12 +49,13 @@ def adjust(motion: Motion, controls: MotionControls) -> Motion:
     )
 
 
-def random_streams(seed: int) -> tuple[np.random.Generator, ...]:
+def random_streams(seed: int, *who: int) -> tuple[np.random.Generator, ...]:
     """Return one random generator each for blinks, brows and gaze.
 
-    Changing one then leaves the others unchanged; heads have their own, see `blended_head`.
+    Changing one then leaves the others unchanged; heads have their own, see `blended_head`. With
+    `who` each person and each recording has other random numbers at the same seed.
     """
-    return tuple(np.random.default_rng([seed, part]) for part in range(1, 4))
+    return tuple(np.random.default_rng([seed, part, *who]) for part in range(1, 4))
 
 
 def resample_curve(values: Floats, fps: Fraction, frames: int) -> Floats:

@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stylehead.face.articulation import UPPER, expression_of
 from stylehead.face.face_model import generic_neutral
 from stylehead.face.geometry import angles_from_rotation
-from stylehead.face.landmarks import points_of
+from stylehead.face.landmarks import REGIONS, points_of
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.models.pose_generator import FPS as POSES
 from stylehead.motion.beat import sway
-from stylehead.motion.expression import UPPER, expression_of, sample_brows, sample_expression
+from stylehead.motion.expression import mean_expression, sample_brows, sample_expression
 from stylehead.motion.eyes import blended_blinks, gaze_in, sample_blinks, sample_glances
 from stylehead.motion.finishing import (
     from_rest,
@@ -31,11 +32,11 @@ from stylehead.motion.models import Networks, tuned_generator
 from stylehead.motion.singing import breathe, held_notes, hold, lift, sung_phrases
 from stylehead.motion.stream import UnstyledMotion, generate
 from stylehead.motion.styling import (
-    match_mean,
     match_opening,
     match_ranges,
     raised_voice,
     widen,
+    without_own_look,
 )
 from stylehead.options import MotionControls
 from stylehead.types import Floats, Motion, Speech, Style, StyleMix
@@ -120,7 +121,7 @@ def _played(
     mix, controls = role.mix, role.controls
     plain, *articulated = unstyled.landmarks
     frames, voice = len(plain), unstyled.voice
-    blinking, _, looking = random_streams(controls.seed)
+    blinking, _, looking = random_streams(controls.seed, *_occasion(unstyled, mix))
     habit = blended_blinks(mix, controls.blinks_per_minute)
     blink = sample_blinks(frames, voice, fps, habit, blinking)
     glances = sample_glances(blink, fps, looking)
@@ -154,6 +155,15 @@ def _played(
         glances += weight.eyes * one.glances
     gaze = from_rest(gaze_in(rotation, glances), fps)
     return Motion(landmarks, rotation, translation, blink, fps, neutral, gaze)
+
+
+def _occasion(unstyled: UnstyledMotion, mix: StyleMix) -> tuple[int, ...]:
+    """Return what tells a recording in some styles from others, at any frame rate.
+
+    Somebody who is seen in several videos would else blink at the same moments in each.
+    """
+    people = (person_of(weight.style) for weight in mix.weights if weight.eyes)
+    return len(unstyled.prosody), *people
 
 
 RESTING = 0.4  # of a style's head motion, for a face that only listens
@@ -209,17 +219,17 @@ def _performed(
     the expression of a tuned style is then played in any order.
     """
     voice, chance = unstyled.voice, random_streams(seed)[1]
+    face = _articulated(landmarks, voice, net, style, fps)
     if style.tuning and not acts(style):
-        face = _articulated(landmarks, voice, net, style, fps)
         face += sample_expression(style, len(face), fps, chance)
         return _Performed(face, sampled, glances)
     brows = sample_brows(voice, unstyled.stress, style, fps, chance)
     if not acts(style):
-        ranged = match_ranges(landmarks, voice, net, style, fps)
-        return _Performed(match_mean(ranged, voice, brows, style), sampled, glances)
+        face += mean_expression(style)
+        face[:, list(REGIONS["brows"])] += brows
+        return _Performed(face, sampled, glances)
     rng = np.random.default_rng([seed, person_of(style), ACTING])
     acting = act(style, unstyled.contour, sampled, brows, glances, fps, rng)
-    face = _articulated(landmarks, voice, net, style, fps)
     face += acting.expression
     return _Performed(face, acting.path, acting.glances)
 
@@ -234,6 +244,7 @@ def _articulated(
     articulation.
     """
     motion = style.motion
+    landmarks = without_own_look(landmarks, voice, fps)
     if style.tuning:
         articulation = landmarks.copy()
         articulation[:, UPPER] = 0

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from stylehead.face.articulation import LOWER
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles, smoothstep
 from stylehead.face.landmarks import mouth_opening
 from stylehead.models.pose_generator import FPS as ROWS
-from stylehead.motion.expression import LOWER
 from stylehead.motion.head import DOWN, FADE, PITCH, mix_range
 from stylehead.motion.styling import opening_way
 from stylehead.types import Floats, StyleMix

@@ -9,16 +9,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from stylehead.device import to_array
+from stylehead.face.articulation import LOWER, expression_of, usual_way
 from stylehead.face.face_model import generic_neutral
-from stylehead.face.landmarks import REGIONS, mouth_opening
+from stylehead.face.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.models.pose_generator import FPS as ROWS
-from stylehead.motion.expression import LOWER, expression_of
 from stylehead.types import CHUNK, Floats, Motion, Style
 
 TRUST = 5.0  # seconds of voiced sound at which its own spread counts as much as the training's
 STRETCH = (0.2, 4.0)  # least and most a region is scaled to reach the style's spread
-HELD_POSE = 0.1  # interocular; most a style's mean may move brows, eyes or mouth corners
 
 
 def match_ranges(
@@ -79,25 +78,29 @@ def range_of(opening: Floats) -> float:
     return float(high - low)
 
 
-def match_mean(landmarks: Floats, voice: Floats, brows: Floats, style: Style) -> Floats:
-    """Return offsets (T, 68, 3) with brow motion and the style's mean.
+KNOWN_MEAN = 1.0  # seconds of voiced sound at which half of a generator's own look is taken off
 
-    The mean is that of brows and lids and, while there is voice, of the mouth's width.
-    The network's own brow motion is kept; noise adds only the variance it lacks.
+
+def without_own_look(landmarks: Floats, voice: Floats, fps: Fraction) -> Floats:
+    """Return offsets (T, 68, 3) without the look that a generator gives to everybody who speaks.
+
+    It is what its lower face has in the mean besides the opening: a mouth narrower than people's,
+    with lower corners. A style has a look of its own, and both together would look stern.
     """
-    landmarks = landmarks.copy()
-    points = list(REGIONS["brows"])
-    wanted = style.motion.landmarks[:, points].var(0).sum()
-    known = landmarks[:, points].var(0).sum()
-    landmarks[:, points] += np.float32(np.sqrt(max(0.0, 1 - known / (wanted + 1e-9)))) * brows
-    mean = style.motion.landmarks.mean(0).clip(-HELD_POSE, HELD_POSE)
-    own = landmarks.mean(0)
-    for name in ("brows", "eyes"):
-        points = list(REGIONS[name])
-        landmarks[:, points] += (mean - own)[points]
-    mouth = list(REGIONS["mouth"])
-    landmarks[:, mouth, 0] += voice[:, None] * (mean - own)[mouth, 0]
-    return landmarks
+    spoken = voice > 0.5
+    seconds = float(spoken.sum() / fps)
+    if seconds == 0:
+        return landmarks
+    look = np.zeros((68, 3), np.float32)
+    look[LOWER] = landmarks[spoken][:, LOWER].mean(0)
+    look -= usual_way() * (_parted(look) / _parted(usual_way()))
+    known = np.float32(seconds / (seconds + KNOWN_MEAN))
+    return landmarks - known * voice[:, None, None] * look
+
+
+def _parted(offsets: Floats) -> np.float32:
+    """Return how far offsets (68, 3) part the inner lips; negative where they press them."""
+    return np.mean([offsets[lower, 1] - offsets[upper, 1] for upper, lower in MOUTH_PAIRS])
 
 
 LEVELS = np.linspace(2, 98, 33)  # percentiles at which openings are compared

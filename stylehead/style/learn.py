@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import REGIONS, brow_height, mouth_opening, mouth_width
+from stylehead.face.lasting import lasting_expression
 from stylehead.face.performance import BLINK, Performance, recover_performance
-from stylehead.face.smile import lasting_smile
 from stylehead.style.references import Retrieval, retrieve
 from stylehead.types import FaceTrack, Floats, Motion, Style
 from stylehead.version import __version__
@@ -55,11 +55,11 @@ def learn_style(
 def style_motion(performance: Performance) -> tuple[Motion, Floats]:
     """Return a performance's motion at STYLE_FPS, and the clip's time of each of its frames.
 
-    A smile that lasts through the clip is taken from the neutral face and given to the motion.
+    An expression that lasts through the clip is taken from the neutral face, for the motion.
     """
     motion, times = performance.motion(STYLE_FPS)
-    smile = lasting_smile(motion.neutral, performance.neutral_scores, FaceModel.embedded())
-    return motion.with_(landmarks=motion.landmarks + smile, neutral=motion.neutral - smile), times
+    worn = lasting_expression(motion.neutral, performance.neutral_scores, FaceModel.embedded())
+    return motion.with_(landmarks=motion.landmarks + worn, neutral=motion.neutral - worn), times
 
 
 def style_statistics(motion: Motion) -> dict[str, float]:

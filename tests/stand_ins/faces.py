@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from stylehead.face.articulation import usual_way
 from stylehead.face.face_model import FaceModel
 from stylehead.face.geometry import rotation_from_angles
 from stylehead.face.landmarks import EYES, INNER_LOWER, INNER_UPPER, REGIONS, to_68
@@ -71,8 +72,7 @@ def performed_motion(
             curve = np.sqrt(2) * wave(times, 1.1 + 0.37 * number, axis)
             landmarks[:, list(points), axis] += (spreads[name][axis] * curve)[:, None]
     gape = opening * (0.5 - 0.5 * np.cos(2 * np.pi * 2.5 * times))
-    landmarks[:, (65, 66, 67), 1] += gape[:, None]
-    landmarks[:, 55:60, 1] += 0.9 * gape[:, None]
+    landmarks += gape[:, None, None] * usual_way()
     angles = np.column_stack(
         [np.sqrt(2) * size * wave(times, hertz, i) for i, size in enumerate(degrees)]
     )
@@ -215,10 +215,7 @@ def predictor(net=None, *, voice=None, encoder=None) -> Predictor:
 
 def gape(size):
     """Landmark offsets of an open mouth; negative presses the lips into each other."""
-    shape = np.zeros((68, 3), np.float32)
-    shape[[65, 66, 67], 1] = size
-    shape[55:60, 1] = shape[6:11, 1] = 0.9 * size
-    return shape
+    return np.float32(size) * usual_way()
 
 
 def shut_lids(heads: np.ndarray, closure: np.ndarray) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from stylehead.face.articulation import expression_of
 from stylehead.face.landmarks import REGIONS
-from stylehead.motion.expression import expression_of
 from stylehead.motion.eyes import glances_of
 from stylehead.motion.gestures.playing import at, play
 from stylehead.motion.gestures.selection import RATE, Material, choose_pieces

@@ -269,6 +269,19 @@ def test_the_neutral_is_made_of_calm_frames_with_the_mouth_shut():
     assert found == list(range(20, 20 + len(found)))
 
 
+def test_no_frame_in_a_blink_makes_the_neutral():
+    """Eyes that open again would look startled."""
+    expression, opening = np.zeros((100, 52), np.float32), np.full(100, 0.2, np.float32)
+    opening[10:40] = 0.01
+    expression[:, EXPRESSIVE[0]] = 1
+    expression[20:30, EXPRESSIVE[0]] = 0
+    eyes = np.full(100, 0.3, np.float32)
+    eyes[20:30] = 0.1
+    found = set(neutral_frames(expression, opening, eyes))
+    assert found <= {*range(10, 20), *range(30, 40)}
+    assert set(neutral_frames(expression, opening)) <= set(range(20, 30))
+
+
 def test_even_one_frame_has_a_neutral():
     assert len(neutral_frames(np.zeros((1, 52), np.float32), np.zeros(1, np.float32))) == 1
 

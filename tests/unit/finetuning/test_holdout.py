@@ -125,7 +125,7 @@ def test_a_mouth_that_opens_half_as_wide_as_the_singer_does_not_pass(
     assert result.distance_ratio < 1
     assert result.scores["tuned"].opening_range == pytest.approx(wide, rel=0.02)
     reasons = rejection_reasons(result)
-    assert (not reasons) if passes else (len(reasons) == 1 and "mouth opens 0.49" in reasons[0])
+    assert (not reasons) if passes else (len(reasons) == 1 and "mouth opens 0.5" in reasons[0])
 
 
 def test_lips_that_would_cross_are_counted(small, spoken):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stylehead.errors import FaceError, StyleError
+from stylehead.face.articulation import expression_of
 from stylehead.face.landmarks import INNER_LOWER, INNER_UPPER
 from stylehead.finetuning import target_clip
 from stylehead.finetuning.target_clip import (
@@ -13,7 +14,6 @@ from stylehead.finetuning.target_clip import (
     split_style,
 )
 from stylehead.media.audio import open_audio
-from stylehead.motion.expression import expression_of
 from stylehead.types import SPEECH_RATE
 from tests.stand_ins import media
 from tests.stand_ins.faces import (

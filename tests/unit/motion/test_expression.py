@@ -3,9 +3,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from stylehead.face.articulation import UPPER, expression_of, usual_way
 from stylehead.face.landmarks import REGIONS, mouth_opening
-from stylehead.motion.expression import UPPER, expression_of, sample_expression
-from tests.stand_ins.faces import gape, make_style, mean_face, performed_motion
+from stylehead.motion.expression import sample_expression
+from tests.stand_ins.faces import make_style, mean_face, performed_motion
 
 FPS = Fraction(30)
 TIMES = np.arange(600) / 30
@@ -14,7 +15,7 @@ NEUTRAL = mean_face()
 
 def talking(size=0.1):
     """Return twenty seconds of a mouth that opens three times a second, and nothing else."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * 3 * TIMES))[:, None, None] * gape(size)
+    return (0.5 - 0.5 * np.cos(2 * np.pi * 3 * TIMES))[:, None, None] * size * usual_way()
 
 
 def smiling(size=0.05, seconds=10.0):
@@ -43,6 +44,16 @@ def test_a_face_at_rest_that_smiles_keeps_its_smile():
     resting[:, (54, 64), 0] = 0.05
     found = expression_of(talking() + resting, NEUTRAL, FPS)
     assert found[:, 54, 0].mean() == pytest.approx(0.05, abs=0.005)
+
+
+def test_a_smile_that_shows_whenever_the_lips_part_is_one():
+    """In three seconds a laughing mouth opens and widens together; that is not how it speaks."""
+    wide = np.zeros((68, 3), np.float32)
+    for points, sign in (((48, 60), -1), ((54, 64), 1)):
+        wide[list(points), 0] = sign
+    parted = (0.5 - 0.5 * np.cos(2 * np.pi * 3 * TIMES[:90]))[:, None, None]
+    found = expression_of(talking()[:90] + 0.05 * parted * wide, NEUTRAL, FPS)
+    assert found[:, 54, 0].mean() == pytest.approx(0.025, rel=0.1)
 
 
 def test_expression_leaves_lips_shut():

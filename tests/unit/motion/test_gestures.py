@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from stylehead.face.articulation import LOWER
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.face.landmarks import REGIONS, brow_height, mouth_opening
-from stylehead.motion.expression import LOWER
 from stylehead.motion.gestures.acting import act
 from stylehead.motion.gestures.contour import clip_contour, mouth_contour
 from stylehead.motion.gestures.playing import at, play

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylehead.face.landmarks import mouth_opening
-from stylehead.motion.styling import match_opening
+from stylehead.motion.styling import match_opening, without_own_look
 from stylehead.style.learn import STYLE_FPS
 from tests.stand_ins.faces import gape, performed_motion
 
@@ -60,3 +60,17 @@ def test_a_slow_gape_does_not_turn_syllables_into_snapping():
     voice = np.ones(len(landmarks))
     opened = match_opening(landmarks, voice, gaping, motion.neutral, STYLE_FPS)
     np.testing.assert_array_equal(opened, landmarks)
+
+
+def test_the_look_that_a_generator_gives_everybody_is_taken_off_while_it_speaks():
+    """A mouth that is always narrower; its openings stay."""
+    narrow = np.zeros((68, 3), np.float32)
+    narrow[48, 0], narrow[54, 0] = 0.02, -0.02
+    opening = (0.5 - 0.5 * np.cos(np.arange(900) / 2))[:, None, None] * gape(0.1)
+    voice = np.repeat([1.0, 0.0, 1.0], 300).astype(np.float32)
+    found = without_own_look(opening + narrow, voice, STYLE_FPS)
+    left = found - opening
+    assert np.abs(left[voice > 0, 54, 0]).max() < 0.002
+    np.testing.assert_allclose(left[voice == 0], np.tile(narrow, (300, 1, 1)), atol=1e-6)
+    gaps = found[:, 66, 1] - found[:, 62, 1], opening[:, 66, 1] - opening[:, 62, 1]
+    np.testing.assert_allclose(*gaps, atol=0.002)
