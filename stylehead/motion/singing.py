@@ -84,7 +84,7 @@ def hold(landmarks: Floats, notes: Spans, fps: Fraction, amount: float) -> Float
     landmarks = landmarks.copy()
     for first, last in notes:
         piece = landmarks[first:last, LOWER]
-        calm = gaussian_filter1d(piece, HOLD * float(fps), axis=0, mode="nearest")
+        calm = gaussian_filter1d(piece, HOLD * float(fps), axis=0)  # keeps the mean
         weight = amount * _within(last - first, HOLD_FADE * float(fps))
         landmarks[first:last, LOWER] += weight[:, None, None] * (calm - piece)
     return landmarks
@@ -124,7 +124,7 @@ def open_vowels(
     along = opening_way(landmarks[sung], opening[sung])
     landmarks = landmarks.copy()
     for first, last in notes:
-        wanted = wide * gaussian_filter1d(openness[first:last], HOLD * float(fps), mode="nearest")
+        wanted = wide * gaussian_filter1d(openness[first:last], HOLD * float(fps))
         missing = (wanted - opening[first:last]).clip(0, None)
         missing *= amount * _within(last - first, OPEN_FADE * float(fps))
         landmarks[first:last, LOWER] += (missing[:, None, None] * along).astype(np.float32)

@@ -118,6 +118,15 @@ def test_a_held_note_is_still_and_as_open_as_before():
         assert after[inner].mean() == pytest.approx(before[first:last].mean(), abs=0.03)
 
 
+def test_a_note_whose_ends_are_shut_stays_as_open_as_it_is():
+    notes = np.array([[60, 78]])  # 0.6 s, begun and left with shut lips
+    face = np.zeros((120, 68, 3), np.float32)
+    face[60:78] = np.sin(np.linspace(0, np.pi, 18, dtype=np.float32))[:, None, None] * gape(0.2)
+    before, after = opening(face)[60:78], opening(hold(face, notes, FPS, 1.0))[60:78]
+    assert after.mean() == pytest.approx(before.mean(), rel=0.15)
+    assert after[3:-3].std() < 0.02
+
+
 def test_half_of_holding_is_half_way():
     notes = held_notes(prosody(), voice(), FPS)
     none, half, full = (hold(babble(), notes, FPS, amount) for amount in (0.0, 0.5, 1.0))
