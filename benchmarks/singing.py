@@ -33,7 +33,7 @@ from stylehead.face.performance import recover_performance
 from stylehead.media.audio import Sound, open_audio
 from stylehead.models.pose_generator import FPS as ROWS
 from stylehead.motion.head import PITCH
-from stylehead.motion.singing import LEAD, Spans, held_notes, hold, sung_phrases
+from stylehead.motion.singing import LEAD, Spans, held_notes, hold, open_vowels, sung_phrases
 from stylehead.motion.stream import UnstyledMotion
 from stylehead.options import Encoding, MotionControls
 from stylehead.pipeline.run import Predictor, load_predictor
@@ -120,7 +120,8 @@ def measured(clip: Clip, models: Predictor, styles: list[str]) -> Song:
         plain = heard.landmarks[0]
         faces = {TRACKED: tracked(clip, len(plain))}
         faces[UNHELD] = face(plain, NEUTRAL)
-        faces[UNTUNED] = face(hold(plain, notes, FPS, 1.0), NEUTRAL)
+        opened = open_vowels(plain, NEUTRAL, heard.voice, heard.prosody, notes, FPS, 1.0)
+        faces[UNTUNED] = face(hold(opened, notes, FPS, 1.0), NEUTRAL)
         for name in styles:
             faces |= styled(sound, models, name)
     return Song(clip.name, heard, notes, phrases, faces)
@@ -186,10 +187,23 @@ def held_table(songs: list[Song]) -> None:
                     moving,
                     100 * float((own.opening[inside] > OPEN).mean()),
                     opening_correlation(level[inside], own.opening[inside]),
+                    against_others(own.opening, inside, song.heard.voice),
                 ]
             )
-    columns = ("sd in notes, of range", "sd outside", "open in notes, %", "r with level in notes")
+    columns = (
+        "sd in notes, of range",
+        "sd outside",
+        "open in notes, %",
+        "r with level in notes",
+        "opening in notes / elsewhere",
+    )
     print_table(f"held notes of {len(chosen)} of {len(songs)} songs", columns, rows)
+
+
+def against_others(opening: Floats, inside: NDArray[np.bool_], voice: Floats) -> float:
+    """Return the mean opening (T,) in notes against that in the rest of the voice."""
+    outside = ~inside & (voice > VOICED_GATE)
+    return float(opening[inside].mean() / opening[outside].mean()) if outside.any() else np.nan
 
 
 def mask(spans: Spans, frames: int) -> NDArray[np.bool_]:

@@ -29,7 +29,14 @@ from stylehead.motion.finishing import (
 from stylehead.motion.gestures.acting import act, acts
 from stylehead.motion.head import blended_head, person_of, posture, sampled_heads
 from stylehead.motion.models import Networks, tuned_generator
-from stylehead.motion.singing import breathe, held_notes, hold, lift, sung_phrases
+from stylehead.motion.singing import (
+    breathe,
+    held_notes,
+    hold,
+    lift,
+    open_vowels,
+    sung_phrases,
+)
 from stylehead.motion.stream import UnstyledMotion, generate
 from stylehead.motion.styling import (
     match_opening,
@@ -119,8 +126,13 @@ def _played(
     fps: Fraction,
 ) -> Motion:
     mix, controls = role.mix, role.controls
-    plain, *articulated = unstyled.landmarks
-    frames, voice = len(plain), unstyled.voice
+    voice, neutral = unstyled.voice, generic_neutral()
+    notes = held_notes(unstyled.prosody, voice, fps)
+    plain, *articulated = (
+        open_vowels(face, neutral, voice, unstyled.prosody, notes, fps, controls.hold)
+        for face in unstyled.landmarks
+    )
+    frames = len(plain)
     blinking, _, looking = random_streams(controls.seed, *_occasion(unstyled, mix))
     habit = blended_blinks(mix, controls.blinks_per_minute)
     blink = sample_blinks(frames, voice, fps, habit, blinking)
@@ -130,8 +142,6 @@ def _played(
         _performed(unstyled, own, net, weight.style, path, glances, fps, controls.seed)
         for weight, net, own, path in zip(mix.weights, nets, articulated, paths, strict=True)
     ]
-    neutral = generic_neutral()
-    notes = held_notes(unstyled.prosody, unstyled.voice, fps)
     phrases = sung_phrases(unstyled.voice, notes, fps)
     landmarks = hold(_mixed(plain, [one.face for one in performed], mix), notes, fps, controls.hold)
     raised = raised_voice(unstyled.prosody, fps, len(landmarks))

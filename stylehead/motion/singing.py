@@ -36,21 +36,30 @@ def held_notes(prosody: Floats, voice: Floats, fps: Fraction) -> Spans:
     prosody (P, 80) is the voice's mean log-mel row at each pose, voice (T,) the gate. A note is
     held while the row, in bands too broad to show vibrato, hardly changes.
     """
-    if len(prosody) < 3:
-        return np.zeros((0, 2), np.intp)
-    bands = prosody.reshape(len(prosody), -1, POOLED).mean(2)
-    change = np.pad(np.abs(bands[2:] - bands[:-2]).mean(1), 1, mode="edge")
-    level = prosody.mean(1)
     middles = (np.arange(len(prosody)) + 0.5) * float(fps / ROWS)
     heard = np.interp(middles, np.arange(len(voice)), voice) > 0.5
-    rows = _runs((change < STEADY) & (level > np.percentile(level, 95) - LOUD) & heard)
-    rows = rows[rows[:, 1] - rows[:, 0] >= LEAST_NOTE * ROWS]
+    rows = steady_rows(prosody, heard)
     lengths, centres = (rows[:, 1] - rows[:, 0]) / ROWS, rows.mean(1) / ROWS
     held = np.concatenate([[0.0], lengths.cumsum()])
     low, high = (np.searchsorted(centres, centres + reach) for reach in (-NEAR, NEAR))
     sung = rows[held[high] - held[low] >= LEAST_HELD] * float(fps / ROWS)
     spans = np.stack([np.ceil(sung[:, 0]), np.floor(sung[:, 1])], 1)
     return spans.astype(np.intp).clip(max=len(voice))
+
+
+def steady_rows(prosody: Floats, heard: NDArray[np.bool_]) -> Spans:
+    """Return the rows (N, 2) in which a loud voice keeps its spectrum, as a note with vibrato does.
+
+    prosody (P, 80) are log-mel rows at the pose generator's rate, heard (P,) where there is a
+    voice. Speech changes all the time.
+    """
+    if len(prosody) < 3:
+        return np.zeros((0, 2), np.intp)
+    bands = prosody.reshape(len(prosody), -1, POOLED).mean(2)
+    change = np.pad(np.abs(bands[2:] - bands[:-2]).mean(1), 1, mode="edge")
+    level = prosody.mean(1)
+    rows = _runs((change < STEADY) & (level > np.percentile(level, 95) - LOUD) & heard)
+    return rows[rows[:, 1] - rows[:, 0] >= LEAST_NOTE * ROWS]
 
 
 def _runs(where: NDArray[np.bool_]) -> Spans:
@@ -61,6 +70,7 @@ def _runs(where: NDArray[np.bool_]) -> Spans:
 
 HOLD = 0.5  # seconds of Gaussian inside a note
 HOLD_FADE = 0.05  # seconds at both ends of a note in which the mouth comes to rest and leaves
+OPEN_FADE = 0.12  # seconds at both ends of a note in which the mouth opens further and comes back
 
 
 def hold(landmarks: Floats, notes: Spans, fps: Fraction, amount: float) -> Floats:
@@ -74,10 +84,62 @@ def hold(landmarks: Floats, notes: Spans, fps: Fraction, amount: float) -> Float
     landmarks = landmarks.copy()
     for first, last in notes:
         piece = landmarks[first:last, LOWER]
-        calm = gaussian_filter1d(piece, HOLD * float(fps), axis=0, mode="nearest")
+        calm = gaussian_filter1d(piece, HOLD * float(fps), axis=0)  # keeps the mean
         weight = amount * _within(last - first, HOLD_FADE * float(fps))
         landmarks[first:last, LOWER] += weight[:, None, None] * (calm - piece)
     return landmarks
+
+
+FIRST_FORMANT = slice(2, 33)
+"""Bands of log-mel from 200 to 1300 Hz, 35 Hz each."""
+CLOSED_VOWEL, OPEN_VOWEL = 12.0, 22.0
+"""Their middle by energy, in bands (550 and 900 Hz): there a mouth need not open; it opens wide."""
+WIDE = 85  # percentile of a voiced mouth's openings that is wide
+LEAST_WIDE = 0.08  # interocular: what is wide in usual speech of an average person
+
+
+def open_vowels(
+    landmarks: Floats,
+    neutral: Floats,
+    voice: Floats,
+    prosody: Floats,
+    notes: Spans,
+    fps: Fraction,
+    amount: float,
+) -> Floats:
+    """Return un-styled offsets (T, 68, 3) whose mouth opens for the open vowels of held notes.
+
+    A long note of a trained voice is no speech to speech encoders, and the mouth all but shuts. An
+    open vowel shows in the spectrum, prosody (P, 80): its first formant lies high. Where the mouth
+    is less open than that asks for, it opens in the way in which it does elsewhere; a hummed note
+    stays as it is. With 0 as `amount` nothing is changed, with 1 all of it.
+    """
+    sung = voice > 0.5
+    if amount == 0 or not len(notes) or not sung.any():
+        return landmarks
+    opening = mouth_opening(landmarks + neutral) - mouth_opening(neutral)
+    wide = max(float(np.percentile(opening[sung], WIDE)), LEAST_WIDE)
+    middles = (np.arange(len(prosody)) + 0.5) * float(fps / ROWS)
+    openness = np.interp(np.arange(len(landmarks)), middles, vowel_openness(prosody))
+    along = opening_way(landmarks[sung], opening[sung])
+    landmarks = landmarks.copy()
+    for first, last in notes:
+        wanted = wide * gaussian_filter1d(openness[first:last], HOLD * float(fps))
+        missing = (wanted - opening[first:last]).clip(0, None)
+        missing *= amount * _within(last - first, OPEN_FADE * float(fps))
+        landmarks[first:last, LOWER] += (missing[:, None, None] * along).astype(np.float32)
+    return landmarks
+
+
+def vowel_openness(prosody: Floats) -> Floats:
+    """Return how open the vowels in rows of log-mel (P, 80) are, 0 to 1: (P,).
+
+    The jaw drops for a high first formant, and energy is where that is.
+    """
+    bands = np.arange(FIRST_FORMANT.start, FIRST_FORMANT.stop)
+    energy = 10.0 ** (10 * (prosody[:, FIRST_FORMANT] - 1))
+    middle = energy @ bands / energy.sum(1)
+    return ((middle - CLOSED_VOWEL) / (OPEN_VOWEL - CLOSED_VOWEL)).clip(0, 1)
 
 
 def _within(frames: int, fade: float) -> Floats:

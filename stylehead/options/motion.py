@@ -55,7 +55,8 @@ class MotionControls:
     )
     hold: float = share(
         1.0,
-        "How still the mouth keeps while a singer holds a note: 0 as it comes, 1 still.",
+        "How far the mouth opens for the vowel of a note that a singer holds, and how still it "
+        "keeps: 0 as it comes, 1 wide and still.",
     )
     breath: float = share(
         0.2,

@@ -10,12 +10,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.ndimage import grey_closing
 from torch import Tensor
 
 from stylehead.media.audio import Sound, at_speech_rate
 from stylehead.models.spleeter import BINS, FRAMES, SpleeterUNet
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.mel import LOUDNESS, overlapping_windows
+from stylehead.speech.pitch import pitched_fraction
 from stylehead.speech.separation import BODY, MARGIN, NOTHING, Voice, VoiceSeparator, middles
 from stylehead.types import SPEECH_RATE, Floats
 
@@ -30,12 +32,11 @@ LENIENT = -14.0  # the same, in a recording whose loud parts have a voice
 NO_VOICE, VOICE = -12.0, -8.0
 """dB against the mix that what may be a voice reaches in its loud parts: no voice for sure, one."""
 LOOK_EVERY = 3  # windows, of which one is looked at before a recording is separated
-VOICELIKE = 2.0  # dB that the voice filter's word is worth
+VOICELIKE = 6.0  # dB that the voice filter's word is worth: what is left of bands never has it
+BRIDGE = 90  # frames at 60 Hz: what is no voice for less between two voices is one
 PITCHED = 0.15, 0.3
 """Fractions of two seconds with a pitch: a noise, a voice. Rooms had 0.16 at most in the mean of a
 recording, singers 0.44 at least."""
-PITCH = 0.6  # normalised autocorrelation from which there is a pitch
-PITCH_WINDOW, PITCH_HOP = SPEECH_RATE // 20, SPEECH_RATE // 50
 SILENCE = 1e-7  # mean square of a mix in which nothing is a voice
 FADE = 16 * HOP  # half of the samples in which two windows pass over into each other
 
@@ -98,6 +99,9 @@ class SpleeterSeparator:
 
     def separate(self, sound: Sound) -> Iterator[Voice]:
         """Yield the voice in a recording, 10 s at a time."""
+        yield from bridged(self._voices(sound))
+
+    def _voices(self, sound: Sound) -> Iterator[Voice]:
         voice = self.look(sound).voice
         lenient = np.clip((voice - NO_VOICE) / (VOICE - NO_VOICE), 0, 1)
         uncertain = float(UNCERTAIN + lenient * (LENIENT - UNCERTAIN))
@@ -168,34 +172,31 @@ def voice_activity(
     level = _level(alone, mix, around) + VOICELIKE * voicelike
     loud = (0.5 + PER_DB * (level - uncertain)).clip(0, 1)
     few, many = PITCHED
-    sung = ((pitched(alone, around) - few) / (many - few)).clip(0, 1)
+    sung = ((pitched_fraction(alone, around, AROUND) - few) / (many - few)).clip(0, 1)
     return (loud * np.maximum(sung, voicelike)).astype(np.float32)
 
 
-def pitched(samples: Floats, around: NDArray[np.int64]) -> Floats:
-    """Return the fraction (T,) of two seconds that has a pitch, around some places in (N,).
+def bridged(voices: Iterable[Voice]) -> Iterator[Voice]:
+    """Yield voices whose activity does not drop between two active moments that are near.
 
-    A pitch is a normalised autocorrelation above PITCH at a lag of 60 to 600 Hz, in windows of
-    50 ms every 20 ms.
+    A choir has no pitch in some chords and a singer is drowned for a beat. Each is held back until
+    the next one is there; in a pause the level of the voice still shuts the mouth.
     """
-    starts = np.arange(0, len(samples) - PITCH_WINDOW + 1, PITCH_HOP)
-    cut = torch.from_numpy(samples)[torch.from_numpy(starts)[:, None] + torch.arange(PITCH_WINDOW)]
-    window = torch.hann_window(PITCH_WINDOW)
-    correlation = _autocorrelation((cut - cut.mean(1, keepdim=True)) * window)
-    correlation = correlation / correlation[:, :1].clamp(min=1e-8)
-    shape = _autocorrelation(window[None])
-    correlation = correlation * (shape[:, :1] / shape)  # what the window takes from long lags
-    found = (correlation[:, SPEECH_RATE // 600 :].amax(1) > PITCH).numpy()
-    total = np.concatenate([[0.0], np.cumsum(found)])
-    centres = starts + PITCH_WINDOW // 2
-    first, last = (np.searchsorted(centres, around + shift) for shift in (-AROUND, AROUND))
-    return (total[last] - total[first]) / np.maximum(last - first, 1)
+    before, waiting = np.zeros(0, np.float32), None
+    for voice in voices:
+        if waiting is not None:
+            yield _bridged(before, waiting, voice.activity[:BRIDGE])
+            before = np.concatenate([before, waiting.activity])[-BRIDGE:]
+        waiting = voice
+    if waiting is not None:
+        yield _bridged(before, waiting, before[:0])
 
 
-def _autocorrelation(windows: Tensor) -> Tensor:
-    """Return the autocorrelation (B, L) of windows (B, N), to the lag of 60 Hz."""
-    power = torch.fft.rfft(windows, 2 * windows.shape[1]).abs().square()
-    return torch.fft.irfft(power)[:, : SPEECH_RATE // 60 + 1]
+def _bridged(before: Floats, voice: Voice, after: Floats) -> Voice:
+    """Return a voice with the gaps of its activity closed, given what is active around it."""
+    activity = np.concatenate([before, voice.activity, after])
+    closed = grey_closing(activity, BRIDGE, mode="nearest")
+    return voice._replace(activity=closed[len(before) :][: len(voice.activity)])
 
 
 def _level(alone: Floats, mix: Floats, around: NDArray[np.int64]) -> Floats:

@@ -19,6 +19,7 @@ from stylehead.motion.singing import (
     held_notes,
     hold,
     lift,
+    open_vowels,
     sung_phrases,
 )
 from stylehead.motion.stream import UnstyledMotion
@@ -117,6 +118,15 @@ def test_a_held_note_is_still_and_as_open_as_before():
         assert after[inner].mean() == pytest.approx(before[first:last].mean(), abs=0.03)
 
 
+def test_a_note_whose_ends_are_shut_stays_as_open_as_it_is():
+    notes = np.array([[60, 78]])  # 0.6 s, begun and left with shut lips
+    face = np.zeros((120, 68, 3), np.float32)
+    face[60:78] = np.sin(np.linspace(0, np.pi, 18, dtype=np.float32))[:, None, None] * gape(0.2)
+    before, after = opening(face)[60:78], opening(hold(face, notes, FPS, 1.0))[60:78]
+    assert after.mean() == pytest.approx(before.mean(), rel=0.15)
+    assert after[3:-3].std() < 0.02
+
+
 def test_half_of_holding_is_half_way():
     notes = held_notes(prosody(), voice(), FPS)
     none, half, full = (hold(babble(), notes, FPS, amount) for amount in (0.0, 0.5, 1.0))
@@ -135,6 +145,52 @@ def test_outside_notes_and_outside_the_mouth_nothing_is_held():
     upper = [*REGIONS["brows"], *REGIONS["eyes"]]
     np.testing.assert_array_equal(held[:, upper], moving[:, upper])
     assert not np.array_equal(held[where], moving[where])
+
+
+def vowels(hertz):
+    """Return the prosody of a voice whose vowels have their energy about that frequency."""
+    rows = prosody()
+    band = (hertz - 126) / 35.4
+    return rows - (
+        0.02 * np.abs(np.arange(80) - band) * (rows.mean(1, keepdims=True) > 0.2)
+    ).astype(np.float32)
+
+
+def nearly_shut():
+    """Return a mouth that babbles, and hardly opens in the last note."""
+    face = babble()
+    face[(13 * 30) : round(13.8 * 30)] *= 0.2
+    return face
+
+
+def test_a_mouth_opens_for_a_held_open_vowel_and_not_for_a_closed_one():
+    notes = held_notes(prosody(), voice(), FPS)
+    before = opening(nearly_shut())
+    open_, closed = (
+        opening(open_vowels(nearly_shut(), NEUTRAL, voice(), vowels(hertz), notes, FPS, 1.0))
+        for hertz in (950, 350)
+    )
+    first, last = notes[-1]
+    inner = slice(first + 5, last - 5)
+    wide = np.percentile(before[voice() > 0.5], 85)
+    assert before[inner].max() < 0.5 * wide
+    np.testing.assert_allclose(open_[inner], np.maximum(before[inner], wide), rtol=0.15)
+    np.testing.assert_allclose(closed[inner], before[inner], atol=1e-4)
+    outside = np.ones(len(before), bool)
+    for first, last in notes:
+        outside[first:last] = False
+    np.testing.assert_array_equal(open_[outside], before[outside])
+    assert (open_ >= before - 1e-5).all()
+
+
+def test_half_of_an_open_vowel_is_half_way():
+    notes = held_notes(prosody(), voice(), FPS)
+    none, half, full = (
+        open_vowels(nearly_shut(), NEUTRAL, voice(), vowels(950), notes, FPS, amount)
+        for amount in (0.0, 0.5, 1.0)
+    )
+    np.testing.assert_array_equal(none, nearly_shut())
+    np.testing.assert_allclose(half, (none + full) / 2, atol=1e-6)
 
 
 # ---- phrases --------------------------------------------------------------------------------
