@@ -140,7 +140,7 @@ def test_the_wheel_carries_licence_readme_and_command(wheel):
     assert "LICENSE" in read
     assert f"Version: {stylehead.__version__}" in read["METADATA"]
     assert "# stylehead" in read["METADATA"]
-    assert "stylehead = stylehead.cli.app:main" in read["entry_points.txt"]
+    assert "stylehead = stylehead.__main__:main" in read["entry_points.txt"]
 
 
 def test_an_installed_wheel_finds_its_files(wheel, checkout, tmp_path):
