@@ -21,6 +21,8 @@ from stylehead.weights.store import home
 
 WINDOW, MARGIN = 60.0, 8.0
 """Seconds in which one tempo is looked for, and around them: a tempogram of hours fills memory."""
+TEMPOGRAM = 8.0  # seconds of onsets in which librosa looks for a period
+PIECE = 500  # frames of a tempogram that are made at once
 LEAST_SECONDS = 4.0  # of music in which a beat can be told
 CLEAR = 0.55
 """Autocorrelation of onsets at the beat from which there is one; noise and talk lie under it."""
@@ -68,12 +70,35 @@ def _beats_of(onsets: Floats) -> NDArray[np.int64]:
     with _alone():
         import librosa  # a second, and only music needs it
 
-        tempo, frames = librosa.beat.beat_track(
-            onset_envelope=onsets, sr=ONSET_RATE, hop_length=1, units="frames", trim=True
+        tempo = librosa.feature.tempo(tg=_mean_tempogram(onsets), sr=ONSET_RATE, hop_length=1)
+        _, frames = librosa.beat.beat_track(
+            onset_envelope=onsets, sr=ONSET_RATE, hop_length=1, bpm=tempo, units="frames", trim=True
         )
     if len(frames) and clarity(onsets, 60 * ONSET_RATE / float(np.atleast_1d(tempo)[0])) >= CLEAR:
         return frames
     return np.zeros(0, np.int64)
+
+
+def _mean_tempogram(onsets: Floats) -> Floats:
+    """Return the mean (L, 1) of onsets' tempogram over time, as librosa looks for a tempo in it.
+
+    Piece by piece: all of a minute at once takes 400 MB.
+    """
+    import librosa
+
+    lags = int(librosa.time_to_frames(TEMPOGRAM, sr=ONSET_RATE, hop_length=1))
+    padded = np.pad(onsets, lags // 2, mode="linear_ramp")
+    total = np.zeros(lags)
+    for start in range(0, len(onsets), PIECE):
+        count = min(PIECE, len(onsets) - start)
+        total += librosa.feature.tempogram(
+            onset_envelope=padded[start : start + count + lags - 1],
+            sr=ONSET_RATE,
+            hop_length=1,
+            win_length=lags,
+            center=False,
+        ).sum(1)
+    return (total / len(onsets))[:, None]
 
 
 def _alone() -> AbstractContextManager[object]:

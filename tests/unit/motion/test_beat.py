@@ -182,3 +182,14 @@ def test_librosa_runs_in_one_process_at_a_time(monkeypatch):
     assert then == ["runs", "free"]
     assert path.name == "stylehead.lock"
     assert path.parent == Path(librosa.__file__).parent / "__pycache__"
+
+
+@pytest.mark.parametrize(("frames", "period"), [(2300, 55), (1000, 47), (500, 60)])
+def test_the_tempo_is_librosas(frames, period):
+    onsets = np.random.default_rng(0).random(frames).astype(np.float32) * 0.3
+    onsets[::period] += 1
+    whole = librosa.feature.tempogram(
+        onset_envelope=onsets, sr=ONSET_RATE, hop_length=1, win_length=round(8 * ONSET_RATE)
+    )
+    found = beat._mean_tempogram(onsets)
+    np.testing.assert_allclose(found, whole.mean(1, keepdims=True), atol=1e-6)
