@@ -5,8 +5,21 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import torch
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+Awaited = SimpleQueue[Made | BaseException]
+"""Where a thread puts what it has made of an item, or what went wrong."""
+Asked = SimpleQueue[tuple[Item, Awaited[Made]] | None]
+"""What threads are to do next; None ends one."""
 
 STARTING = 1.0
 """Seconds in which a thread begins whose start was interrupted, unless it never will."""
@@ -34,6 +47,62 @@ def at_work(
         stop()
         for thread in begun:
             _wait_for(thread, patience)
+
+
+def in_order(
+    make: Callable[[Item], Made],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    alone: bool = True,
+    patience: float | None = None,
+) -> Generator[Made]:
+    """Yield what `make` makes of each item, in their order; several threads work ahead.
+
+    As many items as there are workers are at work while one is used. `alone` has torch compute on
+    each worker's thread alone. What fails in a thread is raised here, after all have stopped.
+    """
+    # Through queues alone, as an executor does not: an interrupt is raised in the calling thread at
+    # any place, also where a condition is half locked.
+    asked: Asked[Item, Made] = SimpleQueue()
+    awaited: deque[Awaited[Made]] = deque()
+    tasks = [partial(_work, make, asked, alone)] * workers
+    with at_work(tasks, stop=partial(_end, asked, workers), patience=patience):
+        for item in items:
+            awaited.append(SimpleQueue())
+            asked.put((item, awaited[-1]))
+            if len(awaited) > workers:
+                yield _taken(awaited.popleft())
+        while awaited:
+            yield _taken(awaited.popleft())
+
+
+def _taken(awaited: Awaited[Made]) -> Made:
+    made = awaited.get()
+    if isinstance(made, BaseException):
+        raise made
+    return made
+
+
+def _work(make: Callable[[Item], Made], asked: Asked[Item, Made], alone: bool) -> None:
+    if alone:
+        torch.set_num_threads(1)  # a setting of each thread
+    while task := asked.get():
+        item, awaited = task
+        try:
+            awaited.put(make(item))
+        except BaseException as failure:  # noqa: BLE001 (raised again where it is awaited)
+            awaited.put(failure)
+        del item, task, awaited  # what an item holds is let go while the next one is waited for
+
+
+def _end(asked: Asked[Item, Made], workers: int) -> None:
+    """Have threads end after the item they are at."""
+    with contextlib.suppress(Empty):
+        while True:
+            asked.get_nowait()
+    for _ in range(workers):
+        asked.put(None)
 
 
 def _wait_for(thread: threading.Thread, patience: float | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stylehead.device import one_thread, usable_cores
 from stylehead.errors import MediaError
 from stylehead.media.audio import open_audio
 from stylehead.motion.gestures.contour import clip_contour
@@ -20,6 +21,7 @@ CONTOUR = "contour"
 """In a style's provenance: whether its contour is that of the `sound` or of the `mouth`."""
 
 
+@one_thread()
 def with_contour(style: Style, video: Path, part: AudioRange) -> Style:
     """Return a style learned from a part of a clip with what is said there."""
     try:
@@ -28,7 +30,8 @@ def with_contour(style: Style, video: Path, part: AudioRange) -> Style:
         sound = None
     activity = level = np.zeros(0, np.float32)
     if sound and not sound.silent:
-        activity, level = measure_voice(sound, Separators(Separation().separate, CPU))
+        separators = Separators(Separation().separate, CPU, workers=usable_cores())
+        activity, level = measure_voice(sound, separators)
     return said_with(style, style.times - np.float32(part.start), activity, level)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from stylehead import files
-from stylehead.device import choose_device, usable_cores
+from stylehead.device import choose_device, one_thread, usable_cores
 from stylehead.media.audio import Sound
 from stylehead.motion.finishing import adjust, at_rate
 from stylehead.motion.generate import predict_motion
@@ -75,7 +75,7 @@ def animate(
     given = (image, audio, *files_of(options))
     output = check_delivery(output, options, inputs=given)
     options = markable(output, options)
-    device = choose_device(options.device)
+    device, workers = choose_device(options.device), options.workers or usable_cores()
     mix = as_mix(style, strength=options.style_strength)
     song = open_song(Path(audio), mix, options)
     renderer = load_renderer(options.renderer, device, reporter=reporter)
@@ -84,7 +84,9 @@ def animate(
     clock.lap("portrait")
 
     if motion is None:
-        predictor = load_predictor(options, device, separation=options, reporter=reporter)
+        predictor = load_predictor(
+            options, device, separation=options, workers=workers, reporter=reporter
+        )
         listener, networks = predictor.listener, predictor.networks
         takes = perform(song, portraits, listener, networks, options=options, reporter=reporter)
         source = Source(takes, predictor.encoder, predictor.files)
@@ -94,7 +96,7 @@ def animate(
     clock.lap("motion")
 
     shot = stage(portraits, takes, frame, options).shot(renderer)
-    reporter.say(shot.scene.estimate(shot.motions, options.workers or usable_cores()))
+    reporter.say(shot.scene.estimate(shot.motions, workers))
     clock.lap("preparing")
 
     metadata = source.metadata(title_of(output), renderer, options.seed)
@@ -128,6 +130,7 @@ def make_motion(
     return predict(audio, style=style, options=options, reporter=reporter).motion
 
 
+@one_thread()  # networks are small, and stretches of the recording are listened to at once
 def predict(
     audio: Path | str,
     *,
@@ -141,7 +144,9 @@ def predict(
     tell_of_old(mix, reporter)
     voice = listened_to(Path(audio), options)
     device = choose_device(options.device)
-    predictor = load_predictor(options, device, separation=options, reporter=reporter)
+    predictor = load_predictor(
+        options, device, separation=options, workers=usable_cores(), reporter=reporter
+    )
     speech = listen(voice, predictor.listener, reporter=reporter)
     fps = options.rate
     motion = predict_motion(speech, mix, predictor.networks, fps=fps, controls=options)
@@ -214,10 +219,16 @@ def load_predictor(
     device: torch.device,
     *,
     separation: Separation = Separation(),  # noqa: B008 (frozen)
+    workers: int = 1,
     reporter: Reporter = SILENT,
 ) -> Predictor:
-    """Load a speech encoder and the networks trained on it; raises WeightsError."""
-    listener = load_listener(encoding, device, separation=separation, reporter=reporter)
+    """Load a speech encoder and the networks trained on it; raises WeightsError.
+
+    `workers` stretches of a recording are listened to at once.
+    """
+    listener = load_listener(
+        encoding, device, separation=separation, workers=workers, reporter=reporter
+    )
     return Predictor(listener, load_networks(listener.name, device))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stylehead.device import one_thread
 from stylehead.errors import MediaError
 from stylehead.face.landmarks import OVAL
 from stylehead.media.image import fit_video, read_picture
@@ -127,6 +128,7 @@ def tell_of_old(mix: StyleMix, reporter: Reporter) -> None:
             )
 
 
+@one_thread()  # networks are small, and stretches of a recording are listened to at once
 def perform(
     song: Song,
     portraits: Sequence[Portrait],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Protocol
 
 import torch
@@ -13,6 +14,7 @@ from stylehead.models import whisper
 from stylehead.models.audio_encoder import AudioEncoder
 from stylehead.models.manifold import Manifold
 from stylehead.speech.mel import mel_chunks, mel_filters, overlapping_windows
+from stylehead.threads import in_order
 from stylehead.types import CHUNK, MEL_ROWS_PER_FRAME, MOTION_FPS, SPEECH_RATE, Floats
 
 
@@ -76,8 +78,9 @@ class WhisperSpeechEncoder:
     margin = 50
     """Features encoded before and after a window's body, so that its ends have context."""
 
-    def __init__(self, net: whisper.WhisperEncoder) -> None:
-        self._net = net.eval()
+    def __init__(self, net: whisper.WhisperEncoder, *, workers: int = 1) -> None:
+        """Take the network; `workers` windows are encoded at once."""
+        self._net, self._workers = net.eval(), workers
         self._filters = torch.from_numpy(mel_filters(400, whisper.MELS, (0.0, SPEECH_RATE / 2)))
         self._window = torch.hann_window(400)
 
@@ -114,22 +117,24 @@ class WhisperSpeechEncoder:
         high = (low + 1).clamp(max=len(features) - 1)
         return features[low] * (1 - fraction) + features[high] * fraction
 
-    @torch.inference_mode()
     def at_50_hz(self, blocks: Iterable[Floats]) -> Iterator[Tensor]:
         """Yield Whisper's own features (T, 384), a window's body at a time."""
         hop = SPEECH_RATE // self.rate
         half = 200  # of Whisper's own window of 25 ms
         before, after = self.margin * hop + half, self.margin * hop
-        for window, count in overlapping_windows(
-            blocks, body=self.body * hop, before=before, after=after
-        ):
-            yield self._encode(window)[: math.ceil(count / hop)]
+        windows = overlapping_windows(blocks, body=self.body * hop, before=before, after=after)
+        encoded = in_order(self._encode, windows, workers=self._workers)
+        with closing(encoded):
+            yield from encoded
 
-    def _encode(self, samples: Floats) -> Tensor:
+    @torch.inference_mode()
+    def _encode(self, window: tuple[Floats, int]) -> Tensor:
+        samples, count = window
         device = self._net.embed_positions.weight.device
         mel = whisper.whisper_mel(torch.from_numpy(samples), self._filters, self._window)
         mel = mel[None, :, : 2 * (self.body + 2 * self.margin)].to(device)
-        return self._net(mel)[0, self.margin : self.margin + self.body].cpu()
+        encoded = self._net(mel)[0, self.margin : self.margin + self.body].cpu()
+        return encoded[: math.ceil(count * self.rate / SPEECH_RATE)]
 
 
 class ProjectedEncoder:

@@ -125,22 +125,30 @@ def load_listener(
     device: torch.device,
     *,
     separation: Separation = Separation(),  # noqa: B008 (frozen)
+    workers: int = 1,
     reporter: Reporter = SILENT,
 ) -> Listener:
-    """Load voice separator and speech encoder; raises WeightsError when they cannot be had."""
-    encoder = load_encoder(encoding, device, reporter=reporter)
-    separators = Separators(separation.separate, device)
+    """Load voice separator and speech encoder; raises WeightsError when they cannot be had.
+
+    `workers` stretches of a recording are listened to at once.
+    """
+    encoder = load_encoder(encoding, device, workers=workers, reporter=reporter)
+    separators = Separators(separation.separate, device, workers=workers)
     return Listener(encoding.encoder.value, separators, encoder, encoding.projection > 0)
 
 
 def load_encoder(
-    encoding: Encoding, device: torch.device = CPU, *, reporter: Reporter = SILENT
+    encoding: Encoding,
+    device: torch.device = CPU,
+    *,
+    workers: int = 1,
+    reporter: Reporter = SILENT,
 ) -> SpeechEncoder:
     """Load one speech encoder; training asks here too, so that both get the same features."""
     name = encoding.encoder.value
     path = resolve(f"encoder_{name}", reporter=reporter)
     if encoding.encoder is Encoder.WHISPER:
-        encoder = WhisperSpeechEncoder(load_whisper(path, device))
+        encoder = WhisperSpeechEncoder(load_whisper(path, device), workers=workers)
     else:
         encoder = ApcEncoder(load_network(AudioEncoder, path, device))
     if not encoding.projection:

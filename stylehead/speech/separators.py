@@ -19,8 +19,9 @@ MUSIC = -18.0  # dB of what is no voice, against the voice, from which Spleeter 
 class Separators:
     """The separators that a choice allows; Spleeter, 80 MB, is loaded for each recording anew."""
 
-    def __init__(self, choice: Separate, device: torch.device) -> None:
-        self._choice, self._device = choice, device
+    def __init__(self, choice: Separate, device: torch.device, *, workers: int = 1) -> None:
+        """Take the choice; `workers` stretches of a song are separated at once."""
+        self._choice, self._device, self._workers = choice, device, workers
         self._filter = VoiceSeparator(load_network(VoiceFilter, resolve("voice_filter"), device))
         self._looked: tuple[Sound, Look] | None = None
 
@@ -34,7 +35,7 @@ class Separators:
         if looked and looked[1].music < MUSIC and self._choice is Separate.AUTO:
             return self._filter
         nets = load_spleeter(resolve("spleeter"), self._device)
-        spleeter = SpleeterSeparator(*nets, self._filter, looked)
+        spleeter = SpleeterSeparator(*nets, self._filter, looked, workers=self._workers)
         if self._choice is Separate.SPLEETER:
             return spleeter
         self._looked = (sound, spleeter.look(sound, reporter))

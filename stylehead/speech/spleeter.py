@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.ndimage import grey_closing
-from torch import Tensor
 
 from stylehead.media.audio import Sound, at_speech_rate
 from stylehead.models.spleeter import BINS, FRAMES, SpleeterUNet
@@ -19,6 +19,7 @@ from stylehead.progress import SILENT, Reporter
 from stylehead.speech.mel import LOUDNESS, overlapping_windows
 from stylehead.speech.pitch import pitched_fraction
 from stylehead.speech.separation import BODY, MARGIN, NOTHING, Voice, VoiceSeparator, middles
+from stylehead.threads import in_order
 from stylehead.types import SPEECH_RATE, Floats
 
 RATE = 44_100  # Hz, and below it: what the published weights were learned with
@@ -62,12 +63,17 @@ class SpleeterSeparator:
         music: SpleeterUNet,
         voice_filter: VoiceSeparator,
         looked: tuple[Sound, Look] | None = None,
+        *,
+        workers: int = 1,
     ) -> None:
-        """Take both networks; `looked` is what is known of a recording already."""
+        """Take both networks; `looked` is what is known of a recording already.
+
+        `workers` windows are separated at once.
+        """
         self._voice, self._music = voice.eval(), music.eval()
         self._filter = voice_filter
         self._window = torch.hann_window(N_FFT)
-        self._looked = looked
+        self._looked, self._workers = looked, workers
 
     def look(self, sound: Sound, reporter: Reporter = SILENT) -> Look:
         """Separate one window of three, and the last one; the last recording's are remembered."""
@@ -80,11 +86,13 @@ class SpleeterSeparator:
         windows = overlapping_windows(
             _loud(sound), body=STRIDE, before=OVERLAP, after=OVERLAP, shape=(2,)
         )
-        for number, (window, count) in enumerate(windows):
-            if number % LOOK_EVERY and number != last:
-                continue
-            stems = self._split(torch.from_numpy(window))[OVERLAP : OVERLAP + count]
-            parts = list(at_speech_rate([stems], RATE))
+        some = (
+            window
+            for number, window in enumerate(windows)
+            if not number % LOOK_EVERY or number == last
+        )
+        for stems, count in self._each_split(some):
+            parts = list(at_speech_rate([stems[OVERLAP : OVERLAP + count]], RATE))
             if not parts:  # a last window of so few samples that none is left at 16 kHz
                 continue
             heard = np.concatenate(parts)
@@ -118,10 +126,10 @@ class SpleeterSeparator:
         """Yield the voice and the rest, side by side (N, 2) and each mono, of stereo (N, 2)."""
         ramp = np.linspace(0, 1, 2 * FADE, dtype=np.float32)[:, None]
         tail, unsaid = np.zeros((0, 2), np.float32), 0
-        for window, count in overlapping_windows(
+        windows = overlapping_windows(
             blocks, body=STRIDE, before=OVERLAP, after=OVERLAP, shape=(2,)
-        ):
-            stems = self._split(torch.from_numpy(window))
+        )
+        for stems, count in self._each_split(windows):
             # A window is given out up to FADE before its end: the rest waits for the next one.
             start = OVERLAP - FADE if len(tail) else OVERLAP
             given = stems[start : OVERLAP + STRIDE - FADE].copy()
@@ -133,9 +141,15 @@ class SpleeterSeparator:
         if unsaid > 0:
             yield tail[:unsaid]
 
+    def _each_split(self, windows: Iterator[tuple[Floats, int]]) -> Iterator[tuple[Floats, int]]:
+        """Yield voice and rest (N, 2) of each window, and how much of its body is filled."""
+        with closing(in_order(self._split, windows, workers=self._workers)) as split:
+            yield from split
+
     @torch.inference_mode()
-    def _split(self, window: Tensor) -> Floats:
+    def _split(self, filled: tuple[Floats, int]) -> tuple[Floats, int]:
         """Return voice and rest (N, 2), each mono, of a window (N, 2), left and right."""
+        window, count = torch.from_numpy(filled[0]), filled[1]
         spectrum = torch.stft(
             window.T, N_FFT, HOP, window=self._window, pad_mode="constant", return_complex=True
         )
@@ -145,7 +159,7 @@ class SpleeterSeparator:
         mask = ((voice + TINY / 2) / (voice + music + TINY))[0].transpose(1, 2).cpu()
         kept = F.pad((below * mask).mean(0), (0, 0, 0, spectrum.shape[1] - BINS))
         alone = torch.istft(kept, N_FFT, HOP, window=self._window, length=len(window))
-        return torch.stack([alone, window.mean(1) - alone], 1).numpy()
+        return torch.stack([alone, window.mean(1) - alone], 1).numpy(), count
 
     @property
     def _device(self) -> torch.device:

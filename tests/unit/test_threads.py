@@ -6,7 +6,7 @@ import time
 import pytest
 
 from stylehead import threads
-from stylehead.threads import at_work
+from stylehead.threads import at_work, in_order
 
 
 class Interrupted(BaseException):
@@ -64,3 +64,48 @@ def test_one_that_never_begins_is_not_waited_for_forever(monkeypatch):
     monkeypatch.setattr(threads, "STARTING", 0.05)
     with pytest.raises(Interrupted), at_work([print], stop=lambda: None):
         pytest.fail("it was interrupted before")
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_what_is_made_comes_in_order_a_few_items_ahead(workers):
+    asked = []
+
+    def items():
+        for number in range(20):
+            asked.append(number)
+            yield number
+
+    def make(number):
+        time.sleep(0.01 * (number % 3 == 0))
+        return 10 * number
+
+    for place, made in enumerate(in_order(make, items(), workers=workers)):
+        assert made == 10 * place
+        assert len(asked) <= place + workers + 1
+
+
+def test_as_many_are_made_at_once_as_there_are_workers():
+    together = threading.Barrier(3, timeout=20)  # passed only by three at a time
+    assert len(list(in_order(lambda _: together.wait(), range(6), workers=3))) == 6
+
+
+def test_what_fails_in_a_thread_is_raised_where_it_is_awaited():
+    def make(number):
+        if number == 3:
+            raise Interrupted
+        return number
+
+    made = in_order(make, range(9), workers=2)
+    assert [next(made) for _ in range(3)] == [0, 1, 2]
+    before = threading.active_count()
+    with pytest.raises(Interrupted):
+        next(made)
+    assert threading.active_count() == before - 2
+
+
+def test_who_stops_taking_stops_the_threads():
+    made = in_order(abs, range(100), workers=2)
+    before = threading.active_count()
+    next(made)
+    made.close()
+    assert threading.active_count() == before
