@@ -17,6 +17,8 @@ from stylehead.speech.mel import mel_chunks, mel_filters, overlapping_windows
 from stylehead.threads import in_order
 from stylehead.types import CHUNK, MEL_ROWS_PER_FRAME, MOTION_FPS, SPEECH_RATE, Floats
 
+AT_ONCE = 4  # windows that Whisper encodes: more would be waited for by the rest of the work
+
 
 class SpeechEncoder(Protocol):
     """A speech encoder: blocks of samples in, one feature vector per 60 Hz frame out."""
@@ -79,8 +81,8 @@ class WhisperSpeechEncoder:
     """Features encoded before and after a window's body, so that its ends have context."""
 
     def __init__(self, net: whisper.WhisperEncoder, *, workers: int = 1) -> None:
-        """Take the network; `workers` windows are encoded at once."""
-        self._net, self._workers = net.eval(), workers
+        """Take the network; up to `workers` windows are encoded at once."""
+        self._net, self._workers = net.eval(), min(workers, AT_ONCE)
         self._filters = torch.from_numpy(mel_filters(400, whisper.MELS, (0.0, SPEECH_RATE / 2)))
         self._window = torch.hann_window(400)
 

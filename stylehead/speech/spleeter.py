@@ -32,6 +32,7 @@ UNCERTAIN, PER_DB = -10.0, 0.1  # dB of the voice against the mix where it may b
 LENIENT = -14.0  # the same, in a recording whose loud parts have a voice
 NO_VOICE, VOICE = -12.0, -8.0
 """dB against the mix that what may be a voice reaches in its loud parts: no voice for sure, one."""
+AT_ONCE = 2  # windows that are separated: each takes 80 MB
 LOOK_EVERY = 3  # windows, of which one is looked at before a recording is separated
 VOICELIKE = 6.0  # dB that the voice filter's word is worth: what is left of bands never has it
 BRIDGE = 90  # frames at 60 Hz: what is no voice for less between two voices is one
@@ -68,12 +69,12 @@ class SpleeterSeparator:
     ) -> None:
         """Take both networks; `looked` is what is known of a recording already.
 
-        `workers` windows are separated at once.
+        Up to `workers` windows are separated at once.
         """
         self._voice, self._music = voice.eval(), music.eval()
         self._filter = voice_filter
         self._window = torch.hann_window(N_FFT)
-        self._looked, self._workers = looked, workers
+        self._looked, self._workers = looked, min(workers, AT_ONCE)
 
     def look(self, sound: Sound, reporter: Reporter = SILENT) -> Look:
         """Separate one window of three, and the last one; the last recording's are remembered."""
