@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 AXES = 6
@@ -99,26 +101,39 @@ class PoseGenerator(nn.Module):
 
         Each layer keeps a queue as long as its dilation, so that a pose costs one step of every
         layer and not the whole receptive field. Only the axes are drawn; their steps follow.
+        A step is some multiplications of small matrices: torch would mostly be called.
         """
-        count = len(heard)
+        count, width = len(heard), self.config.width
         condition = self.hear(torch.cat([heard, style.expand(count, -1)], -1))
-        added = [layer(condition) for layer in self.conditions]
-        width = self.config.width
-        queues = [torch.zeros(d, width) for d in self.config.dilations]
-        state, out = torch.zeros(STATE), torch.zeros(count, AXES)
+        added, taps, onward, biases = [], [], [], []
+        for layer in range(len(self.taps)):
+            tap, on, out_of = self.taps[layer], self.onward[layer], self.skips[layer]
+            added.append((self.conditions[layer](condition) + tap.bias).numpy())
+            taps.append(_numbers(tap.weight))
+            onward.append(np.concatenate([_numbers(on.weight), _numbers(out_of.weight)]))
+            biases.append(np.concatenate([_numbers(on.bias), _numbers(out_of.bias)]))
+        queues = [np.zeros((d, width), np.float32) for d in self.config.dilations]
+        both = np.zeros(2 * width, np.float32)  # hidden states a dilation ago, and now
+        state, out = np.zeros(STATE, np.float32), np.zeros((count, AXES), np.float32)
         for t in range(count):
-            hidden, skip = self.front(state), torch.zeros(self.config.skip)
-            for layer, dilation in enumerate(self.config.dilations):
-                slot = t % dilation
-                before = queues[layer][slot].clone()
-                queues[layer][slot] = hidden
-                both = self.taps[layer](torch.cat([before, hidden])) + added[layer][t]
-                filtered, gate = both.chunk(2)
-                unit = torch.tanh(filtered) * torch.sigmoid(gate)
-                hidden, skip = hidden + self.onward[layer](unit), skip + self.skips[layer](unit)
-            mean, precision = self._shaped(skip)
-            drawn = mean + temperature * torch.exp(-precision) * noise[t]
-            axes = drawn[:AXES].clamp(-3.5, 3.5)
-            state = torch.cat([axes, axes - out[t - 1] if t else torch.zeros(AXES)])
-            out[t] = axes
-        return out
+            both[width:] = self.front(torch.from_numpy(state)).numpy()
+            skip = np.zeros(self.config.skip, np.float32)
+            for layer, queue in enumerate(queues):
+                slot = t % len(queue)
+                both[:width], queue[slot] = queue[slot], both[width:]
+                gates = taps[layer] @ both + added[layer][t]
+                unit = np.tanh(gates[:width]) / (1 + np.exp(-gates[width:]))
+                step = onward[layer] @ unit + biases[layer]
+                both[width:] += step[:width]
+                skip += step[width:]
+            mean, precision = (part.numpy() for part in self._shaped(torch.from_numpy(skip)))
+            drawn = mean + temperature * np.exp(-precision) * noise[t].numpy()
+            out[t] = drawn[:AXES].clip(-3.5, 3.5)
+            state = np.concatenate([out[t], out[t] - out[t - 1] if t else np.zeros(AXES)])
+            state = state.astype(np.float32)
+        return torch.from_numpy(out)
+
+
+def _numbers(values: Tensor | nn.Module) -> NDArray[np.float32]:
+    assert isinstance(values, Tensor)
+    return values.numpy()
