@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 import torch
 
-from stylehead.device import one_thread, usable_cores
+from stylehead.compute.device import one_thread, usable_cores
 from stylehead.media.audio import open_audio
 from stylehead.media.image import read_image
 from stylehead.media.segment import EncoderPicture, SegmentEncoder

@@ -35,12 +35,12 @@ from scale import keep, repeated, two_nodes
 from stylehead.batch.cluster import connected
 from stylehead.batch.pool import run_jobs
 from stylehead.batch.rows import Row
-from stylehead.choices import Separate
 from stylehead.cli.jobs import read_jobs
 from stylehead.cli.parcel import packed
 from stylehead.media.image import read_image, write_image
 from stylehead.media.segment import SegmentEncoder
 from stylehead.options import Options
+from stylehead.options.choices import Separate
 from stylehead.pipeline import run
 from stylehead.pipeline.result import Result
 from stylehead.pipeline.staging import Staging

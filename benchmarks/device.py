@@ -28,7 +28,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from stylehead.device import choose_device
+from stylehead.compute.device import choose_device
 from stylehead.media.audio import open_audio
 from stylehead.media.image import read_image
 from stylehead.models.arithmetic import WholeNumbers

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stylehead.choices import MotionFormat
 from stylehead.face.face_model import FaceModel
 from stylehead.face.landmarks import mouth_opening, to_68
 from stylehead.motion.exchange.shapes import rows_of_basis
 from stylehead.motion.file import save_motion
 from stylehead.options import DEFAULT_STYLE, MotionOptions
+from stylehead.options.choices import MotionFormat
 from stylehead.pipeline.run import make_motion
 from stylehead.types import Floats, Motion
 

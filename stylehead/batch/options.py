@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead.choices import Engine, option
 from stylehead.options import INPUT, LOOKS, Overwrite
+from stylehead.options.choices import Engine, option
 
 RUN = "Run"
 

@@ -19,7 +19,7 @@ from stylehead.batch.record import (
     unfinished_of,
     write_record,
 )
-from stylehead.device import usable_cores
+from stylehead.compute.device import usable_cores
 from stylehead.errors import ConfigError
 from stylehead.options import sidecar_of
 

@@ -18,8 +18,8 @@ from stylehead.cli.evaluate import evaluate_app
 from stylehead.cli.log import LOG
 from stylehead.cli.memory import keep_memory_flat
 from stylehead.cli.options import QuietOpt, VerboseOpt
-from stylehead.cli.page import serve, ui
 from stylehead.cli.train import prepare, train_app
+from stylehead.cli.ui import serve, ui
 from stylehead.cli.verify import verify
 from stylehead.cli.weights import weights_app
 from stylehead.errors import StyleheadError, of_the_machine

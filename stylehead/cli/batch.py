@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stylehead.batch.options import BatchOptions
-from stylehead.choices import Engine
 from stylehead.cli.options import takes
 from stylehead.options import LOOKS
+from stylehead.options.choices import Engine
 
 if TYPE_CHECKING:
     from stylehead.batch.events import Event

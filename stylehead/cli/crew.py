@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from stylehead.batch.cluster import Cluster
 from stylehead.cli.memory import keep_memory_flat
-from stylehead.device import choose_device
+from stylehead.compute.device import choose_device
 from stylehead.media.segment import Segment
 from stylehead.pipeline.film import Preparable, Shot, film_segment
 from stylehead.rendering.renderer import load_renderer

@@ -11,8 +11,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from stylehead.choices import option
 from stylehead.options import DEFAULT_STYLE, INPUT, LOOKS
+from stylehead.options.choices import option
 
 T = TypeVar("T")
 

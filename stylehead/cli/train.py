@@ -225,7 +225,7 @@ def train_encoder(
     output: OutputOpt = None,
 ) -> None:
     """Train the audio encoder: predictive coding, and Whisper's features if the recipe says so."""
-    from stylehead.device import choose_device
+    from stylehead.compute.device import choose_device
     from stylehead.training.audio_encoder import EncoderTraining
     from stylehead.training.audio_encoder import train_encoder as train
 
@@ -247,7 +247,7 @@ def train_projection(
     output: OutputOpt = None,
 ) -> None:
     """Learn the base of the manifold projection: many voices, as an encoder hears them."""
-    from stylehead.device import choose_device
+    from stylehead.compute.device import choose_device
     from stylehead.training.config import read_config
     from stylehead.training.projection import ProjectionTraining
     from stylehead.training.projection import train_projection as train
@@ -276,7 +276,7 @@ def train_motion(
     output: OutputOpt = None,
 ) -> None:
     """Train the motion generator on a speech encoder's features."""
-    from stylehead.device import choose_device
+    from stylehead.compute.device import choose_device
     from stylehead.training.encoders import encoder_named
     from stylehead.training.motion_generator import MotionTraining
     from stylehead.training.motion_recipe import train_motion as train
@@ -326,7 +326,7 @@ def train_generator(
 
 
 def _train_pictures(name: str, data: Path, run: Path, config: str, compute: Compute) -> None:
-    from stylehead.device import choose_device
+    from stylehead.compute.device import choose_device
     from stylehead.training.mouth_generator import PictureTraining, train_pictures
 
     device = choose_device(compute.device)

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from stylehead import files
-from stylehead.device import choose_device
+from stylehead.compute.device import choose_device
 from stylehead.errors import MediaError
 from stylehead.evaluation.compare import compare, compare_folders, compare_style
 from stylehead.evaluation.measures import Measures

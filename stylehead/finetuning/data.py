@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import nnls
 from torch import Tensor
 
-from stylehead.device import to_tensor
+from stylehead.compute.device import to_tensor
 from stylehead.face.articulation import expression_of
 from stylehead.face.face_model import generic_neutral
 from stylehead.training.data.speakers import AlignedFeatures

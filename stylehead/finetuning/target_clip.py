@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from stylehead.device import to_tensor
+from stylehead.compute.device import to_tensor
 from stylehead.errors import FaceError, MediaError, StyleError
 from stylehead.face.articulation import expression_of
 from stylehead.face.performance import recover_performance

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from stylehead.device import one_thread
+from stylehead.compute.device import one_thread
 from stylehead.errors import StyleError
 from stylehead.finetuning.calibration import calibrate
 from stylehead.finetuning.config import TransferConfig

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from queue import SimpleQueue
 from typing import TypeVar
 
-from stylehead.threads import at_work
+from stylehead.compute.threads import at_work
 
 Item = TypeVar("Item")
 AHEAD = 2

@@ -13,10 +13,10 @@ from typing import IO
 import numpy as np
 
 from stylehead import files
-from stylehead.choices import MotionFormat
 from stylehead.errors import ConfigError, StyleError
 from stylehead.media import bounds
 from stylehead.motion.exchange.formats import WRITERS, read_table
+from stylehead.options.choices import MotionFormat
 from stylehead.types import Floats, Motion
 
 MOST_BYTES = 900 * bounds.MOST_FRAMES

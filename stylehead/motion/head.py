@@ -10,7 +10,7 @@ import torch
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d, grey_closing
 
-from stylehead.device import to_array
+from stylehead.compute.device import to_array
 from stylehead.face.geometry import (
     angles_from_rotation,
     mean_rotation,

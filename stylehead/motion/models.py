@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from stylehead.device import to_array
+from stylehead.compute.device import to_array
 from stylehead.errors import StyleError
 from stylehead.models.adapter import Adapter, tuned
 from stylehead.models.manifold import Manifold

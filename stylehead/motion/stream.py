@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
-from stylehead.device import to_array
+from stylehead.compute.device import to_array
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.motion.beat import Beats, find_beats
 from stylehead.motion.finishing import resample_curve, resample_offsets

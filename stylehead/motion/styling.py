@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from stylehead.device import to_array
+from stylehead.compute.device import to_array
 from stylehead.face.articulation import LOWER, expression_of, usual_way
 from stylehead.face.face_model import generic_neutral
 from stylehead.face.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening

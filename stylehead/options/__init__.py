@@ -3,7 +3,7 @@
 Imported by the command line before anything else, so nothing heavy.
 """
 
-from stylehead.choices import Device, Encoder, Piped, Renderer, Separate, StyleEffort
+from stylehead.options.choices import Device, Encoder, Piped, Renderer, Separate, StyleEffort
 from stylehead.options.delivery import STDOUT, Delivery, named, sidecar_of
 from stylehead.options.motion import (
     Encoding,

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead.choices import Piped, option
+from stylehead.options.choices import Piped, option
 from stylehead.options.shared import DELIVERY
 
 

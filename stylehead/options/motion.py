@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stylehead.choices import Encoder, option
+from stylehead.options.choices import Encoder, option
 from stylehead.options.shared import MOVES, Compute, FrameRate, Overwrite, share
 from stylehead.options.sound import AudioRange, Separation, Stem
 

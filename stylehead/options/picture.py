@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead.choices import Renderer, option
+from stylehead.options.choices import Renderer, option
 from stylehead.options.delivery import Delivery
 from stylehead.options.motion import MotionOptions
 from stylehead.options.shared import INPUT, LOOKS, Compute, Overwrite

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from stylehead.choices import Device, option
+from stylehead.options.choices import Device, option
 
 INPUT, LOOKS, MOVES, DELIVERY = "Picture and sound", "Output", "Motion", "Delivery"
 """Panels of the help."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead.choices import Separate, option
+from stylehead.options.choices import Separate, option
 from stylehead.options.shared import INPUT
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead.choices import StyleEffort, option
+from stylehead.options.choices import StyleEffort, option
 from stylehead.options.motion import Encoding
 from stylehead.options.shared import INPUT, Overwrite
 from stylehead.options.sound import Separation

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stylehead.device import one_thread, usable_cores
+from stylehead.compute.device import one_thread, usable_cores
 from stylehead.errors import MediaError
 from stylehead.media.audio import open_audio
 from stylehead.motion.gestures.contour import clip_contour

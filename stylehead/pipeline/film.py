@@ -13,13 +13,13 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from stylehead.device import one_thread
+from stylehead.compute.device import one_thread
+from stylehead.compute.threads import at_work
 from stylehead.media.segment import SEGMENT, EncoderPicture, Segment, SegmentEncoder
 from stylehead.options import Options
 from stylehead.progress import SILENT, Reporter, look
 from stylehead.provenance.mark import Mark
 from stylehead.rendering.renderer import LoadedRenderer, Scene
-from stylehead.threads import at_work
 from stylehead.types import Motion, Pixels
 
 Task = Callable[[], None]

@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from stylehead.device import one_thread
+from stylehead.compute.device import one_thread
+from stylehead.compute.threads import in_order
 from stylehead.pipeline.film import PATIENCE, Shot
 from stylehead.progress import SILENT, Reporter, look
-from stylehead.threads import in_order
 from stylehead.types import Pixels
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stylehead.device import choose_device, usable_cores
+from stylehead.compute.device import choose_device, usable_cores
 from stylehead.face.face_model import generic_neutral
 from stylehead.options import MotionOptions, Options, Renderer
 from stylehead.pipeline.deliver import check_delivery, in_frame

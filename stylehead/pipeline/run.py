@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from stylehead import files
-from stylehead.device import choose_device, one_thread, usable_cores
+from stylehead.compute.device import choose_device, one_thread, usable_cores
 from stylehead.media.audio import Sound
 from stylehead.motion.finishing import adjust, at_rate
 from stylehead.motion.generate import predict_motion

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stylehead.device import one_thread
+from stylehead.compute.device import one_thread
 from stylehead.errors import MediaError
 from stylehead.face.landmarks import OVAL
 from stylehead.media.image import fit_video, read_picture

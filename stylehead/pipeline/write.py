@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from stylehead.device import usable_cores
+from stylehead.compute.device import usable_cores
 from stylehead.media.formats import MATROSKA, MP4, PICTURES, format_of
 from stylehead.media.muxer import write_video
 from stylehead.media.outside import write_outside

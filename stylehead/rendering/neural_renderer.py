@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stylehead.device import channels_first, to_array
+from stylehead.compute.device import channels_first, to_array
 from stylehead.errors import WeightsError
 from stylehead.models.keypoints import Source
 from stylehead.models.layers import fold_spectral_norms

@@ -10,11 +10,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from stylehead.compute.threads import in_order
 from stylehead.models import whisper
 from stylehead.models.audio_encoder import AudioEncoder
 from stylehead.models.manifold import Manifold
 from stylehead.speech.mel import mel_chunks, mel_filters, overlapping_windows
-from stylehead.threads import in_order
 from stylehead.types import CHUNK, MEL_ROWS_PER_FRAME, MOTION_FPS, SPEECH_RATE, Floats
 
 AT_ONCE = 4  # windows that Whisper encodes: more would be waited for by the rest of the work

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from stylehead.device import to_array
+from stylehead.compute.device import to_array
 from stylehead.errors import MediaError
 from stylehead.media.audio import Sound
 from stylehead.models import pose_generator

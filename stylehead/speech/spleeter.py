@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.ndimage import grey_closing
 
+from stylehead.compute.threads import in_order
 from stylehead.media.audio import Sound, at_speech_rate
 from stylehead.models.spleeter import BINS, FRAMES, SpleeterUNet
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.mel import LOUDNESS, overlapping_windows
 from stylehead.speech.pitch import pitched_fraction
 from stylehead.speech.separation import BODY, MARGIN, NOTHING, Voice, VoiceSeparator, middles
-from stylehead.threads import in_order
 from stylehead.types import SPEECH_RATE, Floats
 
 RATE = 44_100  # Hz, and below it: what the published weights were learned with

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stylehead import files
-from stylehead.device import choose_device
+from stylehead.compute.device import choose_device
 from stylehead.media.audio import open_audio
 from stylehead.media.sound_file import SOUND_SUFFIXES, write_sound
 from stylehead.options import VoiceOptions

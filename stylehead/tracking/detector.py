@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stylehead.device import check_process
+from stylehead.compute.device import check_process
 from stylehead.errors import missing_library
 from stylehead.types import Face, Floats, Pixels
 from stylehead.weights.store import resolve

@@ -13,7 +13,7 @@ from scipy.signal import resample_poly
 from torch import Tensor
 
 from stylehead import files
-from stylehead.device import to_array
+from stylehead.compute.device import to_array
 from stylehead.errors import DataError
 from stylehead.media.audio import loudness, piece_energies
 from stylehead.models.audio_encoder import AudioEncoder, AudioEncoderConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stylehead.device import to_array
+from stylehead.compute.device import to_array
 from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.progress import SILENT, Reporter
 from stylehead.speech.av_offset import AvOffset, measure_offset

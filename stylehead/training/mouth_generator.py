@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stylehead.device import channels_first
+from stylehead.compute.device import channels_first
 from stylehead.media.image import write_image
 from stylehead.models.discriminator import DiscriminatorConfig, MultiscaleDiscriminator
 from stylehead.models.mouth_generator import CHANNELS, MouthGenerator, MouthGeneratorConfig, compose

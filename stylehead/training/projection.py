@@ -12,7 +12,7 @@ import torch
 from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
-from stylehead.device import to_array
+from stylehead.compute.device import to_array
 from stylehead.errors import DataError
 from stylehead.options import Encoder, Encoding
 from stylehead.progress import SILENT, Reporter, track

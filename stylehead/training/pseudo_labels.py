@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from stylehead.device import to_array
+from stylehead.compute.device import to_array
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.speech.encoders import SpeechEncoder, WhisperSpeechEncoder
 from stylehead.training.data.audio import from_corpus

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylehead.choices import MotionFormat
 from stylehead.motion.file import load_motion, save_motion
+from stylehead.options.choices import MotionFormat
 from tests.conftest import FILTERED, QUICK, Command
 from tests.stand_ins.faces import performed_motion
 

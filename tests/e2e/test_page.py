@@ -233,7 +233,7 @@ def test_twenty_jobs_leak_neither_memory_nor_files(
 ) -> None:
     from gradio_client import handle_file
 
-    from stylehead.page.desk import KEPT
+    from stylehead.cli.page.desk import KEPT
 
     client = client_of(server, tmp_path)
     given = {"image": handle_file(portrait), "audio": handle_file(speech), "options": TINY}

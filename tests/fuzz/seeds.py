@@ -12,8 +12,8 @@ from av.container import OutputContainer
 from PIL import Image
 from PIL.ImageCms import ImageCmsProfile, createProfile
 
-from stylehead.choices import MotionFormat
 from stylehead.motion.file import save_motion
+from stylehead.options.choices import MotionFormat
 from stylehead.types import Pixels
 from tests.stand_ins import media
 from tests.stand_ins.faces import performed_motion

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stylehead.choices import MotionFormat
 from stylehead.errors import StyleError
 from stylehead.motion.exchange.gltf import write_gltf
 from stylehead.motion.exchange.livelink import read_livelink, write_livelink
 from stylehead.motion.exchange.plain import read_plain, write_plain
 from stylehead.motion.exchange.table import opened
+from stylehead.options.choices import MotionFormat
 from stylehead.types import Motion
 
 WRITERS = {

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stylehead.choices import MotionFormat, option
 from stylehead.options import LOOKS
+from stylehead.options.choices import MotionFormat, option
 
 
 @dataclass(frozen=True, kw_only=True)

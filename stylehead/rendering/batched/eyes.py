@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stylehead.device import channels_first, to_tensor
+from stylehead.compute.device import channels_first, to_tensor
 from stylehead.rendering.batched.pixels import (
     blur,
     gaussian,

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stylehead.device import channels_first
+from stylehead.compute.device import channels_first
 from stylehead.rendering.batched.pixels import (
     blur,
     gaussian,

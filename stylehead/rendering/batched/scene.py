@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylehead.device import channels_first, to_tensor
+from stylehead.compute.device import channels_first, to_tensor
 from stylehead.rendering.batched.eyes import BatchedEyes
 from stylehead.rendering.batched.mouth import BatchedMouths
 from stylehead.rendering.batched.pixels import to_bytes, upload

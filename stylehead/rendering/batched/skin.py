@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylehead.device import to_tensor
+from stylehead.compute.device import to_tensor
 from stylehead.face.landmarks import FACE
 from stylehead.rendering.batched.pixels import places, take, upload
 from stylehead.rendering.batched.rasterize import Boxes, rasterize

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylehead.device import channels_first, to_tensor
+from stylehead.compute.device import channels_first, to_tensor
 from stylehead.rendering.batched.pixels import blur, places, take, to_bytes
 from stylehead.rendering.batched.rasterize import Boxes, rasterize
 from stylehead.rendering.mesh_renderer import CELLS, MeshScene

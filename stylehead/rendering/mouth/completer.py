@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from stylehead.device import channels_first, to_array
+from stylehead.compute.device import channels_first, to_array
 from stylehead.models.arithmetic import FLOATS, Arithmetic, Measured, WholeNumbers
 from stylehead.models.mouth_generator import MouthGenerator
 from stylehead.rendering.mouth.crop import CROP_POINTS, CROP_SIZE, MouthCrop

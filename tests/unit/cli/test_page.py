@@ -32,7 +32,7 @@ def test_without_the_extra_one_line_says_how_to_get_it(
 
 
 def test_a_port_that_is_taken_is_named(call: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stylehead.page import app
+    from stylehead.cli.page import app
 
     monkeypatch.setattr(app, "_uvicorn", lambda: None)
     with socket.socket() as other:

@@ -16,7 +16,6 @@ from mediapipe.tasks.python.vision.face_landmarker import Blendshapes
 from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
-from stylehead.choices import MotionFormat
 from stylehead.errors import ConfigError, StyleError
 from stylehead.face.face_model import FaceModel, generic_neutral
 from stylehead.face.geometry import rotation_from_angles
@@ -25,6 +24,7 @@ from stylehead.motion.exchange import shapes
 from stylehead.motion.exchange.livelink import head_angles, head_rotation, timecode
 from stylehead.motion.exchange.table import rate
 from stylehead.motion.file import format_of, load_motion, save_motion
+from stylehead.options.choices import MotionFormat
 from stylehead.style.file import load_style
 from stylehead.weights.store import asset
 from tests.stand_ins.faces import performed_motion

@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from stylehead.cli.page.desk import Job, State, plain
 from stylehead.errors import StyleheadError
-from stylehead.page.desk import Job, State, plain
 
 MOVING = (".gif", ".webp", ".apng")
 PLAYED = (".mp4", ".m4v", ".webm", ".mov")

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from stylehead import threads
-from stylehead.threads import at_work, in_order
+from stylehead.compute import threads
+from stylehead.compute.threads import at_work, in_order
 
 
 class Interrupted(BaseException):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stylehead.choices import option
 from stylehead.cli.options import takes
+from stylehead.options.choices import option
 
 if TYPE_CHECKING:
     from stylehead.batch.events import Facts
-    from stylehead.page.work import Task
+    from stylehead.cli.page.work import Task
     from stylehead.progress import Reporter
 
 NO_SHARING = (
@@ -72,7 +72,7 @@ def _serve(serving: Serving, *, page: bool, browser: bool) -> None:
     import webbrowser
 
     from stylehead.cli import console
-    from stylehead.page.app import serve as serve_page
+    from stylehead.cli.page.app import serve as serve_page
 
     serve_page(
         work,
@@ -87,7 +87,7 @@ def _serve(serving: Serving, *, page: bool, browser: bool) -> None:
 def work(task: Task, reporter: Reporter) -> Facts:
     """Do a task of the page in a process of its own."""
     from stylehead.cli.memory import keep_memory_flat
-    from stylehead.page.work import do
+    from stylehead.cli.page.work import do
 
     keep_memory_flat()
     return do(task, reporter)

@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+from stylehead.cli.page.desk import State, plain
+from stylehead.cli.page.form import entries
+from stylehead.cli.page.previews import known_styles
+from stylehead.cli.page.request import ENDINGS, Front, facts_of
 from stylehead.errors import StyleheadError
 from stylehead.options import DEFAULT_STYLE
-from stylehead.page.desk import State, plain
-from stylehead.page.form import entries
-from stylehead.page.previews import known_styles
-from stylehead.page.request import ENDINGS, Front, facts_of
 
 
 def offer(front: Front) -> None:

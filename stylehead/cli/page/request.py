@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from stylehead import files
-from stylehead.device import choose_device
+from stylehead.cli.page.desk import Desk, Job
+from stylehead.cli.page.form import read
+from stylehead.cli.page.work import Report, Video
+from stylehead.compute.device import choose_device
 from stylehead.errors import ConfigError
 from stylehead.media.formats import VIDEO_SUFFIXES
-from stylehead.page.desk import Desk, Job
-from stylehead.page.form import read
-from stylehead.page.work import Report, Video
 from stylehead.pipeline.unused import check_options
 from stylehead.style.file import list_styles
 

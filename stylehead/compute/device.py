@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stylehead.choices import Device
 from stylehead.errors import DeviceError
+from stylehead.options.choices import Device
 
 _user: list[int] = []
 """The process that first computed something."""

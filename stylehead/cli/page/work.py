@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 
 from stylehead.batch.events import Facts
+from stylehead.cli.page.desk import LIVE
 from stylehead.media.image import encode_jpeg
 from stylehead.options import Options, StyleEffort
-from stylehead.page.desk import LIVE
 from stylehead.pipeline.run import animate
 from stylehead.progress import Reporter
 from stylehead.types import Pixels

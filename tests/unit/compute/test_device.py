@@ -9,11 +9,11 @@ import sys
 import pytest
 import torch
 
-from stylehead import device
+from stylehead.compute import device
 
 CODE = """
 import os, sys
-from stylehead.device import choose_device
+from stylehead.compute.device import choose_device
 from stylehead.errors import DeviceError
 from stylehead.options import Device
 if {used}:

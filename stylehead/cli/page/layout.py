@@ -10,14 +10,14 @@ from typing import Any
 
 import gradio as gr
 
+from stylehead.cli.page import show
+from stylehead.cli.page.desk import Job, State
+from stylehead.cli.page.faces import boxed
+from stylehead.cli.page.form import Entry, entries
+from stylehead.cli.page.previews import address, known_styles, preview
+from stylehead.cli.page.request import ENDINGS, Front
 from stylehead.errors import StyleheadError
 from stylehead.options import DEFAULT_STYLE
-from stylehead.page import show
-from stylehead.page.desk import Job, State
-from stylehead.page.faces import boxed
-from stylehead.page.form import Entry, entries
-from stylehead.page.previews import address, known_styles, preview
-from stylehead.page.request import ENDINGS, Front
 
 FROM_CLIP = "from a clip"
 MOST_VOICES = 6  # faces that can be given a voice each

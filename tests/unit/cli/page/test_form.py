@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from stylehead.choices import Renderer, StyleEffort
+from stylehead.cli.page.form import ELSEWHERE, entries, read
 from stylehead.errors import ConfigError
 from stylehead.options import Effort, Options
-from stylehead.page.form import ELSEWHERE, entries, read
+from stylehead.options.choices import Renderer, StyleEffort
 
 
 def upload(value: object, use: str) -> Path:

@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from stylehead.cli.page import show
+from stylehead.cli.page.desk import LIVE, Job, State
+from stylehead.cli.page.previews import known_styles, preview
+from stylehead.cli.page.work import SIDE, small
 from stylehead.errors import FaceError
 from stylehead.face.landmarks import POLYLINES
-from stylehead.page import show
-from stylehead.page.desk import LIVE, Job, State
-from stylehead.page.previews import known_styles, preview
-from stylehead.page.work import SIDE, small
 from stylehead.style.file import list_styles
 
 

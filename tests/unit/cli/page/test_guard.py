@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stylehead.page.guard import UPLOADS, WORDS, Guard
+from stylehead.cli.page.guard import UPLOADS, WORDS, Guard
 
 HOST = "127.0.0.1:7860"
 MOST = 2 << 20

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from stylehead.batch.events import Work
+from stylehead.cli.page.desk import Desk
+from stylehead.cli.page.guard import App, Guard
 from stylehead.errors import ConfigError, DeviceError
-from stylehead.page.desk import Desk
-from stylehead.page.guard import App, Guard
 
 HOST = "127.0.0.1"
 ENDS_IN = 2  # seconds that open connections have when the page ends
@@ -81,9 +81,9 @@ def _mounted(desk: Desk, uploads: Path, results: Path, most: int, page: bool) ->
     import gradio as gr
     from fastapi import FastAPI
 
-    from stylehead.page.api import offer
-    from stylehead.page.layout import alone, lay_out, sheet
-    from stylehead.page.request import Front
+    from stylehead.cli.page.api import offer
+    from stylehead.cli.page.layout import alone, lay_out, sheet
+    from stylehead.cli.page.request import Front
 
     logging.getLogger("httpx").setLevel(logging.WARNING)
     gr.set_static_paths([results])  # served from there, not copied

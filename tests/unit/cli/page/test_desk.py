@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from stylehead.batch.events import Failed, Finished, Progressed
+from stylehead.cli.page import desk as desks
+from stylehead.cli.page.desk import LIVE, Desk, Job, State
 from stylehead.errors import ConfigError, MediaError
-from stylehead.page import desk as desks
-from stylehead.page.desk import LIVE, Desk, Job, State
 
 
 def work(task, reporter):
