@@ -68,7 +68,7 @@ def test_the_floors_are_those_that_are_checked():
 
 
 def test_the_doors_are_those_that_are_checked():
-    rows = re.findall(r"^\| (`[^|]*) \| `(\w+)` \|$", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| (`[^|]*) \| `([\w/]+)` \|$", PAGE, re.MULTILINE)
     shown = {library: door for names, door in rows for library in re.findall(r"`(\w+)`", names)}
     assert shown
     assert shown == {library: DOORS.get(library) for library in shown}
