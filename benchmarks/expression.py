@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from retrack import tracked
 
 from stylehead.evaluation.ravdess import frontal_motion
 from stylehead.face.articulation import usual_way
@@ -56,10 +57,9 @@ from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare, rend
 from stylehead.style.file import find_style
 from stylehead.style.learn import STYLE_FPS, learn_style, style_statistics
 from stylehead.style.mix import as_mix
-from stylehead.tracking.detector import faces_in, landmarker
 from stylehead.tracking.portrait import find_portrait
 from stylehead.training.data.clips import PEOPLE, Clip, load_clip
-from stylehead.types import FaceTrack, Floats, Motion, Pixels, Style
+from stylehead.types import FaceTrack, Floats, Motion, Style
 from stylehead.weights.networks import CPU
 from stylehead.weights.store import asset
 
@@ -125,28 +125,9 @@ class Stage:
         if not path.is_file():
             portrait = find_portrait(read_image(picture), name=str(picture))
             scene = prepare(portrait, style.references, self._mouths, crop_size=CROP, device=CPU)
-            track = tracked(render(scene, self.motion(style)))
+            track = tracked(render(scene, self.motion(style)), PICTURES)
             np.save(path, np.concatenate(of_pictures(track, to_68(scene.mesh.neutral))))
         return np.load(path)
-
-
-def tracked(frames: Iterable[Pixels]) -> FaceTrack:
-    """Return the face that the tracker sees in pictures."""
-    meshes, scores = list[Floats](), list[Floats]()
-    with landmarker(video=True) as task:
-        for number, frame in enumerate(frames):
-            faces = faces_in(task, frame, round(1000 * number / PICTURES))
-            meshes.append(faces[0].mesh if faces else np.full((478, 3), np.nan, np.float32))
-            scores.append(faces[0].expression if faces else np.full(52, np.nan, np.float32))
-    count = len(meshes)
-    return FaceTrack(
-        np.stack(meshes),
-        np.stack(scores),
-        np.ones(count, np.float32),
-        np.arange(count) / float(PICTURES),
-        np.zeros(count, bool),
-        (CROP, CROP),
-    )
 
 
 def of_pictures(track: FaceTrack, neutral: Floats) -> tuple[Floats, Floats]:

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from retrack import tracked
 
 from stylehead import extract_style, save_style
 from stylehead.evaluation.distances import (
@@ -50,10 +51,9 @@ from stylehead.rendering.mesh_renderer import load_mouth_networks, prepare, rend
 from stylehead.style.file import find_style, load_style
 from stylehead.style.learn import STYLE_FPS
 from stylehead.style.mix import as_mix
-from stylehead.tracking.detector import faces_in, landmarker
 from stylehead.tracking.portrait import find_portrait
 from stylehead.training.data.clips import FIRST_PEOPLE, LATER_PEOPLE, PEOPLE, load_clip
-from stylehead.types import SPEECH_RATE, FaceTrack, Floats, Motion, Pixels, Style
+from stylehead.types import SPEECH_RATE, Floats, Motion, Pixels, Style
 from stylehead.weights.networks import CPU
 
 LEAST_SECONDS, LONGEST_HALF = 8.0, 20.0  # of a clip that is halved, and of a half
@@ -310,22 +310,7 @@ class Bench:
 
 def retracked(frames: Iterable[Pixels]) -> Motion:
     """Return the motion that the tracker sees in pictures."""
-    meshes, scores = list[Floats](), list[Floats]()
-    with landmarker(video=True) as task:
-        for number, frame in enumerate(frames):
-            faces = faces_in(task, frame, round(1000 * number / PICTURES))
-            meshes.append(faces[0].mesh if faces else np.full((478, 3), np.nan, np.float32))
-            scores.append(faces[0].expression if faces else np.full(52, np.nan, np.float32))
-    count = len(meshes)
-    track = FaceTrack(
-        np.stack(meshes),
-        np.stack(scores),
-        np.ones(count, np.float32),
-        np.arange(count) / float(PICTURES),
-        np.zeros(count, bool),
-        (CROP, CROP),
-    )
-    return recover_performance(track).motion(STYLE_FPS)[0]
+    return recover_performance(tracked(frames, PICTURES)).motion(STYLE_FPS)[0]
 
 
 def print_recognition(chosen: list[Halves], ways: dict[str, dict[int, list[Motion]]]) -> None:

@@ -9,6 +9,7 @@ percent of the face's width, and the correlation of the mouth's opening.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from stylehead.rendering.mesh_renderer import MeshScene, load_mouth_networks, pr
 from stylehead.style.file import find_style
 from stylehead.tracking.detector import faces_in, landmarker
 from stylehead.tracking.portrait import find_portrait
-from stylehead.types import Floats, Motion
+from stylehead.types import FaceTrack, Floats, Motion, Pixels
 from stylehead.weights.store import demo_files
 
 FPS = Fraction(25)
@@ -56,6 +57,24 @@ def tracked_landmarks(scene: MeshScene, motion: Motion) -> Floats:
                 to_68(faces[0].mesh)[:, :2] if faces else np.full((68, 2), np.nan, np.float32)
             )
     return np.stack(found)
+
+
+def tracked(frames: Iterable[Pixels], fps: Fraction) -> FaceTrack:
+    """Return the face that the tracker sees in pictures (H, W, 3) of one size."""
+    meshes, scores = list[Floats](), list[Floats]()
+    size = (0, 0)
+    with landmarker(video=True) as task:
+        for number, frame in enumerate(frames):
+            size = frame.shape[1], frame.shape[0]
+            faces = faces_in(task, frame, round(1000 * number / fps))
+            meshes.append(faces[0].mesh if faces else np.full((478, 3), np.nan, np.float32))
+            scores.append(faces[0].expression if faces else np.full(52, np.nan, np.float32))
+    count = len(meshes)
+    seconds = np.arange(count) / float(fps)
+    still = np.zeros(count, bool)
+    return FaceTrack(
+        np.stack(meshes), np.stack(scores), np.ones(count, np.float32), seconds, still, size
+    )
 
 
 def main() -> None:
