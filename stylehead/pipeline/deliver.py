@@ -14,7 +14,7 @@ from stylehead import files
 from stylehead.errors import ConfigError
 from stylehead.media.formats import GIF, NUMBERED, VIDEO_SUFFIXES, format_of
 from stylehead.media.image import LONGEST_SIDE, filling, read_colour, read_image
-from stylehead.media.outside import check_encoder_args
+from stylehead.media.outside import check_encoder_args, try_outside
 from stylehead.options import STDOUT, Options, Renderer, named
 from stylehead.progress import Reporter
 from stylehead.provenance.seal import check_signing
@@ -194,6 +194,23 @@ def in_frame(
             "a larger picture would be sharper."
         )
     return [scaled(portrait, frame.scale) for portrait in portraits], frame
+
+
+def size_of(portraits: list[Portrait], frame: Frame | None, options: Options) -> tuple[int, int]:
+    """Return width and height of the video."""
+    if frame:
+        return frame.width, frame.height
+    height, width = portraits[0].pixels.shape[:2]
+    if options.crop_size:
+        height = width = options.crop_size
+    return width // 2 * 2, height // 2 * 2
+
+
+def try_encoder(output: Path, size: tuple[int, int], options: Options) -> None:
+    """Have an ffmpeg that is asked for make a trial before long work; raises MediaError."""
+    if options.encoder_args:
+        args, rate = options.encoder_args, options.rate
+        try_outside(output, args, size=size, fps=rate, alpha=options.alpha)
 
 
 def delivered(scene: Scene, frame: Frame | None, behind: Pixels | None, options: Options) -> Scene:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from stylehead.errors import ConfigError, MediaError, StyleheadError
 from stylehead.media.audio import open_audio
-from stylehead.media.outside import write_outside
+from stylehead.media.outside import try_outside, write_outside
 from stylehead.options import Options, Piped, Renderer, named
 from stylehead.pipeline.deliver import check_delivery, title_of, written_to
 from stylehead.pipeline.film import Shot
@@ -145,6 +145,19 @@ def test_what_ffmpeg_says_is_told_and_nothing_is_left(tmp_path, arguments):
         outside(tmp_path / "a.mov", arguments, 3, tmp_path)
     assert "\n" not in str(failure.value)
     assert [path.name for path in tmp_path.iterdir()] == ["voice.wav"]
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_what_ffmpeg_refuses_is_told_before_any_frame_is_drawn(tmp_path, alpha):
+    tried = {"size": (64, 48), "fps": Fraction(30000, 1001), "alpha": alpha}
+    path = tmp_path / "a.mov"
+    try_outside(path, "-c:v hap -format hap_alpha", **tried)
+    for wrong in ("-c:v nonsense", "-vf scale=0:x", "-c:a nonsense"):
+        with pytest.raises(MediaError, match="ffmpeg says"):
+            try_outside(path, wrong, **tried)
+    with pytest.raises(MediaError, match="ffmpeg says"):
+        try_outside(tmp_path / "a.strange", "-c:v libx264", **tried)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_colour_that_is_a_file_is_the_file(tmp_path, monkeypatch):
