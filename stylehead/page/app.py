@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import tempfile
 import webbrowser
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from stylehead.batch.events import Work
 from stylehead.errors import ConfigError, DeviceError
 from stylehead.page.desk import Desk
 from stylehead.page.guard import App, Guard
+from stylehead.page.room import own_folder
 
 HOST = "127.0.0.1"
 ENDS_IN = 2  # seconds that open connections have when the page ends
@@ -82,8 +82,8 @@ def _serve_at(
 @contextmanager
 def built(work: Work, *, most: int, page: bool = True) -> Generator[App]:
     """Yield the application; all it keeps is in a temporary folder that goes with it."""
-    with tempfile.TemporaryDirectory(prefix="stylehead-page-") as folder:
-        uploads, results = Path(folder).resolve() / "uploads", Path(folder).resolve() / "results"
+    with own_folder() as folder:
+        uploads, results = folder / "uploads", folder / "results"
         for one in (uploads, results):
             one.mkdir()
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(uploads))
