@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,7 @@ def backdrop(options: Options) -> Pixels | None:
 def _behind(background: str) -> Pixels:
     path = Path(background)
     if path.is_file():
-        return read_image(path)
+        return _picture(path, path.stat().st_mtime_ns)
     colour = read_colour(background)
     if colour is None:
         raise ConfigError(
@@ -148,6 +149,15 @@ def _behind(background: str) -> Pixels:
             remedy="Write a name (green), a number (#00ff00) or the path of a picture.",
         )
     return colour
+
+
+@lru_cache(maxsize=1)
+def _picture(path: Path, changed: int) -> Pixels:
+    """Return a picture, kept until another is asked for: a video's is checked more than once."""
+    del changed  # a time, by which a file that was written again is another
+    pixels = read_image(path)
+    pixels.setflags(write=False)
+    return pixels
 
 
 def _beyond(extend: str) -> Pixels | str:

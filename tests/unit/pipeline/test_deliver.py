@@ -1,17 +1,19 @@
 """What is asked of a video is refused before work where it cannot be, and written where it can."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from stylehead.errors import ConfigError, MediaError, StyleheadError
 from stylehead.media.audio import open_audio
 from stylehead.media.outside import try_outside, write_outside
 from stylehead.options import Options, Piped, Renderer, named
+from stylehead.pipeline import deliver
 from stylehead.pipeline.deliver import check_delivery, title_of, written_to
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.frames import frames_of
@@ -158,6 +160,22 @@ def test_what_ffmpeg_refuses_is_told_before_any_frame_is_drawn(tmp_path, alpha):
     with pytest.raises(MediaError, match="ffmpeg says"):
         try_outside(tmp_path / "a.strange", "-c:v libx264", **tried)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_background_is_decoded_once_and_again_when_it_was_changed(tmp_path, monkeypatch):
+    read = []
+    original = deliver.read_image
+    monkeypatch.setattr(deliver, "read_image", lambda path: read.append(path) or original(path))
+    path = tmp_path / "office.png"
+    for number, colour in enumerate(("red", "lime"), 1):
+        Image.new("RGB", (8, 8), colour).save(path)
+        os.utime(path, ns=(number, number))
+        options = Options(background=str(path))
+        check_delivery(tmp_path / "a.mp4", options)
+        check_delivery(tmp_path / "a.mp4", options)
+        behind = deliver.backdrop(options)
+        assert behind is not None and behind[0, 0].tolist() == list(ImageColor.getrgb(colour))
+        assert len(read) == number
 
 
 def test_a_colour_that_is_a_file_is_the_file(tmp_path, monkeypatch):
