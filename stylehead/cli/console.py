@@ -117,6 +117,10 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return drawn
 
 
+def _begun(stage: str, total: int | None) -> str:
+    return stage if total is None or total < 2 else f"{stage} ({total})"
+
+
 class _Lines:
     """Progress as plain lines: one at the start of a stage, then one every ten seconds."""
 
@@ -130,7 +134,7 @@ class _Lines:
         self._stage, self._total, self._done = stage, total, 0
         self._began = time.monotonic()
         self._next = self._began + 10
-        say(stage if total is None else f"{stage} ({total})")
+        say(_begun(stage, total))
 
     def advance(self) -> None:
         self._done += 1
@@ -150,10 +154,11 @@ class _Bars:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task: TaskID | None = None
+        # Before the first stage libraries are imported and pictures read, which takes seconds.
+        self._task: TaskID | None = progress.add_task("Starting", total=None)
 
     def start(self, stage: str, total: int | None) -> None:
-        LOG.note(stage if total is None else f"{stage} ({total})")
+        LOG.note(_begun(stage, total))
         if self._task is not None:
             self._progress.update(self._task, visible=False)
         self._task = self._progress.add_task(stage, total=total)

@@ -33,6 +33,7 @@ from stylehead.motion.exchange.options import Writing
 from stylehead.options import LOOKS, STDOUT, Effort, MotionOptions, Options, Overwrite, VoiceOptions
 
 DEMO_OUTPUT = Path("stylehead-demo.mp4")
+NEXT = "Your own: stylehead animate --image me.jpg --audio speech.wav"
 
 
 @same_options(requested)
@@ -40,7 +41,6 @@ def animate(request: VideoRequest) -> None:
     """Make a video, and say where it is."""
     from stylehead.cli import console
     from stylehead.cli.board import one_in_json
-    from stylehead.pipeline.deliver import written_to
 
     make = plan_of if request.run.dry_run else make_video
     if request.run.json_lines:
@@ -53,6 +53,8 @@ def animate(request: VideoRequest) -> None:
     except BrokenPipeError:  # whoever read the video has had enough of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's own flush
         raise typer.Exit(128 + 13) from None
+    from stylehead.pipeline.deliver import written_to  # imported meanwhile
+
     console.say(result.summary())
     if request.json:
         console.result(result.as_json())
@@ -147,13 +149,14 @@ def demo(
 ) -> None:
     """Make a demo video from a built-in portrait and voice."""
     from stylehead.cli import console
-    from stylehead.pipeline import run as pipeline
-    from stylehead.weights.store import demo_files
 
     overwrite = choice.overwrite or output == DEMO_OUTPUT  # its own former result
-    image, audio = demo_files()
     with console.progress() as reporter:
-        pipeline.animate(
+        from stylehead.pipeline import run as pipeline  # a second or more, in which a bar moves
+        from stylehead.weights.store import demo_files
+
+        image, audio = demo_files()
+        result = pipeline.animate(
             image,
             audio,
             output,
@@ -161,4 +164,6 @@ def demo(
             options=Options(overwrite=overwrite),
             reporter=reporter,
         )
+    console.say(result.summary())
+    console.say(NEXT)
     console.result(str(output))

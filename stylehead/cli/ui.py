@@ -44,7 +44,7 @@ def ui(
 ) -> None:
     """Open a page in the browser that makes videos: portrait, recording and style by clicks.
 
-    It is on this machine alone, and asks no other. Needs pip install 'stylehead[ui]'.
+    It is on this machine alone, and asks no other. Needs the extra `ui`: pip install '.[ui]'.
 
     [bold]Example[/]
 
@@ -59,7 +59,7 @@ def ui(
 def serve(serving: Serving) -> None:
     """Offer the page's HTTP interface alone, for programs on this machine.
 
-    Needs pip install 'stylehead[ui]'.
+    Needs the extra `ui`: pip install '.[ui]'.
 
     [bold]Example[/]
 

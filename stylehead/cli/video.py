@@ -28,8 +28,8 @@ from stylehead.options import (
     Hearing,
     MotionOptions,
     Options,
-    StyleEffort,
     named,
+    previewed,
 )
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 MotionT = TypeVar("MotionT", bound=MotionOptions)
 SAVED = "Reuse"
-PREVIEW, PREVIEW_SIZE = 3.0, 256
-"""Seconds and pixels of a preview."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +126,7 @@ def requested(
     if output == STDOUT and (json or run.json_lines):
         raise typer.BadParameter("-o - and --json cannot be given together.")
     if run.preview:
-        options = previewed(options)
-        effort = replace(effort, style_effort=StyleEffort.FAST) if style_video else effort
+        options, effort = previewed(options, effort, clip=style_video is not None)
     return VideoRequest(
         image=image,
         audio=audio,
@@ -145,14 +142,6 @@ def requested(
         json=json,
         run=run,
     )
-
-
-def previewed(options: Options) -> Options:
-    """Return options of a short and small video of the same things."""
-    options = replace(options, duration=min(options.duration or PREVIEW, PREVIEW))
-    if options.frame:
-        return options
-    return replace(options, crop=True, size=min(options.size, PREVIEW_SIZE))
 
 
 def inputs_of(request: VideoRequest) -> list[Path]:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import shlex
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
 import imageio_ffmpeg
 import numpy as np
+import soundfile
 
 from stylehead.errors import ConfigError, DeviceError, MediaError
 from stylehead.files import atomic
 from stylehead.media.audio import Sound
 from stylehead.media.muxer import SoundTrack, opened
 from stylehead.types import Pixels
+
+TRIED = 10
+"""Frames of a trial."""
 
 
 def find_ffmpeg() -> str:
@@ -62,26 +66,42 @@ def write_outside(
     Four channels are straight alpha. The file appears only when ffmpeg has ended well, and `finish`
     has done to it what comes last; raises MediaError with what ffmpeg says when it has not.
     """
-    words = check_encoder_args(arguments)
     first = next(frames)
-    colours = "rgba" if first.shape[2] == 4 else "rgb24"
     with atomic(path) as part, TemporaryDirectory(prefix="stylehead-") as folder:
         heard = Path(folder) / "sound.wav"
         with opened(heard, heard, "wav", {}) as container:
             SoundTrack(container, sound, "pcm_s16le").write_until(None)
-        command = [find_ffmpeg(), "-hide_banner", "-loglevel", "error", "-y"]
-        command += ["-f", "rawvideo", "-pix_fmt", colours, "-video_size", f"{size[0]}x{size[1]}"]
-        command += ["-framerate", str(fps), "-i", "pipe:0", "-i", str(heard)]
-        command += ["-map", "0:v", "-map", "1:a"]
-        for name, value in metadata.items():
-            command += ["-metadata", f"{name}={value}"]
-        command += [*words, str(part.absolute())]
-        _run(path, command, chain([first], frames))
+        words = _given(size, first.shape[2], fps, heard) + check_encoder_args(arguments)
+        words += [word for pair in metadata.items() for word in ("-metadata", "=".join(pair))]
+        _run(path, [*words, str(part.absolute())], chain([first], frames))
         if finish:
             finish(part)
 
 
-def _run(path: Path, command: list[str], frames: Iterator[Pixels]) -> None:
+def try_outside(
+    path: Path, arguments: str, *, size: tuple[int, int], fps: Fraction, alpha: bool
+) -> None:
+    """Have ffmpeg encode a few grey frames and silence, as it is to encode `path`, and forget them.
+
+    Raises MediaError with what ffmpeg says when it cannot.
+    """
+    grey = np.full((size[1], size[0], 4 if alpha else 3), 128, np.uint8)
+    with TemporaryDirectory(prefix="stylehead-") as folder:
+        heard = Path(folder) / "sound.wav"
+        soundfile.write(heard, np.zeros((TRIED * 4800, 2), np.float32), 48_000)
+        words = _given(size, grey.shape[2], fps, heard) + check_encoder_args(arguments)
+        _run(path, [*words, f"{folder}/trial{path.suffix}"], repeat(grey, TRIED))
+
+
+def _given(size: tuple[int, int], channels: int, fps: Fraction, heard: Path) -> list[str]:
+    """Return the words of a command up to what the frames and the sound are."""
+    words = [find_ffmpeg(), "-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo"]
+    words += ["-pix_fmt", "rgba" if channels == 4 else "rgb24"]
+    words += ["-video_size", f"{size[0]}x{size[1]}", "-framerate", str(fps), "-i", "pipe:0"]
+    return [*words, "-i", str(heard), "-map", "0:v", "-map", "1:a"]
+
+
+def _run(path: Path, command: list[str], frames: Iterable[Pixels]) -> None:
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:

@@ -13,6 +13,7 @@ from stylehead.options.motion import (
     StyleStrength,
 )
 from stylehead.options.picture import Options, Picture, VoiceOptions
+from stylehead.options.preview import previewed
 from stylehead.options.shared import (
     DELIVERY,
     INPUT,
@@ -58,6 +59,7 @@ __all__ = [
     "TuningOptions",
     "VoiceOptions",
     "named",
+    "previewed",
     "share",
     "sidecar_of",
 ]

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from stylehead import files
 from stylehead.errors import ConfigError
 from stylehead.media.formats import GIF, NUMBERED, VIDEO_SUFFIXES, format_of
 from stylehead.media.image import LONGEST_SIDE, filling, read_colour, read_image
-from stylehead.media.outside import check_encoder_args
+from stylehead.media.outside import check_encoder_args, try_outside
 from stylehead.options import STDOUT, Options, Renderer, named
 from stylehead.progress import Reporter
 from stylehead.provenance.seal import check_signing
@@ -140,7 +141,7 @@ def backdrop(options: Options) -> Pixels | None:
 def _behind(background: str) -> Pixels:
     path = Path(background)
     if path.is_file():
-        return read_image(path)
+        return _picture(path, path.stat().st_mtime_ns)
     colour = read_colour(background)
     if colour is None:
         raise ConfigError(
@@ -148,6 +149,15 @@ def _behind(background: str) -> Pixels:
             remedy="Write a name (green), a number (#00ff00) or the path of a picture.",
         )
     return colour
+
+
+@lru_cache(maxsize=1)
+def _picture(path: Path, changed: int) -> Pixels:
+    """Return a picture, kept until another is asked for: a video's is checked more than once."""
+    del changed  # a time, by which a file that was written again is another
+    pixels = read_image(path)
+    pixels.setflags(write=False)
+    return pixels
 
 
 def _beyond(extend: str) -> Pixels | str:
@@ -194,6 +204,23 @@ def in_frame(
             "a larger picture would be sharper."
         )
     return [scaled(portrait, frame.scale) for portrait in portraits], frame
+
+
+def size_of(portraits: list[Portrait], frame: Frame | None, options: Options) -> tuple[int, int]:
+    """Return width and height of the video."""
+    if frame:
+        return frame.width, frame.height
+    height, width = portraits[0].pixels.shape[:2]
+    if options.crop_size:
+        height = width = options.crop_size
+    return width // 2 * 2, height // 2 * 2
+
+
+def try_encoder(output: Path, size: tuple[int, int], options: Options) -> None:
+    """Have an ffmpeg that is asked for make a trial before long work; raises MediaError."""
+    if options.encoder_args:
+        args, rate = options.encoder_args, options.rate
+        try_outside(output, args, size=size, fps=rate, alpha=options.alpha)
 
 
 def delivered(scene: Scene, frame: Frame | None, behind: Pixels | None, options: Options) -> Scene:

@@ -12,6 +12,10 @@ from stylehead.progress import Reporter
 from stylehead.provenance.manifest import Ingredient
 from stylehead.provenance.seal import Seal
 from stylehead.rendering.renderer import LoadedRenderer
+from stylehead.style.file import list_styles, load_style
+
+CLIP, BUILT_IN = "style clip", "clip of a built-in style"
+"""What a style was learned from is called."""
 
 
 def seal_of(
@@ -57,5 +61,12 @@ def ingredients_of(image: Path, audio: Path, source: Source, options: Options) -
         for weight in mix.weights
         if weight.style.provenance.get("source_sha256")
     }
-    styles = [Ingredient("style clip", name, sha256) for sha256, name in clips.items()]
+    styles = [Ingredient(_role(name, sha256), name, sha256) for sha256, name in clips.items()]
     return [Ingredient.of(role, path) for role, path in named] + styles
+
+
+def _role(name: str, sha256: str) -> str:
+    """Return what a style's clip is called; one of the user's may bear a built-in style's name."""
+    files = [path for known, path, built_in in list_styles() if built_in and known == name]
+    ours = any(load_style(path).provenance.get("source_sha256") == sha256 for path in files)
+    return BUILT_IN if ours else CLIP

@@ -14,7 +14,7 @@ import numpy as np
 from stylehead.compute.device import choose_device, usable_cores
 from stylehead.face.face_model import generic_neutral
 from stylehead.options import MotionOptions, Options, Renderer
-from stylehead.pipeline.deliver import check_delivery, in_frame
+from stylehead.pipeline.deliver import check_delivery, in_frame, size_of, try_encoder
 from stylehead.pipeline.singers import Take, find_faces
 from stylehead.pipeline.song import files_of, listened_to, open_song
 from stylehead.pipeline.staging import stage
@@ -72,7 +72,7 @@ def plan_video(
 
     Time is measured on a face at rest, or on the saved motion. Raises what `animate` raises.
     """
-    check_options(options, saved=motion is not None)
+    check_options(options, saved=motion is not None, output=output)
     given = (image, audio, *files_of(options))
     check_delivery(output, options, inputs=given)
     device = choose_device(options.device)
@@ -82,11 +82,8 @@ def plan_video(
     portraits, frame = in_frame(found, options, reporter)
     fps = options.rate
     frames = math.ceil(round(song.played.seconds * fps, 6))
-    height, width = (side // 2 * 2 for side in portraits[0].pixels.shape[:2])
-    if options.crop_size:
-        height = width = options.crop_size // 2 * 2
-    if frame:
-        width, height = frame.width, frame.height
+    width, height = size_of(portraits, frame, options)
+    try_encoder(output, (width, height), options)
     estimate = None
     if options.renderer is Renderer.EMBEDDED:  # others may have to be downloaded first
         renderer = load_renderer(options.renderer, device, reporter=reporter)

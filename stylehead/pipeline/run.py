@@ -27,7 +27,14 @@ from stylehead.options import (
     Separation,
 )
 from stylehead.pipeline.clip_sound import with_contour
-from stylehead.pipeline.deliver import check_delivery, in_frame, markable, title_of
+from stylehead.pipeline.deliver import (
+    check_delivery,
+    in_frame,
+    markable,
+    size_of,
+    title_of,
+    try_encoder,
+)
 from stylehead.pipeline.origin import seal_of
 from stylehead.pipeline.result import SAVED, MotionResult, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
@@ -71,7 +78,7 @@ def animate(
     of the work, UnfinishedError, each with a remedy.
     """
     clock, reporter = Stopwatch(), Noting.of(reporter)
-    check_options(options, saved=motion is not None)
+    check_options(options, saved=motion is not None, output=output)
     given = (image, audio, *files_of(options))
     output = check_delivery(output, options, inputs=given)
     options = markable(output, options)
@@ -81,6 +88,7 @@ def animate(
     renderer = load_renderer(options.renderer, device, reporter=reporter)
     portraits = find_faces(Path(image), song.faces, options, reporter)
     portraits, frame = in_frame(portraits, options, reporter)
+    try_encoder(output, size_of(portraits, frame, options), options)
     clock.lap("portrait")
 
     if motion is None:

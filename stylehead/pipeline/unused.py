@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from stylehead.errors import ConfigError
+from stylehead.media.formats import GIF
 from stylehead.options import MotionOptions
 from stylehead.options.shared import frame_rate
 
@@ -36,6 +38,11 @@ def _saved(given: Values) -> bool:
 
 def _songs(given: Values) -> bool:
     return bool(given.get("sing") or given.get("cues"))
+
+
+def _gif(given: Values) -> bool:
+    output, outside = given.get("output"), given.get("encoder_args")
+    return output is not None and not outside and Path(output).suffix.lower() in GIF.endings
 
 
 SAVED = "with --motion: a saved motion is rendered as it is"
@@ -98,6 +105,7 @@ RULES = (
         when=lambda given: not given.get("sign_key"),
         beside="without --sign-key",
     ),
+    Rule(names="mark", when=_gif, beside="in a GIF, which is never marked"),
     Rule(
         names="style_effort",
         when=lambda given: not given.get("style_video"),
@@ -138,11 +146,13 @@ class Unused:
     rule: Rule
     because: tuple[str, ...]
     """Names of the options that are given and make it so."""
+    off: bool
+    """Whether it is switched off."""
 
     @property
     def flag(self) -> str:
         """The option on the command line."""
-        return f"--{self.name.replace('_', '-')}"
+        return f"--{'no-' if self.off else ''}{self.name.replace('_', '-')}"
 
     @property
     def said(self) -> str:
@@ -158,13 +168,15 @@ def unused(values: Values, given: Collection[str]) -> Iterator[Unused]:
             why = tuple(name for name in rule.because.split() if name in given)
             for name in rule.names.split():
                 if name in given and not (rule.zero and values.get(name) == 0):
-                    yield Unused(name, rule, why)
+                    yield Unused(name, rule, why, values.get(name) is False)
 
 
-def check_options(options: MotionOptions, *, saved: bool = False) -> None:
+def check_options(
+    options: MotionOptions, *, saved: bool = False, output: Path | str | None = None
+) -> None:
     """Raise ConfigError for a wrong frame rate, or an option that is given and would be ignored.
 
-    saved: whether a saved motion is rendered.
+    saved: whether a saved motion is rendered. output: the video that is made.
     """
     try:
         frame_rate(options.fps)
@@ -174,5 +186,5 @@ def check_options(options: MotionOptions, *, saved: bool = False) -> None:
         ) from error
     values = {one.name: getattr(options, one.name) for one in fields(options)}
     given = {one.name for one in fields(options) if values[one.name] != one.default}
-    for one in unused(values | {"motion": saved or None}, given):
+    for one in unused(values | {"motion": saved or None, "output": output}, given):
         raise ConfigError(f"{one.flag} changes nothing {one.rule.beside}.", remedy="Leave it out.")

@@ -79,3 +79,17 @@ def test_the_figures_of_the_scaling_page_are_those_that_are_kept():
     written = runpy.run_path(str(ROOT / "docs" / "make_scaling.py"))["page"]()
     page = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
     assert page == written, "run python docs/make_scaling.py"
+
+
+def test_the_gallery_is_what_its_script_writes_and_small():
+    script = runpy.run_path(str(ROOT / "docs" / "make_gallery.py"))
+    written = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    assert written == script["page"](), "run python docs/make_gallery.py --page"
+    shown = [ROOT / "docs" / name for name in re.findall(r"!\[.*\]\((.*)\)", written)]
+    assert len(shown) == len(set(shown)) >= 12
+    used = {ROOT / path for path in script["PORTRAITS"].values()}
+    kept = set((ROOT / "docs" / "gallery").iterdir())
+    assert kept == {*shown, *(path for path in used if path.parent.name == "gallery")}
+    assert sum(path.stat().st_size for path in kept) < 1_500_000
+    for path in shown:
+        assert b"AI-generated" in path.read_bytes()

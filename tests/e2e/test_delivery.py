@@ -64,6 +64,17 @@ def test_the_picture_of_an_opaque_video_is_the_same_in_every_container(
     assert np.abs(one - third).mean() < 4
 
 
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_wrong_arguments_of_an_encoder_are_told_before_the_recording_is_heard(
+    call: Command, tmp_path: Path, portrait: Path, speech: Path, more: tuple[str, ...]
+) -> None:
+    words = ("animate", "--image", portrait, "--audio", speech, "-o", tmp_path / "a.mov", *more)
+    outcome = call(*words, "--encoder-args", "-c:v nonsense")
+    assert outcome.code == 1
+    assert "ffmpeg says" in outcome.stderr and "Listening" not in outcome.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_unknown_ending_is_refused_with_those_that_are_known(
     call: Command, tmp_path: Path, portrait: Path, speech: Path
 ) -> None:

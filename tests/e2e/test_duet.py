@@ -8,12 +8,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from stylehead.face.landmarks import mouth_opening
 from stylehead.options import Options
 from stylehead.pipeline import run as pipeline
 from stylehead.provenance.verify import unsigned_sha256
-from tests.conftest import Command, Outcome
+from tests.conftest import FILTERED, Command, Outcome
 from tests.stand_ins import media
 
 LYRICS = "[00:00.00]1: la la\n[00:01.00]2: lo \u266a\n[00:02.00]\n"
@@ -130,3 +131,24 @@ def test_the_motion_of_several_faces_is_not_saved_as_one(
         assert outcome.code == 2
         assert flag in outcome.stderr
         assert not output.exists()
+
+
+def test_two_faces_are_cut_out_together(
+    animate: Command, tmp_path: Path, output: Path, speech: Path
+) -> None:
+    words = ("--sing", f"1={speech}", "--sing", f"2={speech}:lively", "--fps", 10)
+    words = (*words, "--duration", 0.3, *FILTERED)
+    two = media.save_picture(tmp_path / "two.png", media.two_faces())
+    faces, between = ((slice(70, 90), slice(215, 235)), (slice(62, 80), slice(660, 678))), 436
+    pictures = tmp_path / "pictures"
+    assert animate(*words, "--alpha", "-o", f"{pictures}/", image=two).code == 0
+    for path in sorted(pictures.iterdir()):
+        with Image.open(path) as picture:
+            alpha = np.asarray(picture)[..., 3]
+        assert all((alpha[face] == 255).all() for face in faces)
+        assert (alpha[:30, between - 8 : between + 8] == 0).all()
+    outcome = animate(*words, "--background", "#00b140", image=two)
+    assert outcome.code == 0, outcome
+    frames, _ = media.read_video(output)
+    corner = frames[:, 4:28, between - 8 : between + 8].reshape(-1, 3).mean(0)
+    assert np.abs(corner - [0, 0xB1, 0x40]).max() < 6

@@ -92,7 +92,8 @@ def serve(name: str, temporary: Path, *words: object) -> Iterator[Server]:
     )
     try:
         assert process.stderr is not None
-        said = process.stderr.readline()
+        first, said = process.stderr.readline(), process.stderr.readline()
+        assert "is being set up" in first
         address = re.search(r"http://127\.0\.0\.1:\d+", said)
         assert address, said
         server = Server(address[0], process, temporary)
@@ -196,7 +197,7 @@ def client_of(server: Server, folder: Path) -> Any:
 
 
 def test_a_program_gets_a_video_and_says_what_is_wrong(
-    server: Server, portrait: Path, speech: Path, tmp_path: Path
+    server: Server, portrait: Path, speech: Path, clip: Path, tmp_path: Path
 ) -> None:
     from gradio_client import handle_file
     from gradio_client.exceptions import AppError
@@ -214,6 +215,12 @@ def test_a_program_gets_a_video_and_says_what_is_wrong(
         4,
     )
     assert len(media.read_video(Path(video))[0]) == 3
+    small = {name: TINY[name] for name in ("fps", "separate")}
+    told, _ = client.predict(
+        **given | {"audio": handle_file(clip)}, options=small, preview=True, api_name="/animate"
+    )
+    facts = told["facts"]
+    assert (facts["frames"], facts["width"]) == (30, 256), "a preview of a video's sound"
     refused: list[tuple[dict[str, object], str]] = [
         ({"options": {"pose": 7}}, "Pose cannot be 7"),
         ({"options": {"encoder_args": "-c:v x"}}, "no option of the page"),
@@ -222,6 +229,7 @@ def test_a_program_gets_a_video_and_says_what_is_wrong(
         ({"options": {"background": "/etc/passwd"}}, "no upload"),
         ({"style": "/etc/passwd"}, "no style"),
         ({"format": ".exe"}, "no format"),
+        ({"format": ".gif", "options": {"mark": False}}, "changes nothing in a GIF"),
     ]
     for words, said in refused:
         with pytest.raises(AppError, match=said):
@@ -375,6 +383,25 @@ def test_a_video_is_made_watched_and_sought_and_the_second_cancelled(
     assert not server.children()
     page.locator("#more button", has_text="Motion").click()
     assert page.get_by_label("Seed", exact=False).first.input_value() == "1"
+
+
+def test_a_preview_is_made_of_a_videos_sound_and_complaints_go_when_they_are_mended(
+    page: Any, portrait: Path, clip: Path
+) -> None:
+    page.locator("#preview").click()
+    page.get_by_text("There is no portrait yet").wait_for()
+    page.locator("#portrait input[type=file]").set_input_files(str(portrait))
+    page.wait_for_selector("#status .failed", state="detached")
+    page.locator("#preview").click()
+    page.get_by_text("There is no recording yet").wait_for()
+    page.locator(".filmed input[type=file]").set_input_files(str(clip))
+    page.wait_for_selector("#status .failed", state="detached")
+    page.locator("#preview").click()
+    page.wait_for_selector("#player video")
+    page.wait_for_function("document.querySelector('#player video').readyState >= 2")
+    video = page.locator("#player video")
+    assert video.evaluate("v => [v.videoWidth, v.videoHeight]") == [256, 256]
+    assert abs(video.evaluate("v => v.duration") - 3) < 0.1
 
 
 def test_closing_the_page_ends_its_job(

@@ -28,6 +28,7 @@ def offer(front: Front) -> None:
         format: str = ENDINGS[0],
         options: dict[str, Any] | None = None,
         voices: list[dict[str, Any]] | None = None,
+        preview: bool = False,
     ) -> Generator[tuple[dict[str, Any], dict[str, Any] | None]]:
         """Make a video; yields its state again and again, and the file when it is done."""
         try:
@@ -39,6 +40,7 @@ def offer(front: Front) -> None:
                 ending=format,
                 voices=[(one["face"], one["stem"], one.get("style")) for one in voices or ()],
                 options=options or {},
+                preview=preview,
                 owner=secrets.token_hex(8),
             )
         except StyleheadError as failure:

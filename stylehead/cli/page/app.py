@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import tempfile
 import webbrowser
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from stylehead.batch.events import Work
 from stylehead.cli.page.desk import Desk
 from stylehead.cli.page.guard import App, Guard
+from stylehead.cli.page.room import own_folder
 from stylehead.errors import ConfigError, DeviceError
 
 HOST = "127.0.0.1"
@@ -46,8 +47,25 @@ def serve(
     port: 0 takes a free one. most: megabytes of one upload. `work` does a task in a process of its
     own. Raises ConfigError for a port that is taken, DeviceError without the extra.
     """
+    _check_extra()
+    what = "The page" if page else "The interface"
+    with _listening(port) as listener:
+        say(f"{what} is being set up, which takes some seconds.")
+        _serve_at(listener, what, work, most=most, page=page, opened=opened, say=say)
+
+
+def _serve_at(
+    listener: socket.socket,
+    what: str,
+    work: Work,
+    *,
+    most: int,
+    page: bool,
+    opened: Callable[[str], object],
+    say: Callable[[str], object],
+) -> None:
     uvicorn = _uvicorn()
-    with _listening(port) as listener, built(work, most=most, page=page) as app:
+    with built(work, most=most, page=page) as app:
         address = f"http://{HOST}:{listener.getsockname()[1]}"
         settings = uvicorn.Config(
             app,
@@ -56,7 +74,7 @@ def serve(
             ws="none",
             timeout_graceful_shutdown=ENDS_IN,
         )
-        say(f"{'The page' if page else 'The interface'} is at {address}; Ctrl-C ends it.")
+        say(f"{what} is at {address}; Ctrl-C ends it.")
         opened(address)
         uvicorn.Server(settings).run(sockets=[listener])
 
@@ -64,8 +82,8 @@ def serve(
 @contextmanager
 def built(work: Work, *, most: int, page: bool = True) -> Generator[App]:
     """Yield the application; all it keeps is in a temporary folder that goes with it."""
-    with tempfile.TemporaryDirectory(prefix="stylehead-page-") as folder:
-        uploads, results = Path(folder).resolve() / "uploads", Path(folder).resolve() / "results"
+    with own_folder() as folder:
+        uploads, results = folder / "uploads", folder / "results"
         for one in (uploads, results):
             one.mkdir()
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(uploads))
@@ -157,13 +175,27 @@ def _listening(port: int) -> Generator[socket.socket]:
         listener.close()
 
 
+def _missing() -> DeviceError:
+    return DeviceError(
+        "The page needs Gradio, which is not installed.",
+        remedy="In the folder of stylehead's repository run pip install -c constraints.txt '.[ui]'",
+    )
+
+
+def _check_extra() -> None:
+    """Raise DeviceError where Gradio is not installed; to import it takes seconds."""
+    try:
+        found = find_spec("gradio")
+    except ValueError:  # it was put away
+        found = None
+    if found is None:
+        raise _missing()
+
+
 def _uvicorn() -> Any:
     os.environ.update(QUIET)
     try:
         import_module("gradio")
         return import_module("uvicorn")
     except ImportError as error:
-        raise DeviceError(
-            "The page needs Gradio, which is not installed.",
-            remedy="Install it: pip install 'stylehead[ui]'",
-        ) from error
+        raise _missing() from error

@@ -95,6 +95,7 @@ class _Page:
             buttons=[],
             elem_id="recording",
         )
+        self.filmed = _small_file("Or a video, for its sound", ["video"], "filmed")
         names = list(known_styles())
         self.style = gr.Radio(
             [*names, FROM_CLIP], value=DEFAULT_STYLE, label="Style", elem_id=STYLES
@@ -136,6 +137,7 @@ class _Page:
     def _lay_out_result(self) -> None:
         with gr.Row():
             self.make = gr.Button("Make the video", variant="primary", elem_id="make", scale=3)
+            self.preview = gr.Button("Preview", elem_id="preview")
             self.cancel = gr.Button("Cancel", variant="stop", elem_id="cancel", interactive=False)
         self.status = gr.HTML(elem_id="status")
         self.player = gr.HTML(show.IDLE, elem_id="player")
@@ -171,6 +173,9 @@ class _Page:
         outputs = [self.status, self.player, self.download, self.again, self.cancel]
         outputs += [self.measure, self.result]
         self.make.click(self._make, given, outputs, **slow)
+        self.preview.click(self._try_out, given, outputs, **slow)
+        for one in (self.image, self.audio, self.filmed, self.clip):
+            one.change(show.without_failure, self.status, self.status, **fast)
         seed = self.options["seed"][0]
         again = self.again.click(lambda number: (number or 0) + 1, seed, seed, **fast)
         again.then(self._make, given, outputs, **slow)
@@ -185,7 +190,8 @@ class _Page:
     def _given(self) -> set[Any]:
         options = [one for held in self.options.values() for one in held]
         voices = [one for voice in self.voices for one in voice]
-        return {self.image, self.audio, self.style, self.clip, self.ending, *options, *voices}
+        files = (self.image, self.audio, self.filmed, self.clip)
+        return {*files, self.style, self.ending, *options, *voices}
 
     def _find_faces(self, image: str | None) -> list[Any]:
         """Show the portrait with its faces, and a place for a voice for each of several."""
@@ -202,6 +208,12 @@ class _Page:
         return [shown, gr.update(visible=several), *rows, *emptied]
 
     def _make(self, given: Updates, request: gr.Request) -> Generator[Updates]:
+        yield from self._asked(given, str(request.session_hash))
+
+    def _try_out(self, given: Updates, request: gr.Request) -> Generator[Updates]:
+        yield from self._asked(given, str(request.session_hash), preview=True)
+
+    def _asked(self, given: Updates, owner: str, *, preview: bool = False) -> Generator[Updates]:
         options = {
             name: next((given[one] for one in reversed(held) if given[one] not in (None, "")), None)
             for name, held in self.options.items()
@@ -218,15 +230,18 @@ class _Page:
         try:
             if given[self.style] == FROM_CLIP and not clip:
                 raise StyleheadError("There is no clip yet.", remedy="Give one, or choose a style.")
+            if given[self.audio] and given[self.filmed]:
+                raise StyleheadError("There are two recordings.", remedy="Take one of them away.")
             job = self._front.animate(
                 given[self.image],
-                given[self.audio],
+                given[self.audio] or given[self.filmed],
                 style=style,
                 clip=clip,
                 ending=given[self.ending],
                 voices=voices,
                 options=options,
-                owner=str(request.session_hash),
+                preview=preview,
+                owner=owner,
             )
         except StyleheadError as failure:
             yield {self.status: show.failure(failure)}

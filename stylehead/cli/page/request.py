@@ -14,6 +14,7 @@ from stylehead.cli.page.work import Report, Video
 from stylehead.compute.device import choose_device
 from stylehead.errors import ConfigError
 from stylehead.media.formats import VIDEO_SUFFIXES
+from stylehead.options import previewed
 from stylehead.pipeline.unused import check_options
 from stylehead.style.file import list_styles
 
@@ -49,9 +50,12 @@ class Front:
         ending: str = ".mp4",
         voices: Sequence[tuple[int, object, str | None]] = (),
         options: Mapping[str, object],
+        preview: bool = False,
         owner: str,
     ) -> Job:
-        """Ask for a video; `voices` are faces from the left, their stems and styles.
+        """Ask for a video, or a short and small one to try out.
+
+        `voices` are faces from the left, their stems and styles.
 
         Raises ConfigError or MediaError for what can be refused at once.
         """
@@ -63,7 +67,9 @@ class Front:
         chosen, effort = read(options, self.uploaded)
         sing = [self._sung(*voice) for voice in voices]
         chosen = replace(chosen, sing=sing or None)
-        check_options(chosen)
+        check_options(chosen, output=f"{NAME}{ending}")
+        if preview:
+            chosen, effort = previewed(chosen, effort, clip=filmed is not None)
         _check_style(style)
         if ending not in ENDINGS:
             raise ConfigError(

@@ -13,6 +13,7 @@ from stylehead.errors import StyleheadError
 
 MOVING = (".gif", ".webp", ".apng")
 PLAYED = (".mp4", ".m4v", ".webm", ".mov")
+FAILED = '<div class="job failed" role="alert">'
 IDLE = '<p class="hint">Your video appears here.</p>'
 
 
@@ -22,7 +23,7 @@ def status(job: Job, before: int = 0) -> str:
         waits = "Starts next." if not before else f"{before} before this one."
         return f'<div class="job waiting" role="status"><p>Waiting: {waits}</p></div>'
     if job.state is State.FAILED:
-        return f'<div class="job failed" role="alert"><p>{escape(job.problem)}</p></div>'
+        return f"{FAILED}<p>{escape(job.problem)}</p></div>"
     if job.state is State.STOPPED:
         return '<div class="job stopped" role="status"><p>Cancelled. Nothing was kept.</p></div>'
     if job.state is State.DONE:
@@ -86,4 +87,9 @@ def report(page: Path | None) -> str:
 def failure(error: StyleheadError) -> str:
     """Return what is wrong and what to do."""
     said = escape(plain(f"{error} {error.remedy}"))
-    return f'<div class="job failed" role="alert"><p>{said}</p></div>'
+    return f"{FAILED}<p>{said}</p></div>"
+
+
+def without_failure(shown: str | None) -> str:
+    """Return what is shown, or nothing once what has failed no longer stands as it was given."""
+    return "" if not shown or shown.startswith(FAILED) else shown

@@ -1,17 +1,19 @@
 """What is asked of a video is refused before work where it cannot be, and written where it can."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from stylehead.errors import ConfigError, MediaError, StyleheadError
 from stylehead.media.audio import open_audio
-from stylehead.media.outside import write_outside
+from stylehead.media.outside import try_outside, write_outside
 from stylehead.options import Options, Piped, Renderer, named
+from stylehead.pipeline import deliver
 from stylehead.pipeline.deliver import check_delivery, title_of, written_to
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.frames import frames_of
@@ -145,6 +147,35 @@ def test_what_ffmpeg_says_is_told_and_nothing_is_left(tmp_path, arguments):
         outside(tmp_path / "a.mov", arguments, 3, tmp_path)
     assert "\n" not in str(failure.value)
     assert [path.name for path in tmp_path.iterdir()] == ["voice.wav"]
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_what_ffmpeg_refuses_is_told_before_any_frame_is_drawn(tmp_path, alpha):
+    tried = {"size": (64, 48), "fps": Fraction(30000, 1001), "alpha": alpha}
+    path = tmp_path / "a.mov"
+    try_outside(path, "-c:v hap -format hap_alpha", **tried)
+    for wrong in ("-c:v nonsense", "-vf scale=0:x", "-c:a nonsense"):
+        with pytest.raises(MediaError, match="ffmpeg says"):
+            try_outside(path, wrong, **tried)
+    with pytest.raises(MediaError, match="ffmpeg says"):
+        try_outside(tmp_path / "a.strange", "-c:v libx264", **tried)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_background_is_decoded_once_and_again_when_it_was_changed(tmp_path, monkeypatch):
+    read = []
+    original = deliver.read_image
+    monkeypatch.setattr(deliver, "read_image", lambda path: read.append(path) or original(path))
+    path = tmp_path / "office.png"
+    for number, colour in enumerate(("red", "lime"), 1):
+        Image.new("RGB", (8, 8), colour).save(path)
+        os.utime(path, ns=(number, number))
+        options = Options(background=str(path))
+        check_delivery(tmp_path / "a.mp4", options)
+        check_delivery(tmp_path / "a.mp4", options)
+        behind = deliver.backdrop(options)
+        assert behind is not None and behind[0, 0].tolist() == list(ImageColor.getrgb(colour))
+        assert len(read) == number
 
 
 def test_a_colour_that_is_a_file_is_the_file(tmp_path, monkeypatch):

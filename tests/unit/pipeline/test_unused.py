@@ -108,6 +108,19 @@ def test_styles_and_motions_exclude_each_other_in_words_of_their_own():
     ]
 
 
+def test_a_gif_is_not_marked_and_whoever_speaks_of_the_mark_hears_it(tmp_path):
+    wanted = "--no-mark changes nothing in a GIF, which is never marked."
+    for name in ("a.gif", "a.GIF"):
+        with pytest.raises(ConfigError) as caught:
+            check_options(Options(mark=False), output=tmp_path / name)
+        assert str(caught.value) == wanted
+    assert said(mark=False, output=Path("a.gif")) == [wanted]
+    assert said(mark=True, output=Path("a.gif")) == [wanted.replace("no-", "")]
+    check_options(Options(), output="a.gif")
+    check_options(Options(mark=False), output="a.mp4")
+    check_options(Options(mark=False, encoder_args="-f matroska"), output="a.gif")
+
+
 def test_rules_speak_of_options_that_there_are():
     asked = {"style", "style_video", "style_region", "style_effort", "motion", "save_motion"}
     known = set(Options.__dataclass_fields__) | asked | {"save_patterns", "json"}

@@ -47,6 +47,16 @@ def test_what_a_job_says_is_text(job: Job):
     assert 'sandbox srcdoc="&lt;p class=&quot;a&quot;' in show.report(page)
 
 
+def test_what_failed_goes_when_what_was_given_changes_and_nothing_else_does(job: Job):
+    assert show.without_failure(show.failure(FaceError("No face.", remedy="Turn."))) == ""
+    assert show.without_failure(None) == ""
+    for state in set(State) - {State.FAILED}:
+        job.state = state
+        assert show.without_failure(show.status(job)) == show.status(job)
+    job.state, job.problem = State.FAILED, "It is damaged."
+    assert show.without_failure(show.status(job)) == ""
+
+
 def test_a_running_job_shows_its_stage_its_time_and_a_picture(job: Job):
     assert "Starting" in show.status(job)
     job.stage, job.done, job.total = "Rendering", 20, 100
