@@ -47,10 +47,9 @@ class Singing:
 
     sing: list[str] | None = option(
         None,
-        "A face, counted from the left; the stem (voice track) that its mouth follows; and, after "
-        "a colon, its style. Repeat it for each singer (--sing 1=lead.wav --sing "
-        "2=low.wav:lively). The video still plays the recording. Default: one face follows the "
-        "recording.",
+        "A face, counted from the left; the stem that its mouth follows; after a colon, its "
+        "style. Repeat it for each singer (--sing 1=lead.wav --sing 2=low.wav:lively). The video "
+        "plays the recording. Default: one face follows the recording.",
         panel=INPUT,
         metavar="N=STEM[:STYLE]",
     )
