@@ -18,8 +18,8 @@ HEAD = """# Commands
 
 <!-- Written by docs/make_commands.py; its text is in stylehead/options/ and stylehead/cli/. -->
 
-Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 a failure
-with its remedy, 2 a mistake on the command line, 130 interrupted.
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 an error,
+printed with its remedy, 2 a mistake on the command line, 130 interrupted (Ctrl-C).
 """
 LEFT_OUT = {"install_completion", "show_completion"}  # worded after the shell this runs in
 

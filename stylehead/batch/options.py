@@ -17,53 +17,57 @@ class BatchOptions(Overwrite):
 
     images: Path | None = option(
         None,
-        "Folder of pictures, in place of a list: each with every recording of --audios.",
+        "Folder of pictures, instead of a list: each is combined with every recording of --audios.",
         panel=INPUT,
     )
     audios: Path | None = option(None, "Folder of recordings.", panel=INPUT)
     columns: list[str] | None = option(
         None,
-        "What all rows have that do not say otherwise (--set style=lively --set fps=30).",
+        "Value for all rows that do not give one themselves (--set style=lively --set fps=30).",
         flag="--set",
         panel=INPUT,
         metavar="COLUMN=VALUE",
     )
     name: str = option(
         "{portrait}_{audio}",
-        "How videos are called whose rows have no output: columns in braces, and {number}.",
+        "Names of videos whose rows have no output: columns in braces, and {number} for the row's "
+        "number.",
         panel=LOOKS,
     )
     workers: int | None = option(
         None,
-        "Processes, or cores of a Ray cluster. Default: one for each core, as far as the memory "
-        "goes.",
+        "Number of processes, or of cores of a Ray cluster. Default: one for each core, fewer "
+        "where memory is short.",
         panel=RUN,
         low=1,
         high=256,
     )
     shard: str | None = option(
         None,
-        "Make every N-th job, from the I-th on: several machines share a list, or the segments of "
-        "its videos where there are fewer of those. Default: all.",
+        "Make every N-th job, beginning with the I-th, so that N machines share a list; if it has "
+        "fewer than N videos, they share the videos' segments. Default: all.",
         panel=RUN,
         metavar="I/N",
     )
     engine: Engine = option(
         Engine.LOCAL,
-        "Who makes the videos: processes of this machine, or a Ray cluster.",
+        "Where the videos are made: in processes of this machine, or on a Ray cluster.",
         panel=RUN,
     )
     address: str | None = option(
         None,
-        "Of a Ray cluster's head (HOST:PORT, or auto). Default: one of this machine's cores.",
+        "Address of a Ray cluster's head node (HOST:PORT, or auto). Default: a cluster of this "
+        "machine's cores alone.",
         panel=RUN,
     )
     retry_failed: bool = option(
         False,
-        "Make only what was not made before; what has changed since is left as it is.",
+        "Make only videos that are missing or failed, not those whose inputs have changed.",
         panel=RUN,
     )
     dry_run: bool = option(
-        False, "Check everything, say how long it takes, and make nothing.", panel=RUN
+        False, "Check everything, print how long it would take, and make nothing.", panel=RUN
     )
-    json_lines: bool = option(False, "Print what happens as JSON lines on stdout.", panel=RUN)
+    json_lines: bool = option(
+        False, "Print progress and results as JSON lines on stdout.", panel=RUN
+    )

@@ -42,9 +42,9 @@ def batch(
         Path, typer.Option("--output", "-o", help="Folder for the videos.", rich_help_panel=LOOKS)
     ] = Path("videos"),
 ) -> None:
-    """Make many videos from a list; a run that was ended goes on where it was.
+    """Make many videos from a list; an interrupted run continues where it stopped.
 
-    All rows are checked before the first video is made; what cannot be made stops no other.
+    All rows are checked before the first video is made; a faulty row does not stop the others.
 
     [bold]Examples[/]
 

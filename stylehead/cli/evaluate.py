@@ -48,7 +48,7 @@ def evaluate_command(
     table: Annotated[Path | None, typer.Option("--csv", help="Also write the table.")] = None,
     json: JsonOpt = False,
 ) -> None:
-    """Measure a video against a real one: of the same words, or the one its style came from.
+    """Compare a video with a real one: of the same words, or the clip its style came from.
 
     [bold]Examples[/]
 
@@ -93,7 +93,11 @@ def ravdess_command(
     compute: Compute,
     encoding: Encoding,
     root: Annotated[
-        Path, typer.Option("--root", help="RAVDESS as published, or landmark files with sound.")
+        Path,
+        typer.Option(
+            "--root",
+            help="Folder of the RAVDESS videos as published, or of landmark files with sound.",
+        ),
     ],
     actor: Annotated[
         list[str] | None,

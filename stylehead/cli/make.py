@@ -127,7 +127,7 @@ def voice(
         Path, typer.Option("--output", "-o", help="Sound to write (wav, flac).")
     ] = Path("voice.wav"),
 ) -> None:
-    """Write what lips would follow in a recording: its voice, as it is separated.
+    """Write the separated voice of a recording, which the lips would follow.
 
     [bold]Example[/]
 

@@ -69,12 +69,12 @@ class Run:
 
     dry_run: bool = option(
         False,
-        "Check everything, say what would be made and how long that takes, and make nothing.",
+        "Check everything, print what would be made and how long that takes, and make nothing.",
         panel=RUN,
     )
     log: Path | None = option(
         None,
-        "Also write what is said, with times and versions, to the end of this file. Default: none.",
+        "Also append all messages to this file, with times and versions. Default: none.",
         panel=RUN,
     )
 
@@ -84,12 +84,12 @@ class VideoRun(Run):
     """The same for a video."""
 
     json_lines: bool = option(
-        False, "Print what happens as JSON lines on stdout, as batch does.", panel=RUN
+        False, "Print progress and result as JSON lines on stdout, as batch does.", panel=RUN
     )
     preview: bool = option(
         False,
-        "To try out at once: no more than 3 s, the face at 256 pixels unless --frame says "
-        "otherwise; of --style-video the ranges alone.",
+        "Make a quick trial: at most 3 s, the face at 256 pixels unless --frame says otherwise; "
+        "--style-video is learned as with --style-effort fast.",
         panel=RUN,
     )
 

@@ -288,7 +288,7 @@ def with_settings(
     option = typer.Option(
         "--preset",
         metavar="NAME",
-        help=f"Options of the table [preset.NAME] in {FILE}. Default: none.",
+        help=f"Use the options of the table [preset.NAME] in {FILE}. Default: none.",
         is_eager=True,
         callback=read,
         rich_help_panel=LOOKS,

@@ -145,9 +145,9 @@ def finetune_style(
 
       stylehead finetune-style --style singer.style --audio song.wav -o tuned.style
 
-    The end of the clip is held out for a test: song is judged on song, speech on speech. The style
+    The end of the clip is held out for a test: song is tested on song, speech on speech. The style
     is written only when tuning brought the motion closer to that part, the mouth opens about as far
-    as the person's and the lips still follow the sound; else it is kept as NAME.refused.style.
+    as the person's and the lips still follow the sound; if not, it is kept as NAME.refused.style.
     Ctrl-C keeps the best so far.
     """
     if bool(videos) == bool(options.style):

@@ -71,7 +71,7 @@ def prepare(
       stylehead prepare speech/* singing -o data --as voice
 
     Files that are there already are kept. Clips whose mouth and sound are out of sync are named.
-    How much clips made by other systems count is set by `generated` in the training recipe.
+    The weight of clips made by other systems is `generated` in the training recipe.
     """
     from stylehead.cli.console import progress, result, say
     from stylehead.training.av_sync import check_sync
@@ -208,7 +208,7 @@ def train_styles(
 @train_app.command("voice-filter")
 @takes()
 def train_voice_filter(data: DataOpt, run: RunOpt, config: ConfigOpt = "voice_filter") -> None:
-    """Train the network that tells voices from music and noise."""
+    """Train the network that separates voices from music and noise."""
     from stylehead.training import voice_filter as stage
 
     kind = stage.VoiceFilterTraining
@@ -246,7 +246,7 @@ def train_projection(
     config: ConfigOpt = "projection",
     output: OutputOpt = None,
 ) -> None:
-    """Learn the base of the manifold projection: many voices, as an encoder hears them."""
+    """Learn the base of the manifold projection: the features of many voices."""
     from stylehead.compute.device import choose_device
     from stylehead.training.config import read_config
     from stylehead.training.projection import ProjectionTraining

@@ -28,7 +28,7 @@ class Serving:
 
     port: int = option(7860, "Port on 127.0.0.1; 0 takes a free one.", low=0, high=65_535)
     most_upload: int = option(
-        500, "Megabytes of the largest file that can be uploaded.", low=1, high=100_000
+        500, "Size limit of an uploaded file, in megabytes.", low=1, high=100_000
     )
 
 
@@ -42,9 +42,10 @@ def ui(
         bool, typer.Option("--share", help="Refused: the page is for this machine alone.")
     ] = False,
 ) -> None:
-    """Open a page in the browser that makes videos: portrait, recording and style by clicks.
+    """Open a page in the browser, on which you make videos by clicks.
 
-    It is on this machine alone, and asks no other. Needs the extra `ui`: pip install '.[ui]'.
+    It runs on this machine, and other machines cannot reach it. Needs the extra `ui`:
+    pip install '.[ui]'.
 
     [bold]Example[/]
 

@@ -18,10 +18,10 @@ def verify(
     file: Annotated[Path, typer.Argument(help="Video, or a folder of PNG pictures.")],
     json: JsonOpt = False,
 ) -> None:
-    """Tell whether a video is as it was signed, by whom, made from what, and marked by stylehead.
+    """Check a video's signature and mark: who signed it, what it was made from, if it has changed.
 
-    Ends with 0 for a file that is intact, 1 for one that was altered or whose signature is gone, 3
-    where neither a signature nor the mark is found.
+    The exit code is 0 for a file that is unchanged since it was signed, 1 for one that was changed
+    or has lost its signature, 3 if neither a signature nor the mark is found.
 
     [bold]Example[/]
 

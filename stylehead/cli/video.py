@@ -103,7 +103,8 @@ def requested(
         Path | None,
         typer.Option(
             "--save-patterns",
-            help="Also write the portrait's four intermediate style patterns (PNG) to this folder.",
+            help="Also write the portrait's four intermediate style patterns, its mouth in the "
+            "style's four key shapes (PNG), to this folder.",
             rich_help_panel=SAVED,
         ),
     ] = None,

@@ -80,7 +80,7 @@ def get_weights(
 ) -> None:
     """Download optional model files and check them; the default renderer needs none.
 
-    Without a name, list what there is. An interrupted download resumes where it stopped.
+    Without a name, list all files. An interrupted download resumes where it stopped.
 
     [bold]Examples[/]
 

@@ -16,14 +16,14 @@ class Delivery:
 
     alpha: bool = option(
         False,
-        "Leave out the background: .webm, .mov (ProRes 4444), .webp, .apng and PNG pictures keep "
-        "what is transparent.",
+        "Make the background transparent, in .webm, .mov (ProRes 4444), .webp, .apng and PNG "
+        "pictures.",
         panel=DELIVERY,
     )
     background: str | None = option(
         None,
-        "What is behind the person: a colour (green, #00ff00) or a picture. Default: what is in "
-        "the portrait.",
+        "What is behind the person: a colour (green, #00ff00) or a picture. Default: the "
+        "portrait's own background.",
         panel=DELIVERY,
         metavar="COLOUR|FILE",
     )
@@ -36,14 +36,14 @@ class Delivery:
     )
     extend: str | None = option(
         None,
-        "What a --frame shows beyond the picture: its edge going on, out of focus (blur) or sharp "
-        "(edge), or a colour. Default: blur.",
+        "What a --frame larger than the picture shows around it: the picture's edge continued, "
+        "out of focus (blur) or sharp (edge), or a colour. Default: blur.",
         panel=DELIVERY,
         metavar="blur|edge|COLOUR",
     )
     encoder_args: str | None = option(
         None,
-        "Have an ffmpeg outside encode frames and sound, with these arguments "
+        "Let a separate ffmpeg program encode frames and sound, with these arguments "
         '(--encoder-args "-c:v hap -format hap_alpha"). Default: none.',
         panel=DELIVERY,
         metavar="ARGS",
@@ -51,8 +51,8 @@ class Delivery:
 
     mark: bool = option(
         True,
-        "Mark what moves, too faintly to see, so that `verify` knows the video when it was encoded "
-        "again.",
+        "Put an invisible mark into the moving part of the picture, so that `verify` recognises "
+        "the video even after re-encoding.",
         flag="--mark/--no-mark",
         panel=DELIVERY,
     )
@@ -63,13 +63,14 @@ class Delivery:
     )
     sign_cert: Path | None = option(
         None,
-        "With --sign-key: its certificate and those that vouch for it (PEM). Default: none.",
+        "With --sign-key: its certificate, then the chain of certificates that confirm it (PEM). "
+        "Default: none.",
         panel=DELIVERY,
     )
     format: Piped | None = option(
         None,
-        "With -o -: what is written to standard output; y4m are plain frames without sound. "
-        "Default: a file, by its ending.",
+        "With -o -: the format on standard output; y4m is uncompressed frames without sound. "
+        "Default: none; a file's ending decides.",
         panel=DELIVERY,
     )
 

@@ -31,8 +31,8 @@ class MotionControls:
     )
     shapes: float = option(
         1.0,
-        "How far mouths and brows are brought to shapes that filmed faces have: 0 not at all, "
-        "1 all the way.",
+        "How strictly mouth and brows are kept to shapes that filmed faces have: 0 not at all, 1 "
+        "fully.",
         panel=MOVES,
         low=0,
         high=1,
@@ -47,21 +47,21 @@ class MotionControls:
     )
     effort: float = option(
         1.0,
-        "How much wider than usual the mouth opens for a raised voice: 0 not at all, 1 as filmed "
-        "people do.",
+        "How much wider than usual the mouth opens for a raised voice (loud and strained): 0 no "
+        "wider, 1 as filmed people do.",
         panel=MOVES,
         low=0,
         high=2,
     )
     hold: float = share(
         1.0,
-        "How far the mouth opens for the vowel of a note that a singer holds, and how still it "
-        "keeps: 0 as it comes, 1 wide and still.",
+        "How far the mouth opens for the vowel of a held note, and how still it stays there: 0 "
+        "turns this off, 1 is wide and still.",
     )
     breath: float = share(
         0.2,
         "How far the mouth parts and the head lifts for a breath before a sung phrase: 0 not at "
-        "all, 1 as far as in singing.",
+        "all, 1 as far as the mouth opens in singing.",
     )
     phrasing: float = share(
         0.2,
@@ -70,7 +70,7 @@ class MotionControls:
     )
     posture: float = share(
         0.5,
-        "How far the head is held as the style's person holds it, tilted or lowered: 0 as in the "
+        "How far the head is tilted or lowered like that of the style's person: 0 as in the "
         "picture, 1 as in the clip.",
     )
     still: bool = option(
@@ -114,8 +114,8 @@ class Encoding(Hearing):
 
     projection: float = option(
         0.0,
-        "How far speech features are brought to those of many known voices: 0 not at all, 1 "
-        "wholly.",
+        "How far speech features are moved towards those of many known voices: 0 not at all, 1 "
+        "fully.",
         panel=MOVES,
         low=0,
         high=1,

@@ -21,8 +21,9 @@ class Picture:
     )
     matte: Path | None = option(
         None,
-        "The portrait's person in white on black, in its size; what is black in the face is in "
-        "front of it. Default: the portrait's own transparency, else found.",
+        "Picture of the portrait's size with the person white on black; black inside the face is "
+        "something in front of it, such as a microphone. Default: the portrait's own "
+        "transparency, else found by a network.",
         panel=INPUT,
     )
     crop: bool = option(
@@ -36,7 +37,8 @@ class Picture:
     )
     appearance: bool = option(
         True,
-        "Fold and shade the skin as expressions do; without, it is only moved.",
+        "Add the folds and shading that expressions give to the skin; without, the skin is only "
+        "moved.",
         flag="--appearance/--no-appearance",
         panel=LOOKS,
     )
@@ -48,8 +50,8 @@ class Picture:
     )
     workers: int | None = option(
         None,
-        "Frames that are rendered at once, each on one core; the video is the same. Default: the "
-        "cores that this process may use.",
+        "Number of frames rendered at once, each on one core; the video does not depend on it. "
+        "Default: all cores that this process may use.",
         panel=LOOKS,
         low=1,
         high=1024,

@@ -27,14 +27,14 @@ class Stem:
 
     vocals: Path | None = option(
         None,
-        "The voice alone: listened to in place of the recording, which is still what is played. "
-        "Default: none.",
+        "The singer's voice alone (a stem): lips follow it, while the video still plays the "
+        "recording. Default: none.",
         panel=INPUT,
     )
     vocals_offset: float | None = option(
         None,
-        "Seconds after the recording's beginning at which --vocals and the stems of --sing begin. "
-        "Default: all begin together and are equally long.",
+        "Second of the recording at which --vocals and the stems of --sing begin; may be "
+        "negative. Default: they begin with it and have the same length.",
         panel=INPUT,
         low=-1e6,
         high=1e6,
@@ -47,17 +47,17 @@ class Singing:
 
     sing: list[str] | None = option(
         None,
-        "A face, counted from the left, the stem that its mouth follows and, after a colon, its "
-        "style; repeat it for each singer (--sing 1=lead.wav --sing 2=low.wav:lively). The "
-        "recording is still what is played. Default: one face follows the recording.",
+        "A face, counted from the left; the stem that its mouth follows; after a colon, its "
+        "style. Repeat it for each singer (--sing 1=lead.wav --sing 2=low.wav:lively). The video "
+        "plays the recording. Default: one face follows the recording.",
         panel=INPUT,
         metavar="N=STEM[:STYLE]",
     )
     cues: Path | None = option(
         None,
-        "Lyrics with times (.lrc, .srt): mouths open in their own lines alone, and the lines "
-        "become the video's subtitles. A line may begin with who sings it, as in 1: or 1+2:. "
-        "Default: none.",
+        "Lyrics with times (.lrc, .srt): a mouth opens only in its own lines, and the lines "
+        "become the video's subtitles. A line may begin with the face that sings it, as in 1: or "
+        "1+2:. Default: none.",
         panel=INPUT,
     )
 
@@ -68,7 +68,7 @@ class Separation:
 
     separate: Separate = option(
         Separate.AUTO,
-        "What takes the voice out of music or noise. `auto` uses `spleeter` where music plays "
-        "behind the voice, and else the `filter`; with `off` all that sounds is a voice.",
+        "How the voice is separated from music or noise. `auto` uses `spleeter` if music plays "
+        "behind the voice, else the `filter`; with `off` all sound counts as voice.",
         panel=INPUT,
     )

@@ -23,13 +23,13 @@ class TuningOptions(Overwrite, Encoding, Separation):
     )
     projection: float = option(
         0.0,
-        "How far any voice is brought to this person's own sounds: 0 not at all, 1 wholly.",
+        "How far any voice is moved towards this person's own sounds: 0 not at all, 1 fully.",
         low=0,
         high=1,
     )
     steps: int = option(
         200,
-        "Number of tuning steps; more go on from a refused or stopped run.",
+        "Number of tuning steps; a higher number continues a refused or stopped run.",
         low=1,
         high=100_000,
     )
@@ -41,11 +41,11 @@ class TuningOptions(Overwrite, Encoding, Separation):
     run: Path | None = option(
         None,
         "Folder for checkpoints, log and tracked clips; tuning resumes from it. Default: beside "
-        "the style, removed when that is written.",
+        "the style, removed when the style is written.",
     )
     force: bool = option(
         False,
-        "Write the style even when it fails the test; at once, if it was refused and kept before.",
+        "Write the style even if it fails the test; without tuning again if it was refused before.",
     )
 
 
@@ -55,9 +55,9 @@ class Effort:
 
     style_effort: StyleEffort = option(
         StyleEffort.NORMAL,
-        "How much work a clip's style gets: `fast` learns how far its person moves, `normal` also "
-        "how they shape sounds, in half a minute, `full` takes longer for it. What measures no "
-        "nearer to the clip is left out.",
+        "How much is learned from a clip: `fast` learns how far and how fast its person moves; "
+        "`normal` also how they shape sounds, in half a minute; `full` takes longer for that. How "
+        "they shape sounds is used only if a test finds it closer to the clip.",
         panel=INPUT,
     )
 

@@ -17,7 +17,8 @@ class Writing:
 
     to: MotionFormat | None = option(
         None,
-        "What the motion is written as: `npz`, `livelink` (a Live Link Face take, csv), `csv` (a "
-        "plain table) or `gltf` (glb). Default: what the file's ending says; csv may be two.",
+        "Format of the motion: `npz`, `livelink` (a Live Link Face take, csv), `csv` (a plain "
+        "table) or `gltf` (glb). Default: as the file's ending says; .csv can be two formats and "
+        "needs --to.",
         panel=LOOKS,
     )
