@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -28,7 +28,7 @@ from stylehead.errors import ConfigError
 
 SPARE = 2  # jobs that are sent ahead, so that no core waits for the next
 RETRIES = 3  # times that what was lost with a machine is done again
-PATIENCE = 10.0  # seconds in which a cluster has to answer
+PATIENCE = 10.0  # seconds in which a cluster has to answer, and a task to clean up
 POLL = 0.2  # seconds between two looks at what happens
 AGAIN = "The machine that worked on it was lost: it is begun again on another."
 
@@ -142,8 +142,7 @@ class Cluster:
                 for ended in done:
                     yield self._ended(ended, running.pop(ended))
         finally:
-            for each in running:
-                ray.cancel(each, force=True)
+            self._end(running)
             ray.kill(post)
 
     def _post(self) -> Any:
@@ -179,8 +178,16 @@ class Cluster:
                     running.append(do.remote(sent, left.popleft()))
                 yield ray.get(running.popleft())
         finally:
-            for one in running:
-                ray.cancel(one, force=True)
+            self._end(running)
+
+    def _end(self, running: Iterable[Any]) -> None:
+        """End tasks: they are interrupted, and have a while to clean up; then they are killed."""
+        ray, left = self._ray, list(running)
+        for force in (False, True):
+            for each in left:
+                ray.cancel(each, force=force)
+            if left and not force:
+                _, left = ray.wait(left, num_returns=len(left), timeout=PATIENCE, fetch_local=False)
 
 
 class Post:

@@ -44,6 +44,8 @@ class Sound:
 
     signs: Floats | None = None
     """(C,) sign of each channel in the mono mix, where their plain mean would cancel out."""
+    chosen: bool = False
+    """Whether only a part of the recording was asked for."""
 
     @property
     def loudness(self) -> float:
@@ -102,6 +104,7 @@ def open_audio(path: Path, *, start: float = 0.0, duration: float | None = None)
         channels=stored.channels,
         energies=measured.energies,
         signs=signs,
+        chosen=start > 0 or duration is not None,
     )
 
 

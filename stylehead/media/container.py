@@ -16,6 +16,7 @@ from av.stream import Disposition
 from stylehead.errors import MediaError
 from stylehead.files import check_file
 from stylehead.media.bounds import MOST_FRAME_PIXELS
+from stylehead.media.kinds import of_another_kind
 
 PRIMING = 0.1  # seconds of an encoder's warm-up by which sound may begin before its picture
 BROADCAST = ("mpegts", "mpeg")
@@ -60,7 +61,7 @@ def open_container(path: Path, kind: str) -> Generator[InputContainer]:
         with _opened(path) as container:
             yield container
     except (FFmpegError, UnicodeError, _RefusedError) as error:
-        raise MediaError(
+        raise of_another_kind(path, kind) or MediaError(
             f"{path} is damaged or not a {kind} ({cause_of(error)}).",
             remedy=f"Convert it to a common {kind} format and try again.",
         ) from error

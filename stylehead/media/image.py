@@ -14,6 +14,7 @@ from PIL import Image, ImageCms, ImageColor, ImageOps
 from stylehead.errors import MediaError
 from stylehead.files import atomic, check_file
 from stylehead.media.bounds import MOST_PIXELS
+from stylehead.media.kinds import of_another_kind
 from stylehead.types import Pixels
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ def read_picture(path: Path) -> tuple[Pixels, Pixels | None]:
         except Image.DecompressionBombError as error:
             raise _too_large(path, "far") from error
         except DAMAGED as error:
-            raise MediaError(
+            raise of_another_kind(path, "picture") or MediaError(
                 f"{path} is not a picture that can be read.",
                 remedy="Save it again as PNG or JPEG.",
             ) from error

@@ -73,7 +73,10 @@ def _unique(ingredients: Iterable[Ingredient]) -> Iterable[dict[str, str]]:
 
 
 def read_manifest(store: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the active manifest of what c2pa has read, and what stylehead said in it, if any."""
-    active: dict[str, Any] = store["manifests"][store["active_manifest"]]
-    said = [one["data"] for one in active.get("assertions", ()) if one["label"] == RUN]
+    """Return the active manifest of what c2pa has read, and what stylehead said in it, if any.
+
+    Both may be empty: of a damaged signature not all can be read.
+    """
+    active: dict[str, Any] = store.get("manifests", {}).get(store.get("active_manifest"), {})
+    said = [one.get("data") for one in active.get("assertions", ()) if one.get("label") == RUN]
     return active, said[0] if said and isinstance(said[0], dict) else {}

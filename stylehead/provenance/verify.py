@@ -85,6 +85,8 @@ class Verdict:
         return self.mark is not None and self.mark.there
 
     def _of_the_run(self) -> str:
+        if not _whole(self.run):
+            return "What it says of how it was made is not as stylehead says it."
         made_from = ", ".join(f"{one['title']} ({one['role']})" for one in self.run["made_from"])
         style, seed = self.run["style"], self.run["seed"]
         return f"It says that it was made from {made_from}, in style {style}, with seed {seed}."
@@ -112,9 +114,9 @@ def verify(path: Path | str) -> Verdict:
     problems = tuple(
         one["code"] for one in store.get("validation_status", ()) if one["code"] not in EXPECTED
     )
-    if "manifests" not in store:
-        return Verdict(file=path.name, state=state, signed=True, problems=problems, mark=mark)
     active, run = read_manifest(store)
+    if not active:
+        state = State.ALTERED
     return Verdict(
         file=path.name,
         state=state,
@@ -135,6 +137,16 @@ def _mark_of(path: Path) -> Found | None:
         return find_mark(path)
     except MediaError:  # a still picture, or a file so damaged that nothing is left to see
         return None
+
+
+def _whole(run: dict[str, Any]) -> bool:
+    """Return whether a run holds what is told of it: damage, or somebody else, may change it."""
+    made_from = run.get("made_from")
+    return (
+        {"style", "seed"} <= run.keys()
+        and isinstance(made_from, list)
+        and all(isinstance(one, dict) and {"title", "role"} <= one.keys() for one in made_from)
+    )
 
 
 def _signer(active: dict[str, Any]) -> str:

@@ -186,11 +186,21 @@ def report_of(
 ) -> tuple[VoiceReport, Separator]:
     """Return a report to be filled in, and its separator; MediaError for a silent recording."""
     if sound.silent:
-        raise MediaError(
-            f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
-        )
+        raise _silent(sound)
     separator = separators.choose(sound, reporter)
     return VoiceReport(separator.name, separator.files), separator
+
+
+def _silent(sound: Sound) -> MediaError:
+    if not sound.chosen:
+        return MediaError(
+            f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
+        )
+    ends = sound.start + sound.seconds
+    return MediaError(
+        f"{sound.path} is silent from {clock(sound.start)} to {clock(ends)}.",
+        remedy="Choose a part in which a voice can be heard with --start and --duration.",
+    )
 
 
 def _chunks(voice: _Voice, encoder: SpeechEncoder) -> Iterator[SpeechChunk]:

@@ -474,6 +474,15 @@ def test_a_silent_recording_is_refused_in_one_line(
     assert not output.exists()
 
 
+def test_of_a_silent_part_the_times_are_named(
+    animate: Command, tmp_path: Path, output: Path
+) -> None:
+    samples = np.concatenate([np.zeros(32_000, np.float32), media.voice(1)])
+    audio = media.save_sound(tmp_path / "late.flac", samples)
+    refused(animate("--duration", 1, audio=audio), "is silent from 0:00.0 to 0:01.0", "--start")
+    assert not output.exists()
+
+
 @pytest.mark.parametrize("name", ["text.wav", "scrambled.mp3", "cut.m4a", "stub.wav", "picture"])
 def test_a_file_that_is_no_recording_is_refused_in_one_line(
     animate: Command, tmp_path: Path, portrait: Path, output: Path, name: str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import gc
 import sys
 import tempfile
@@ -36,8 +38,12 @@ class Held:
 
 
 def held(done: int, results: Path) -> Held:
-    """Return what this process holds; memory and handles are known on Linux alone."""
+    """Return what this process holds; memory and handles are known on Linux alone.
+
+    What the heap keeps of freed memory is given back before: it is 20 to 110 MB, by chance.
+    """
     gc.collect()
+    _give_back()
     memory, handles = 0.0, 0
     if sys.platform == "linux":
         pages = Path("/proc/self/statm").read_text().split()[1]
@@ -45,6 +51,13 @@ def held(done: int, results: Path) -> Held:
         handles = len(list(Path("/proc/self/fd").iterdir()))
     temporary = [*Path(tempfile.gettempdir()).iterdir(), *results.glob(".*")]
     return Held(done, memory, handles, threading.active_count(), len(temporary))
+
+
+def _give_back() -> None:
+    if sys.platform == "linux" and (name := ctypes.util.find_library("c")):
+        trim = getattr(ctypes.CDLL(name), "malloc_trim", None)  # glibc's alone
+        if trim is not None:
+            trim(0)
 
 
 def soak(folder: Path, enough: Callable[[int], bool]) -> Iterator[Held]:

@@ -140,6 +140,8 @@ class Recording:
     samples: np.ndarray
     block: int = SPEECH_RATE
     path: Path = Path("voice.wav")
+    start: float = 0.0
+    chosen: bool = False
 
     @property
     def seconds(self) -> float:

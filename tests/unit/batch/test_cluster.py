@@ -33,6 +33,30 @@ class Ray:
         return lambda: work(*given)
 
 
+class StubbornRay(Ray):
+    """Its second task does not heed an interrupt."""
+
+    def __init__(self):
+        super().__init__(4)
+        self.ended = []
+
+    def cancel(self, task, *, force):
+        self.ended.append((task(), force))
+
+    def wait(self, tasks, *, num_returns, timeout, fetch_local):
+        assert num_returns == len(tasks) and timeout > 0 and not fetch_local
+        stubborn = [task for task in tasks if task() == 12]
+        return [task for task in tasks if task not in stubborn], stubborn
+
+
+def test_what_is_ended_may_clean_up_before_it_is_killed():
+    ray = StubbornRay()
+    made = Cluster(ray, 3).ordered(lambda shared, one: shared + one, 10, list(range(20)))
+    assert next(made) == 10
+    made.close()
+    assert ray.ended == [(11, False), (12, False), (12, True)]
+
+
 @pytest.mark.parametrize(("most", "cores", "sent"), [(None, 4, 4 + SPARE), (3, 3, 3), (5, 4, 5)])
 def test_no_more_of_a_cluster_is_used_than_is_allowed(most, cores, sent):
     ray = Ray(4)

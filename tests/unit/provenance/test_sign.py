@@ -15,7 +15,7 @@ from stylehead.progress import SILENT, Noting
 from stylehead.provenance import sign
 from stylehead.provenance.manifest import Ingredient, manifest_of, read_manifest
 from stylehead.provenance.seal import Seal
-from stylehead.provenance.verify import State, unsigned_sha256, verify
+from stylehead.provenance.verify import State, Verdict, unsigned_sha256, verify
 from tests.stand_ins import media
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (6, 32, 32, 3), np.uint8)
@@ -156,3 +156,45 @@ def test_a_file_of_nobody_has_neither_signature_nor_mark(tmp_path):
     verdict = verify(saved(tmp_path / "a.mp4"))
     assert (verdict.state, verdict.signed) == (State.NOTHING, False)
     assert verdict.sentences()[0] == "a.mp4: no signature."
+
+
+def test_of_a_damaged_signature_the_rest_is_told(tmp_path):
+    path = saved(tmp_path / "a.mp4")
+    sealed(path)
+    whole = path.read_bytes()
+    begins = whole.index(b"uuid") - 4
+    ends = begins + int.from_bytes(whole[begins : begins + 4], "big")
+    states = set[State]()
+    for at in range(begins + 8, ends, (ends - begins) // 60):
+        spoilt = bytearray(whole)
+        spoilt[at : at + 3] = b"\xff\0\x7f"
+        path.write_bytes(spoilt)
+        verdict = verify(path)
+        assert verdict.sentences()
+        states.add(verdict.state)
+    assert State.ALTERED in states
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        {"validation_state": "Invalid"},
+        {"manifests": {}, "active_manifest": "gone", "validation_state": "Valid"},
+        {"manifests": {"x": {"assertions": [{}]}}, "active_manifest": "gone"},
+    ],
+)
+def test_what_lacks_its_claim_is_altered(tmp_path, monkeypatch, store):
+    path = saved(tmp_path / "a.mp4")
+    monkeypatch.setattr(sign, "read", lambda *_: store)
+    verdict = verify(path)
+    assert verdict.state is State.ALTERED and verdict.signed and verdict.sentences()
+    assert unsigned_sha256(path) == digest(path)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"style": "plain"}, {"style": 1, "seed": 2, "made_from": [{"title": "a"}]}, {"made_from": 3}],
+)
+def test_what_somebody_else_says_in_styleheads_name_is_no_crash(said):
+    verdict = Verdict(file="a.mp4", state=State.INTACT, signed=True, run=said)
+    assert "not as stylehead says it" in verdict.sentences()[1]

@@ -90,10 +90,20 @@ def test_what_is_encoded_has_a_fifth_of_what_the_voice_was_taken_out_of():
         np.testing.assert_allclose(lower, -np.log10(0.2) / 5, atol=0.01)
 
 
-def test_silence_is_refused_before_a_separator_is_chosen():
-    class Never:
-        def choose(self, sound, reporter):
-            raise AssertionError
+class Never:
+    """No separator is to be chosen."""
 
+    def choose(self, sound, reporter):
+        raise AssertionError
+
+
+def test_silence_is_refused_before_a_separator_is_chosen():
     with pytest.raises(MediaError, match="is silent"):
         report_of(Recording(np.zeros(SPEECH_RATE, np.float32)), Never())
+
+
+def test_of_a_silent_part_the_part_is_named():
+    part = Recording(np.zeros(SPEECH_RATE, np.float32), start=2.0, chosen=True)
+    with pytest.raises(MediaError, match=r"is silent from 0:02\.0 to 0:03\.0") as caught:
+        report_of(part, Never())
+    assert "--start" in caught.value.remedy

@@ -1,6 +1,8 @@
 import contextlib
+import gc
 import pickle
 import random
+import sys
 from argparse import Namespace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from stylehead.errors import WeightsError
 from stylehead.files import digest
 from stylehead.weights import checkpoints
 from stylehead.weights.cache import converted, recorded
-from stylehead.weights.checkpoints import load_state
+from stylehead.weights.checkpoints import load_state, read_tensors
 from stylehead.weights.manifest import WeightsEntry
 from tests.fuzz.checkpoints import HOSTILE, hostile
 
@@ -221,3 +223,23 @@ def test_a_checkpoint_by_somebody_who_means_harm_is_refused_or_harmless(
         with pytest.raises(WeightsError):
             load_state(entry(path), path, None)
     assert not (tmp_path / "ran").exists()
+
+
+def test_reading_tensors_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "x.safetensors"
+    stored = {f"{n}": torch.full((3, n % 5), float(n)) for n in range(200)}
+    others = {"half": torch.ones((), dtype=torch.float16), "brain": torch.ones(2).bfloat16()}
+    save_file(stored | others, path)
+
+    def left() -> int:
+        found = dict(read_tensors(path))
+        assert all(torch.equal(found[name], tensor) for name, tensor in others.items())
+        assert len(found) == len(stored) + len(others)
+        del found
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    left()
+    before = left()
+    after = [left() for _ in range(5)][-1]
+    assert after - before < 500  # safetensors for torch leaves two for each tensor: 2000
