@@ -128,3 +128,9 @@ def count_frames(path: Path) -> int | None:
         if container.duration and stream.average_rate:
             return round(container.duration / 1e6 * float(stream.average_rate))
         return None
+
+
+def length_of(path: Path) -> float:
+    """Return the seconds that a video announces, or 0 when it does not say."""
+    with open_container(path, "video") as container:
+        return (container.duration or 0) / 1e6

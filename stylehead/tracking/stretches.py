@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
 
+from stylehead.media.video import length_of
 from stylehead.threads import in_order
 from stylehead.tracking.detector import height_of
 from stylehead.tracking.follower import Follower, Seen, middle_of
@@ -39,14 +41,17 @@ def track_stretches(
     Stretches do not depend on the number of workers, nor does anything that is seen. Where one
     finds another face than the stretch before it, the tracker of that one goes on.
     """
-    begins = (start + number * STRETCH for number in count())
+    # Where a clip is longer than it says, the rest is tracked when it comes to light.
+    sure = max(1, math.ceil((min(end, length_of(path)) - start) / STRETCH))
+    begins = (start + number * STRETCH for number in range(sure))
+    further = (start + number * STRETCH for number in count(sure))
     track = partial(_tracked, path, start, end)
     before: list[Seen] = []
     origin = start  # of the tracker whose face counts
     going_on: Follower | None = None
-    with closing(in_order(track, begins, workers=workers, alone=False)) as stretches:
+    with closing(in_order(track, begins, workers=workers, alone=False)) as announced:
         try:
-            for stretch in stretches:
+            for stretch in chain(announced, map(track, further)):
                 frames = stretch.frames
                 if _same_face(before, stretch.lead):
                     origin = max(start, stretch.begin - LEAD)

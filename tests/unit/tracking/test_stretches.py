@@ -30,7 +30,7 @@ def face(x: float) -> Face:
 class FakeFollower:
     """Sees a frame each 1/FPS s of a clip of `seconds`; `sees` says where the face is, or None."""
 
-    seconds = 13.0
+    seconds = announced = 13.0
     begun: list[float] = []  # noqa: RUF012 (of one test)
     gap = (0.0, 0.0)
 
@@ -68,6 +68,7 @@ def follower(monkeypatch):
     made = type("Follower", (FakeFollower,), {})
     FakeFollower.begun = []
     monkeypatch.setattr(module, "Follower", made)
+    monkeypatch.setattr(module, "length_of", lambda _: made.announced)
     return made
 
 
@@ -87,6 +88,17 @@ def test_every_frame_of_a_part_is_seen_once_in_order(follower, workers, part):
     times = [one.seconds for one in joined(workers, start, end)]
     assert times == [n / FPS for n in range(130) if start <= n / FPS < end]
     assert follower.seconds == 13.0
+
+
+@pytest.mark.parametrize("announced", [0.0, 3.0, 8.0, 12.9, 40.0])
+def test_what_a_clip_says_of_its_length_need_not_be_true(follower, announced):
+    follower.announced = announced
+    assert [one.seconds for one in joined()] == [n / FPS for n in range(130)]
+
+
+def test_nothing_is_looked_for_after_a_clips_end(follower):
+    joined(workers=5)
+    assert sorted(follower.begun) == [0, STRETCH - LEAD, 2 * STRETCH - LEAD, 3 * STRETCH - LEAD]
 
 
 def test_a_gap_longer_than_a_stretch_is_not_the_clips_end(follower):
