@@ -5,7 +5,7 @@
 Each length runs as a whole process, as a user would start it, with the demo's voice repeated.
 Pictures: the demo's portrait as a 512-pixel face crop, then whole, scaled to each side. Floors and
 stages are CPU time of one thread, the least of several rounds; frames a second are wall time. Last
-come the published warping networks, at their own sizes and with random weights, which take as long.
+come the published warping networks, at their own sizes and with random weights.
 """
 
 from __future__ import annotations
