@@ -4,7 +4,8 @@
 
 Each length runs as a whole process, as a user would start it, with the demo's voice repeated.
 Pictures: the demo's portrait as a 512-pixel face crop, then whole, scaled to each side. Floors and
-stages are CPU time of one thread, the least of several rounds; frames a second are wall time.
+stages are CPU time of one thread, the least of several rounds; frames a second are wall time. Last
+come the published warping networks, at their own sizes and with random weights.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,15 @@ from stylehead.compute.device import one_thread, usable_cores
 from stylehead.media.audio import open_audio
 from stylehead.media.image import read_image
 from stylehead.media.segment import EncoderPicture, SegmentEncoder
+from stylehead.models.layers import fold_spectral_norms
+from stylehead.models.liveportrait.portrait_animator import PortraitAnimator
+from stylehead.models.vid2vid.style_mapper import StyleMapper
 from stylehead.options import DEFAULT_STYLE, Encoder, Encoding, Options
 from stylehead.pipeline.film import Shot, film
 from stylehead.pipeline.run import load_predictor
 from stylehead.rendering import mesh_renderer, renderer, warp
 from stylehead.rendering.mouth import completer
+from stylehead.rendering.neural_renderer import DRIVING_SIZE
 from stylehead.rendering.renderer import load_renderer
 from stylehead.style.file import find_style
 from stylehead.tracking.portrait import find_portrait
@@ -230,6 +236,22 @@ def picture_report(name: str, shot: Shot, workers: list[int]) -> None:
     print(f"  done by one thread alone, with {MANY} workers: {serial_share(shot, MANY):.1%}")
 
 
+@torch.inference_mode()
+def rivals() -> None:
+    """Print CPU milliseconds a frame of the published warping networks, on one thread."""
+    networks = {"LivePortrait": PortraitAnimator(), "face-vid2vid": StyleMapper()}
+    pictures = torch.rand(2, 1, 3, DRIVING_SIZE, DRIVING_SIZE)
+    print("\nwarping networks, CPU ms a frame on one thread, without what drives or encodes them:")
+    for name, network in networks.items():
+        network.eval()
+        fold_spectral_norms(network)
+        with one_thread():
+            source = network.encode_source(pictures[0])
+            side = network.drive(source, pictures[1]).shape[-1]
+            took = least(partial(network.drive, source, pictures[1]), ROUNDS)
+        print(f"  {name}, {side} x {side}: {took:.0f}")
+
+
 def main() -> None:
     """Print a row for each length, then a part for each picture."""
     parser = argparse.ArgumentParser()
@@ -266,6 +288,7 @@ def main() -> None:
         scene = loaded.prepare([portrait], [style.references], crop_size=crop)
         name = "face crop" if crop else "whole picture"
         picture_report(name, Shot(scene, [motion]), given.workers)
+    rivals()
 
 
 def beside_load(image: Path, audio: Path, folder: Path) -> None:

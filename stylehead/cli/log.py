@@ -8,7 +8,6 @@ import re
 import shlex
 import sys
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TextIO
 
@@ -77,6 +76,8 @@ def _is_log(path: Path) -> bool:
 
 
 def _version(library: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # slow, and only logs need it
+
     try:
         return version(library)
     except PackageNotFoundError:  # installed in another way

@@ -113,8 +113,8 @@ def takes(**groups: type) -> Callable[[Callable[..., T]], Callable[..., T]]:
             one.replace(kind=Parameter.KEYWORD_ONLY) for one in parameters if one.name not in groups
         ]
         added = [
-            _parameter(one, get_type_hints(kind)[one.name])
-            for kind in groups.values()
+            _parameter(one, hints[one.name])
+            for kind, hints in ((kind, get_type_hints(kind)) for kind in groups.values())
             for one in fields(kind)
         ]
         talk = [keyword("quiet", QuietOpt, False), keyword("verbose", VerboseOpt, False)]

@@ -20,6 +20,7 @@ from stylehead.media.audio import Sound, mono
 from stylehead.media.container import cause_of
 from stylehead.media.cues import Subtitle
 from stylehead.media.formats import MATROSKA, MP4, Format, format_of
+from stylehead.media.h264 import H264, X264
 from stylehead.media.segment import Segment, set_up
 from stylehead.media.sound_stream import SoundFormat, read_sound, sound_format
 from stylehead.types import Floats
@@ -55,13 +56,15 @@ def write_video(
     metadata: dict[str, str],
     shown: Sequence[Subtitle] = (),
     kind: Format | None = None,
+    by: H264 = X264,
     to: BinaryIO | None = None,
     finish: Callable[[Path], None] | None = None,
 ) -> int:
     """Lay segments together as they come, with the recording's own sound; return their frames.
 
     H.264 and AAC in MP4, playable before it is fully loaded, or in Matroska, by the path's ending.
-    size: width and height of the segments' frames. Sound keeps its rate and channels where AAC can
+    size: width and height of the segments' frames; `by`: what encoded them all. Sound keeps its
+    rate and channels where AAC can
     carry them. What is `shown` as subtitles is a track of its own, which players show or hide. The
     file appears only when everything was written and `finish` has done the last thing to it; raises
     MediaError when it cannot be. With `to` the video goes there as it is made, as a `kind` of file.
@@ -72,12 +75,14 @@ def write_video(
     with whole as part:
         with opened(path, part, kind.container, options) as container:
             container.metadata.update(metadata)
-            video = container.add_stream("libx264", rate=fps)
-            set_up(video.codec_context, *size, fps)
+            video = cast("av.VideoStream", container.add_stream(by.codec, rate=fps))
+            set_up(video.codec_context, *size, fps, by)
             track = SoundTrack(container, sound)
             words = WordTrack(container, shown, kind.words) if shown and kind.words else None
             count = 0
             for segment in segments:
+                if by.hardware:
+                    _check_header(by, segment, video, container)
                 for packet, seconds in segment.packets(count, fps):
                     packet.stream = video
                     container.mux(packet)
@@ -91,6 +96,18 @@ def write_video(
         if finish and isinstance(part, Path):
             finish(part)
     return count
+
+
+def _check_header(
+    by: H264, segment: Segment, video: av.VideoStream, container: OutputContainer
+) -> None:
+    """Raise MediaError for a segment that players could not decode after the others."""
+    container.start_encoding()
+    if segment.header != video.codec_context.extradata:
+        raise MediaError(
+            f"The video encoder {by.name} changes its parameters from segment to segment.",
+            remedy="Encode with --video-encoder x264.",
+        )
 
 
 class Pipe:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,19 +12,20 @@ from typing import Any
 
 import av
 import numpy as np
+from av.codec.codec import UnknownCodecError
 from av.codec.context import Flags
+from av.error import FFmpegError
 from av.video.plane import VideoPlane
-from llvmlite.binding import get_host_cpu_features
 from numba import njit
 from numpy.typing import NDArray
 
+from stylehead.errors import MediaError
+from stylehead.media.container import cause_of
+from stylehead.media.h264 import H264, X264
 from stylehead.types import Pixels
 
 SEGMENT = 300
 """Frames of a segment; the last one of a video has what is left."""
-AVX_512 = get_host_cpu_features().get("avx512f", False)
-"""Whether x264 would use AVX-512, with which its macroblock tree reads memory that nothing was
-written to when a row of macroblocks is no multiple of eight: the same frames give other bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -35,6 +37,8 @@ class Segment:
     """All packets, one after the other."""
     table: NDArray[np.int64]
     """(P, 4) of each packet: bytes, when it is shown and decoded, in frames, and 1 for a key."""
+    header: bytes = b""
+    """Parameters of the stream, the same for all segments of a video; not stored."""
 
     def packets(self, start: int, fps: Fraction) -> Iterator[tuple[av.Packet[Any], Fraction]]:
         """Yield the packets of a segment that begins at frame `start` of its video.
@@ -80,18 +84,16 @@ class Segment:
 
 
 def set_up(
-    context: av.VideoCodecContext, width: int, height: int, fps: Fraction
+    context: av.VideoCodecContext, width: int, height: int, fps: Fraction, by: H264 = X264
 ) -> av.VideoCodecContext:
-    """Give an H.264 encoder the settings that all segments of a video share."""
+    """Give an encoder the settings that all segments of a video share."""
     context.width, context.height = width, height
-    context.pix_fmt = "yuv420p"
+    context.pix_fmt = by.pixels
     context.time_base = 1 / fps
     context.framerate = fps
     # With more threads the same frames would give other bytes.
     context.thread_count = 1
-    context.options = {"preset": "veryfast", "crf": "18", "g": str(SEGMENT)}
-    if AVX_512:
-        context.options["x264-params"] = "asm=avx2"
+    context.options = {**by.options, "g": str(SEGMENT)}
     context.flags |= Flags.global_header
     context.color_range = 1  # tv
     context.colorspace = 1  # bt709
@@ -103,8 +105,14 @@ def set_up(
 class SegmentEncoder:
     """Encodes one segment, picture by picture."""
 
-    def __init__(self, width: int, height: int, fps: Fraction) -> None:
-        self._context = set_up(av.CodecContext.create("libx264", "w"), width, height, fps)
+    def __init__(self, width: int, height: int, fps: Fraction, by: H264 = X264) -> None:
+        """Open an encoder; raises MediaError when one of hardware fails, here or later."""
+        self._by = by
+        with self._spoken_for():
+            context = av.CodecContext.create(by.codec, "w")
+            assert isinstance(context, av.VideoCodecContext)
+            self._context = set_up(context, width, height, fps, by)
+            self._context.open()
         self._time_base = 1 / fps
         self._frames = 0
         self._data = bytearray()
@@ -115,13 +123,19 @@ class SegmentEncoder:
         picture.frame.pts = self._frames
         picture.frame.time_base = self._time_base
         self._frames += 1
-        self._keep(self._context.encode(picture.frame))
+        with self._spoken_for():
+            self._keep(self._context.encode(picture.frame))
 
     def finish(self) -> Segment:
         """Close the segment."""
-        self._keep(self._context.encode(None))
-        table = np.array(self._table, np.int64)
-        return Segment(frames=self._frames, data=bytes(self._data), table=table)
+        with self._spoken_for():
+            self._keep(self._context.encode(None))
+        return Segment(
+            frames=self._frames,
+            data=bytes(self._data),
+            table=np.array(self._table, np.int64),
+            header=self._context.extradata or b"",
+        )
 
     def _keep(self, packets: Sequence[av.Packet[Any]]) -> None:
         for packet in packets:
@@ -129,6 +143,19 @@ class SegmentEncoder:
                 raise ValueError("the encoder gave a packet without its time")
             self._table.append((packet.size, packet.pts, packet.dts, int(packet.is_keyframe)))
             self._data += memoryview(packet)
+
+    @contextmanager
+    def _spoken_for(self) -> Generator[None]:
+        """Turn what an encoder of hardware raises into a MediaError."""
+        try:
+            yield
+        except (FFmpegError, UnknownCodecError) as error:
+            if not self._by.hardware:
+                raise
+            raise MediaError(
+                f"The video encoder {self._by.name} failed ({cause_of(error)}).",
+                remedy="Encode with --video-encoder x264.",
+            ) from error
 
 
 class EncoderPicture:

@@ -71,7 +71,9 @@ def _decoded(path: Path, start: float) -> Iterator[tuple[av.VideoFrame, float, f
                     container.seek(int((zero + start - back) / stream.time_base), stream=stream)
                 frames = _timed(container, stream, zero)
                 first = next(frames, None)
-                if back == start or (first is not None and first[1] <= start):
+                # A frame without a time of its own would be taken for the file's first.
+                early = first is not None and first[0].pts is not None and first[1] <= start
+                if back == start or early:
                     aspect = float(stream.sample_aspect_ratio or 1)
                     for picture, seconds in itertools.chain([first] if first else [], frames):
                         yield picture, seconds, aspect
@@ -126,3 +128,9 @@ def count_frames(path: Path) -> int | None:
         if container.duration and stream.average_rate:
             return round(container.duration / 1e6 * float(stream.average_rate))
         return None
+
+
+def length_of(path: Path) -> float:
+    """Return the seconds that a video announces, or 0 when it does not say."""
+    with open_container(path, "video") as container:
+        return (container.duration or 0) / 1e6

@@ -3,7 +3,15 @@
 Imported by the command line before anything else, so nothing heavy.
 """
 
-from stylehead.options.choices import Device, Encoder, Piped, Renderer, Separate, StyleEffort
+from stylehead.options.choices import (
+    Device,
+    Encoder,
+    Piped,
+    Renderer,
+    Separate,
+    StyleEffort,
+    VideoEncoder,
+)
 from stylehead.options.delivery import STDOUT, Delivery, named, sidecar_of
 from stylehead.options.motion import (
     Encoding,
@@ -57,6 +65,7 @@ __all__ = [
     "StyleEffort",
     "StyleStrength",
     "TuningOptions",
+    "VideoEncoder",
     "VoiceOptions",
     "named",
     "previewed",

@@ -117,6 +117,23 @@ class Piped(str, Enum):
     """H.264 and AAC in Matroska."""
 
 
+class VideoEncoder(str, Enum):
+    """What encodes H.264."""
+
+    AUTO = "auto"
+    """x264; beside a GPU that renders, its NVENC where that works."""
+    X264 = "x264"
+    """The processor."""
+    NVENC = "nvenc"
+    """A GPU of NVIDIA."""
+    QSV = "qsv"
+    """Intel's Quick Sync Video."""
+    AMF = "amf"
+    """A GPU of AMD."""
+    VIDEOTOOLBOX = "videotoolbox"
+    """An Apple computer's media engine."""
+
+
 class Renderer(str, Enum):
     """What turns a portrait and a motion into frames."""
 

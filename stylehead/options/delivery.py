@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from stylehead.options.choices import Piped, option
+from stylehead.options.choices import Piped, VideoEncoder, option
 from stylehead.options.shared import DELIVERY
 
 
@@ -40,6 +40,12 @@ class Delivery:
         "out of focus (blur) or sharp (edge), or a colour. Default: blur.",
         panel=DELIVERY,
         metavar="blur|edge|COLOUR",
+    )
+    video_encoder: VideoEncoder = option(
+        VideoEncoder.AUTO,
+        "What encodes H.264 (.mp4, .m4v, .mov, .mkv): x264, or hardware where it can be used. "
+        "`auto` is x264, and NVENC beside a GPU that renders.",
+        panel=DELIVERY,
     )
     encoder_args: str | None = option(
         None,

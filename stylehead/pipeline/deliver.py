@@ -13,10 +13,18 @@ import numpy as np
 
 from stylehead import files
 from stylehead.errors import ConfigError
-from stylehead.media.formats import GIF, NUMBERED, VIDEO_SUFFIXES, format_of
+from stylehead.media.formats import (
+    GIF,
+    MATROSKA,
+    MP4,
+    NUMBERED,
+    VIDEO_SUFFIXES,
+    Format,
+    format_of,
+)
 from stylehead.media.image import LONGEST_SIDE, filling, read_colour, read_image
 from stylehead.media.outside import check_encoder_args, try_outside
-from stylehead.options import STDOUT, Options, Renderer, named
+from stylehead.options import STDOUT, Options, Piped, Renderer, VideoEncoder, named
 from stylehead.progress import Reporter
 from stylehead.provenance.seal import check_signing
 from stylehead.rendering.framed import Frame, before, frame_around, framed, scaled, straight
@@ -39,7 +47,17 @@ def check_delivery(
     Raises MediaError or ConfigError for what cannot be, and for options that exclude each other.
     """
     _check_options(options)
-    output = named(output)
+    output = _check_output(named(output), options, list(inputs))
+    kind = kind_of(output, options)
+    if options.video_encoder is not VideoEncoder.AUTO and not (kind and kind.segmented):
+        raise ConfigError(
+            "--video-encoder changes nothing: what is written is not laid together from H.264.",
+            remedy="Leave it out, or write .mp4, .m4v, .mov or .mkv.",
+        )
+    return output
+
+
+def _check_output(output: Path, options: Options, inputs: list[Path | str | None]) -> Path:
     if output == STDOUT:
         _check_pipe(options)
         return output
@@ -48,7 +66,6 @@ def check_delivery(
             f"--format says what is written to standard output, and {output} is a file.",
             remedy="Leave out --format: a file's ending decides; or write -o -.",
         )
-    inputs = list(inputs)
     if NUMBERED.fullmatch(output.name):
         if options.encoder_args:
             raise ConfigError(
@@ -65,6 +82,13 @@ def check_delivery(
     files.check_output(output, overwrite=options.overwrite, suffixes=VIDEO_SUFFIXES, inputs=inputs)
     format_of(output, alpha=options.alpha)
     return output
+
+
+def kind_of(output: Path, options: Options) -> Format | None:
+    """Return the format of a video; None for plain frames, and for what an ffmpeg outside makes."""
+    if options.format:
+        return {Piped.MP4: MP4, Piped.MKV: MATROSKA, Piped.Y4M: None}[options.format]
+    return None if options.encoder_args else format_of(output, alpha=options.alpha)
 
 
 def markable(output: Path, options: Options) -> Options:

@@ -15,6 +15,7 @@ import torch
 
 from stylehead.compute.device import one_thread
 from stylehead.compute.threads import at_work
+from stylehead.media.h264 import H264, X264
 from stylehead.media.segment import SEGMENT, EncoderPicture, Segment, SegmentEncoder
 from stylehead.options import Options
 from stylehead.progress import SILENT, Reporter, look
@@ -51,6 +52,8 @@ class Shot:
     """What it was prepared from; None: it can be filmed in this process alone."""
     mark: Mark | None = None
     """What is hidden in its frames."""
+    by: H264 = X264
+    """What encodes its segments."""
 
     @property
     def segments(self) -> int:
@@ -95,7 +98,7 @@ class Shot:
 
     def encoder(self) -> SegmentEncoder:
         """Return an encoder for one segment."""
-        return SegmentEncoder(*self.size, self.motions[0].fps)
+        return SegmentEncoder(*self.size, self.motions[0].fps, self.by)
 
 
 def film_segment(shot: Shot, number: int) -> Segment:

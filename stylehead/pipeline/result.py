@@ -50,6 +50,8 @@ class Result:
     """Fraction of the time in which there is a voice, the most of any singer's; None with a saved
     motion."""
     renderer: str
+    video_encoder: str
+    """What encoded the pictures: x264, one of hardware, or FFmpeg's name of another."""
     device: str
     seed: int
     unsigned_sha256: str
@@ -73,21 +75,22 @@ class Result:
             "fps": float(self.motion.fps),
         }
         names = ("width", "height", "style", "not_in_clip", "encoder", "separator", "renderer")
-        facts |= {
-            name: getattr(self, name) for name in (*names, "device", "seed", "notes", "stages")
-        }
-        facts |= {name: getattr(self, name) for name in ("unsigned_sha256", "signed", "mark")}
+        names = (*names, "video_encoder", "device", "seed", "notes", "stages")
+        names = (*names, "unsigned_sha256", "signed", "mark")
+        facts |= {name: getattr(self, name) for name in names}
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
         return json.dumps(facts | {"voice_fraction": share, "singers": self.singers})
 
     def summary(self) -> str:
         """Return one sentence: what the video was made with."""
         if self.encoder == SAVED:
-            return f"Made from a saved motion with renderer {self.renderer}, seed {self.seed}."
-        return (
-            f"Made with {_heard(self.style, self.encoder, self.voice_fraction)}, renderer "
-            f"{self.renderer}, seed {self.seed}."
-        )
+            return f"Made from a saved motion with {self._rendered}"
+        heard = _heard(self.style, self.encoder, self.voice_fraction)
+        return f"Made with {heard}, {self._rendered}"
+
+    @property
+    def _rendered(self) -> str:
+        return f"renderer {self.renderer}, video encoder {self.video_encoder}, seed {self.seed}."
 
 
 def _heard(style: str, encoder: str, voice_fraction: float | None) -> str:
@@ -173,7 +176,9 @@ class Source:
         names = (*FACE_FILES, *renderer.weights, *self.weights, *separators)
         return {name: entries[name].sha256 or "unknown" for name in names}
 
-    def metadata(self, title: str, renderer: LoadedRenderer, seed: int) -> dict[str, str]:
+    def metadata(
+        self, title: str, renderer: LoadedRenderer, video_encoder: str, seed: int
+    ) -> dict[str, str]:
         """Return what the video says about itself."""
         source = " ".join(dict.fromkeys(mix.source_sha256 for mix in self.mixes))
         hashes = {name: sha256[:16] for name, sha256 in self.weights_of(renderer).items()}
@@ -186,6 +191,7 @@ class Source:
             "stylehead_style": json.dumps({"name": self.style, "source_sha256": source}),
             "stylehead_encoder": self.encoder,
             "stylehead_renderer": renderer.name,
+            "stylehead_video_encoder": video_encoder,
             "stylehead_seed": str(seed),
         }
 
@@ -195,6 +201,7 @@ def result_of(
     portraits: list[Portrait],
     scene: Scene,
     source: Source,
+    video_encoder: str,
     seal: Seal,
     reporter: Noting,
     clock: Stopwatch,
@@ -217,6 +224,7 @@ def result_of(
         separator=", ".join(one.separator for one in source.reports) if singing else SAVED,
         voice_fraction=source.voice_fraction,
         renderer=options.renderer.value,
+        video_encoder=video_encoder,
         device=scene.device.type,
         seed=options.seed,
         unsigned_sha256=seal.sha256,

@@ -35,6 +35,7 @@ from stylehead.pipeline.deliver import (
     title_of,
     try_encoder,
 )
+from stylehead.pipeline.encoding import name_of_encoder, with_encoder
 from stylehead.pipeline.origin import seal_of
 from stylehead.pipeline.result import SAVED, MotionResult, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
@@ -104,10 +105,13 @@ def animate(
     clock.lap("motion")
 
     shot = stage(portraits, takes, frame, options).shot(renderer)
+    kept = unfinished is not None
+    shot = with_encoder(shot, output, options, kept=kept, reporter=reporter)
+    encoder = name_of_encoder(shot, output, options)
     reporter.say(shot.scene.estimate(shot.motions, workers))
     clock.lap("preparing")
 
-    metadata = source.metadata(title_of(output), renderer, options.seed)
+    metadata = source.metadata(title_of(output), renderer, encoder, options.seed)
     seal = seal_of(output, Path(image), Path(audio), source, renderer, options, reporter)
     write(
         output,
@@ -120,7 +124,7 @@ def animate(
         reporter=reporter,
     )
     clock.lap("rendering")
-    return result_of(output, portraits, shot.scene, source, seal, reporter, clock)
+    return result_of(output, portraits, shot.scene, source, encoder, seal, reporter, clock)
 
 
 def make_motion(

@@ -8,12 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 from stylehead.compute.device import usable_cores
-from stylehead.media.formats import MATROSKA, MP4, PICTURES, format_of
+from stylehead.media.formats import PICTURES
 from stylehead.media.muxer import write_video
 from stylehead.media.outside import write_outside
 from stylehead.media.stream import write_pictures, write_stream, write_y4m
 from stylehead.options import Options, Piped
-from stylehead.pipeline.deliver import written_to
+from stylehead.pipeline.deliver import kind_of, written_to
 from stylehead.pipeline.film import Shot
 from stylehead.pipeline.frames import frames_of
 from stylehead.pipeline.song import Song
@@ -39,9 +39,7 @@ def write(
         with closing(frames_of(shot, workers=workers, reporter=reporter)) as frames:
             write_y4m(sys.stdout.buffer, frames, size=size, fps=fps)
         return
-    piped = {Piped.MP4: MP4, Piped.MKV: MATROSKA}[options.format] if options.format else None
-    known = None if options.encoder_args or piped else format_of(output, alpha=options.alpha)
-    kind = piped or known
+    kind = kind_of(output, options)
     if kind and not kind.sound:
         reporter.say(f"{output.name if kind is not PICTURES else written_to(output)} is silent.")
     if kind and kind.segmented:
@@ -56,7 +54,8 @@ def write(
                 metadata=metadata,
                 shown=shown,
                 kind=kind,
-                to=sys.stdout.buffer if piped else None,
+                by=shot.by,
+                to=sys.stdout.buffer if options.format else None,
                 finish=finish,
             )
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from stylehead.progress import clock
 from stylehead.types import Floats, Pixels
 
-THUMBNAIL = 64  # pixels
+THUMBNAIL, TINY = 64, 16  # pixels
 UNCHANGED = 2  # of 255: most that coding changes a thumbnail's pixel in a picture that stands
 FEWEST_A_SECOND = 7.0  # pictures: below it lips cannot be followed
 REPEATED = 0.8  # of the frames, from which a clip has fewer pictures than it says
@@ -21,6 +23,27 @@ OTHER_LOOK = 0.28  # 1 - correlation; one person's halves of a clip: 0.08 (0.23 
 MOST_CUTS = 20
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Glimpse:
+    """What is kept of a frame's picture."""
+
+    thumbnail: Pixels
+    """(THUMBNAIL, THUMBNAIL, 3)."""
+    look: Floats | None
+    """(478,) brightness of the face at the vertices of its mesh; None without a face."""
+
+    def tiny(self) -> NDArray[np.float64]:
+        """Return the picture at (TINY, TINY, 3), full scale 1."""
+        small = cv2.resize(self.thumbnail, (TINY, TINY), interpolation=cv2.INTER_AREA)
+        return np.asarray(small, np.float64) / 255
+
+
+def glimpse(pixels: Pixels, mesh: Floats | None) -> Glimpse:
+    """Return what is kept of a frame (H, W, 3) and of the face in it, a mesh (478, 3)."""
+    small = cv2.resize(pixels, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+    return Glimpse(np.asarray(small, np.uint8), None if mesh is None else _look(pixels, mesh))
+
+
 class Looks:
     """Watches a clip's frames; says at its end what is doubtful."""
 
@@ -30,15 +53,14 @@ class Looks:
         self._still: list[bool] = []
         self._faces: list[Floats | None] = []
 
-    def watch(self, pixels: Pixels, mesh: Floats | None) -> None:
-        """Take the next frame (H, W, 3) and the face in it, a mesh (478, 3), if there is one."""
-        small = cv2.resize(pixels, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-        small = small.astype(np.int16)
+    def watch(self, seen: Glimpse) -> None:
+        """Take what is seen in the next frame."""
+        small = seen.thumbnail.astype(np.int16)
         change = np.zeros(1) if self._thumbnail is None else np.abs(small - self._thumbnail)
         self._still.append(self._thumbnail is not None and int(change.max()) <= UNCHANGED)
         self._changes.append(float(change.mean()) / 255)
         self._thumbnail = small
-        self._faces.append(None if mesh is None else _look(pixels, mesh))
+        self._faces.append(seen.look)
 
     def doubts(self, seconds: NDArray[np.float64]) -> list[str]:
         """Return one sentence for each doubt; seconds (T,) of the frames."""

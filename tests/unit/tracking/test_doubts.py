@@ -7,7 +7,7 @@ import pytest
 
 from stylehead.progress import Noting, _Silent
 from stylehead.tracking.clip import track_video
-from stylehead.tracking.doubts import Looks
+from stylehead.tracking.doubts import Looks, glimpse
 from stylehead.types import Pixels
 from tests.stand_ins import media
 from tests.stand_ins.faces import mean_mesh
@@ -23,7 +23,7 @@ def frame(number: int) -> Pixels:
 def doubts(frames: list[Pixels], fps: float = FPS) -> list[str]:
     looks = Looks()
     for pixels in frames:
-        looks.watch(pixels, None)
+        looks.watch(glimpse(pixels, None))
     return looks.doubts(np.arange(len(frames)) / fps)
 
 
@@ -72,7 +72,7 @@ def people(change: str) -> list[str]:
         late = number >= 40
         moved = mesh.astype(np.float32)
         moved[:, 0] += 40 * (late and change == "view")
-        looks.watch(np.roll(other if late else one, number % 2, axis=0), moved)
+        looks.watch(glimpse(np.roll(other if late else one, number % 2, axis=0), moved))
     return looks.doubts(np.arange(80) / FPS)
 
 
