@@ -41,12 +41,23 @@ def at_work(
     try:
         for task in tasks:
             begun.append(threading.Thread(target=task, daemon=True))
-            begun[-1].start()
+            _start(begun[-1])
         yield
     finally:
         stop()
         for thread in begun:
             _wait_for(thread, patience)
+
+
+def _start(thread: threading.Thread) -> None:
+    """Start a thread; an interrupt stays one."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        # Interrupted while it waits for the thread to begin, Python can find a lock of its own open.
+        if error.__context__ is None:
+            raise
+        raise error.__context__ from None
 
 
 def in_order(

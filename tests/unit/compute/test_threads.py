@@ -55,6 +55,24 @@ def test_one_whose_start_was_interrupted_is_waited_for(monkeypatch, late):
     assert left == [1]
 
 
+def test_an_interrupt_of_a_start_stays_one(monkeypatch):
+    class Confused(threading.Thread):
+        """Begins, and loses its own lock to an interrupt, as Python's can."""
+
+        def start(self):
+            super().start()
+            try:
+                raise Interrupted
+            finally:
+                threading.Lock().release()
+
+    monkeypatch.setattr(threads.threading, "Thread", Confused)
+    tasks, stop, left = workers(2)
+    with pytest.raises(Interrupted), at_work(tasks, stop=stop):
+        pytest.fail("it was interrupted before")
+    assert left == [1]
+
+
 def test_one_that_never_begins_is_not_waited_for_forever(monkeypatch):
     class Never(threading.Thread):
         def start(self):
