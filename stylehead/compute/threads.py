@@ -54,7 +54,7 @@ def _start(thread: threading.Thread) -> None:
     try:
         thread.start()
     except RuntimeError as error:
-        # Interrupted while it waits for the thread to begin, Python can find a lock of its own open.
+        # Interrupted while it waits for the thread to begin, Python finds its own lock open.
         if error.__context__ is None:
             raise
         raise error.__context__ from None
