@@ -100,7 +100,7 @@ def run_jobs(
 def _hired(work: Work, sharing: bool) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, work))  # which may start others itself
     before = {name: os.environ.get(name) for name in QUIET if sharing}
     os.environ.update({name: value or QUIET[name] for name, value in before.items()})
     try:

@@ -88,7 +88,7 @@ def read_shard(text: str) -> tuple[int, int]:
     raise ConfigError(f"--shard {text} is no part of a list.", remedy="Write I/N, as in 1/3.")
 
 
-def processes(jobs: int, wanted: int | None) -> int:
+def processes(wanted: int | None) -> int:
     """Return in how many processes to work: one for each core, as far as the memory goes."""
     if wanted is not None:
         return wanted
@@ -97,7 +97,7 @@ def processes(jobs: int, wanted: int | None) -> int:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not told on this system
         free = cores * MEMORY
-    return max(1, min(cores, free // MEMORY, jobs))
+    return max(1, min(cores, free // MEMORY))
 
 
 def follow(jobs: Sequence[Job], events: Iterable[Event]) -> Generator[tuple[Job, Event]]:

@@ -75,7 +75,7 @@ def batch(
     left = mine if options.overwrite else to_make(mine, retry_failed=options.retry_failed)
     minutes = sum(job.seconds for job in left) / 60
     console.say(f"{len(left)} of {len(mine)} videos are left to make, {minutes:.1f} minutes.")
-    workers = processes(len(left), options.workers)
+    workers = processes(options.workers)
     plan = Plan(options, workers, part if segments else (1, 1))
     if options.dry_run and left:
         console.say(_estimate(left, workers))
@@ -156,8 +156,8 @@ def _events(jobs: Sequence[Job], plan: Plan) -> Generator[Generator[Event]]:
 
     tasks = [job.task for job in jobs]
     if plan.options.engine is Engine.LOCAL:
-        threads = max(1, plan.workers // len(tasks))
-        tasks = [replace(task, threads=threads, part=plan.part) for task in tasks]
+        cores = max(1, plan.workers // len(tasks))
+        tasks = [replace(task, cores=cores, part=plan.part) for task in tasks]
         with closing(run_jobs(tasks, make_job, plan.workers)) as events:
             yield events
         return
@@ -192,7 +192,7 @@ def make_job(task: Task, reporter: Reporter) -> dict[str, Any]:
     keep_memory_flat()
     os.chdir(task.folder)
     request = read_request(task.words)
-    request = replace(request, options=replace(request.options, workers=task.threads))
+    request = replace(request, options=replace(request.options, workers=task.cores))
     part, parts = task.part
     with alone(request.output, f"-{part}" if parts > 1 else ""), _crew(task) as crew:
         folder = unfinished_of(request.output, task.key)
@@ -203,11 +203,12 @@ def make_job(task: Task, reporter: Reporter) -> dict[str, Any]:
 
 @contextmanager
 def _crew(task: Task) -> Generator[Crew | None]:
+    from stylehead.cli.crew import ClusterCrew, ProcessCrew
+
     if task.cluster is None:
-        yield None
+        yield ProcessCrew(task.cores) if task.cores > 1 else None
         return
     from stylehead.batch.cluster import connected
-    from stylehead.cli.crew import ClusterCrew
 
     with connected(task.cluster, task.most) as cluster:
         yield ClusterCrew(cluster)

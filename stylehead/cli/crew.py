@@ -1,4 +1,4 @@
-"""Segments of one video, filmed on the cores of a cluster."""
+"""Segments of one video, filmed by several processes, here or on a cluster."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import secrets
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from stylehead.batch.cluster import Cluster
+from stylehead.batch.events import Failed, Finished
+from stylehead.batch.pool import run_jobs
 from stylehead.cli.memory import keep_memory_flat
 from stylehead.compute.device import choose_device
+from stylehead.errors import StyleheadError
 from stylehead.media.segment import Segment
 from stylehead.pipeline.film import Preparable, Shot, film_segment
+from stylehead.progress import Reporter
 from stylehead.rendering.renderer import load_renderer
 
 
@@ -21,15 +27,44 @@ class ClusterCrew:
 
     cluster: Cluster
 
-    def film(self, source: Preparable, numbers: Sequence[int]) -> Generator[Segment]:
+    def suits(self, shot: Shot, numbers: Sequence[int]) -> bool:
+        """Return True: somebody asked for it."""
+        return True
+
+    def film(self, source: Preparable, numbers: Sequence[int]) -> Generator[tuple[int, Segment]]:
         """Yield the segments of these numbers in order."""
-        shared = (secrets.token_hex(8), source)
-        with closing(self.cluster.ordered(film_elsewhere, shared, numbers)) as made:
-            for stored in made:
-                yield Segment.from_bytes(stored)
+        with closing(self.cluster.ordered(film_elsewhere, _named(source), numbers)) as made:
+            for number, stored in zip(numbers, made, strict=True):
+                yield number, Segment.from_bytes(stored)
 
 
-def film_elsewhere(shared: tuple[str, Preparable], number: int) -> bytes:
+@dataclass(frozen=True, slots=True)
+class ProcessCrew:
+    """Films in processes of this machine: threads of one wait for each other more."""
+
+    processes: int
+
+    def suits(self, shot: Shot, numbers: Sequence[int]) -> bool:
+        """Return whether starting processes, and waiting for the last one, pays."""
+        return shot.scene.parallel and len(numbers) >= 4 * self.processes
+
+    def film(self, source: Preparable, numbers: Sequence[int]) -> Generator[tuple[int, Segment]]:
+        """Yield the segments of these numbers as they are made; raises what went wrong."""
+        work = partial(film_task, _named(source))
+        with closing(run_jobs(numbers, work, self.processes)) as events:
+            for event in events:
+                if isinstance(event, Failed):
+                    raise StyleheadError(event.problem, remedy=event.remedy)
+                if isinstance(event, Finished):
+                    yield numbers[event.job], Segment.from_bytes(event.facts["segment"])
+
+
+def film_task(shared: Named, number: int, _: Reporter) -> dict[str, Any]:
+    """Return a segment as a job's facts."""
+    return {"segment": film_elsewhere(shared, number)}
+
+
+def film_elsewhere(shared: Named, number: int) -> bytes:
     """Return a segment as bytes, in a process that prepares a source once."""
     name, source = shared
     if name not in _prepared:
@@ -38,6 +73,14 @@ def film_elsewhere(shared: tuple[str, Preparable], number: int) -> bytes:
         device = choose_device(source.options.device)
         _prepared[name] = source.shot(load_renderer(source.options.renderer, device))
     return film_segment(_prepared[name], number).to_bytes()
+
+
+Named = tuple[str, Preparable]
+"""What is filmed, under a name by which a process knows it again."""
+
+
+def _named(source: Preparable) -> Named:
+    return secrets.token_hex(8), source
 
 
 _prepared: dict[str, Shot] = {}

@@ -42,7 +42,8 @@ class Task:
     """The row as words of a command line."""
     key: str
     """Digest of all that decides what the video is."""
-    threads: int = 1
+    cores: int = 1
+    """How many of this machine's it may use."""
     part: tuple[int, int] = (1, 1)
     """Every second number's segment is made, from the first one's on: 1 of 1 makes all."""
     cluster: str | None = None

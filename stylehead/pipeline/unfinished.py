@@ -22,8 +22,12 @@ DAMAGED = (OSError, ValueError, KeyError, EOFError, BadZipFile)
 class Crew(Protocol):
     """Films elsewhere: in other processes, or on other machines."""
 
-    def film(self, source: Preparable, numbers: Sequence[int]) -> Generator[Segment]:
-        """Yield the segments of these numbers in order; they are those that `film` yields."""
+    def suits(self, shot: Shot, numbers: Sequence[int]) -> bool:
+        """Return whether that is quicker than in this process alone."""
+        ...
+
+    def film(self, source: Preparable, numbers: Sequence[int]) -> Generator[tuple[int, Segment]]:
+        """Yield the segments of these numbers as they are made; they are those of `film`."""
         ...
 
 
@@ -90,23 +94,26 @@ def film_on(
         reporter.say(
             f"{shot.segments - len(missing)} of {shot.segments} segments were made before."
         )
+    awaited = set(mine)
     with closing(_filmed(shot, mine, unfinished.crew, workers, reporter)) as made:
+
+        def wait_for(numbers: set[int]) -> None:
+            while awaited & numbers:
+                number, segment = next(made)
+                unfinished.keep(number, segment)
+                awaited.remove(number)
+
         if mine != missing:
-            for number, segment in zip(mine, made, strict=True):
-                unfinished.keep(number, segment)
-            mine, missing = [], unfinished.missing(shot)
-        if missing != mine:
-            raise UnfinishedError(
-                f"{len(missing)} of {shot.segments} segments are still to be made by others.",
-                remedy="Make the other parts, too.",
-            )
+            wait_for(set(mine))
+            missing = unfinished.missing(shot)
+            if missing:
+                raise UnfinishedError(
+                    f"{len(missing)} of {shot.segments} segments are still to be made by others.",
+                    remedy="Make the other parts, too.",
+                )
         for number in range(shot.segments):
-            if number in mine:
-                segment = next(made)
-                unfinished.keep(number, segment)
-            else:
-                segment = unfinished.kept(shot, number) or _again(shot, number, unfinished.folder)
-            yield segment
+            wait_for({number})
+            yield unfinished.kept(shot, number) or _again(shot, number, unfinished.folder)
 
 
 def _again(shot: Shot, number: int, folder: Path) -> Segment:
@@ -128,14 +135,17 @@ def _filmed(
     crew: Crew | None,
     workers: int,
     reporter: Reporter,
-) -> Generator[Segment]:
+) -> Generator[tuple[int, Segment]]:
+    """Yield segments of these numbers, in the order in which they are made."""
     if not numbers:
         return
-    if crew is None or shot.source is None:
-        yield from film(shot, numbers, workers=workers, reporter=reporter)
+    if crew is None or shot.source is None or not crew.suits(shot, numbers):
+        with closing(film(shot, numbers, workers=workers, reporter=reporter)) as made:
+            yield from zip(numbers, made, strict=True)
         return
     reporter.start("Rendering", sum(shot.frames_of(number) for number in numbers))
-    for segment in crew.film(shot.source, numbers):
-        for _ in range(segment.frames):
-            reporter.advance()
-        yield segment
+    with closing(crew.film(shot.source, numbers)) as made:
+        for number, segment in made:
+            for _ in range(segment.frames):
+                reporter.advance()
+            yield number, segment

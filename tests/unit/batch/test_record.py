@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from stylehead.batch import record
+from stylehead.batch import record, run
 from stylehead.batch.events import Failed, Finished, Waits
 from stylehead.batch.record import (
     Record,
@@ -190,7 +190,11 @@ def test_one_run_at_a_time_makes_a_video(tmp_path):
         pass
 
 
-def test_there_are_no_more_processes_than_jobs_unless_asked_for():
-    assert processes(1, None) == 1
-    assert processes(1, 5) == 5
-    assert processes(1000, None) >= 1
+def test_there_are_no_more_processes_than_cores_and_memory_unless_asked_for(monkeypatch):
+    monkeypatch.setattr(run, "usable_cores", lambda: 4)
+    memory = {"SC_AVPHYS_PAGES": run.MEMORY * 3, "SC_PAGE_SIZE": 1}
+    monkeypatch.setattr(run.os, "sysconf", memory.get)
+    assert processes(None) == 3
+    assert processes(5) == 5
+    memory["SC_AVPHYS_PAGES"] = 1
+    assert processes(None) == 1

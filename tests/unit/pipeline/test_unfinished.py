@@ -101,11 +101,20 @@ def test_a_crew_films_what_is_missing(wanted, tmp_path):
     asked = []
 
     class Crew:
+        def suits(self, shot, numbers):
+            return len(numbers) > 1
+
         def film(self, source, numbers):
+            """The last one is there first."""
             asked.append((source, list(numbers)))
-            yield from film(Shot(scene(), [moving(FRAMES)]), numbers, workers=1)
+            made = film(Shot(scene(), [moving(FRAMES)]), numbers, workers=1)
+            yield from list(zip(numbers, made, strict=True))[::-1]
 
     with pytest.raises(UnfinishedError):
         made(tmp_path, part=2, parts=3)
     assert made(tmp_path, crew=Crew()) == (wanted, FRAMES - SEGMENT)
     assert asked == [(NOTHING, [0, 2])]
+    shutil.rmtree(tmp_path)
+    with pytest.raises(UnfinishedError):
+        made(tmp_path, part=2, parts=3, crew=Crew())
+    assert len(asked) == 1  # one segment is made here
