@@ -8,6 +8,7 @@ import os
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,9 +22,11 @@ from stylehead.options.choices import Engine
 
 if TYPE_CHECKING:
     from stylehead.batch.events import Event
+    from stylehead.batch.pool import Worker
     from stylehead.batch.rows import Row, Value
     from stylehead.batch.run import Job
     from stylehead.cli.jobs import Fault, Task
+    from stylehead.cli.video import VideoRequest
     from stylehead.pipeline.unfinished import Crew
     from stylehead.progress import Reporter
 
@@ -54,6 +57,7 @@ def batch(
 
       stylehead batch jobs.csv -o videos --shard 1/3
     """
+    from stylehead.batch.pool import hired
     from stylehead.batch.run import processes, read_shard, share_out, tidy, to_make
     from stylehead.cli import console
     from stylehead.cli.jobs import read_jobs
@@ -63,25 +67,27 @@ def batch(
     make_folder(output)
     part = read_shard(options.shard) if options.shard else (1, 1)
     shared, segments = share_out(rows, *part)
-    console.say(f"Checking {len(shared)} rows")
-    mine, faults = read_jobs(
-        shared,
-        folder.resolve(),
-        output.resolve(),
-        name=options.name,
-        overwrite=options.overwrite,
-        whole=rows,
-    )
-    left = mine if options.overwrite else to_make(mine, retry_failed=options.retry_failed)
-    minutes = sum(job.seconds for job in left) / 60
-    console.say(f"{len(left)} of {len(mine)} videos are left to make, {minutes:.1f} minutes.")
     workers = processes(options.workers)
-    plan = Plan(options, workers, part if segments else (1, 1))
-    if options.dry_run and left:
-        console.say(_estimate(left, workers))
-    elif not options.dry_run:
-        tidy(mine, left)
-        faults += _made(left, plan) if left else []
+    here = options.engine is Engine.LOCAL and not options.dry_run
+    console.say(f"Checking {len(shared)} rows")
+    with hired(min(workers, len(shared)) if here else 0, get_ready) as crew:
+        mine, faults = read_jobs(
+            shared,
+            folder.resolve(),
+            output.resolve(),
+            name=options.name,
+            overwrite=options.overwrite,
+            whole=rows,
+        )
+        left = mine if options.overwrite else to_make(mine, retry_failed=options.retry_failed)
+        minutes = sum(job.seconds for job in left) / 60
+        console.say(f"{len(left)} of {len(mine)} videos are left to make, {minutes:.1f} minutes.")
+        if options.dry_run and left:
+            console.say(_estimate(left, workers))
+        elif not options.dry_run:
+            tidy(mine, left)
+            plan = Plan(options, workers, crew, part if segments else (1, 1))
+            faults += _made(left, plan) if left else []
     if faults:
         _refuse(faults, len(shared))
 
@@ -125,6 +131,8 @@ class Plan:
 
     options: BatchOptions
     workers: int
+    crew: list[Worker]
+    """Processes that wait for work."""
     part: tuple[int, int]
     """Of each video's segments."""
 
@@ -158,7 +166,7 @@ def _events(jobs: Sequence[Job], plan: Plan) -> Generator[Generator[Event]]:
     if plan.options.engine is Engine.LOCAL:
         cores = max(1, plan.workers // len(tasks))
         tasks = [replace(task, cores=cores, part=plan.part) for task in tasks]
-        with closing(run_jobs(tasks, make_job, plan.workers)) as events:
+        with closing(run_jobs(tasks, make_job, plan.workers, crew=plan.crew)) as events:
             yield events
         return
     from stylehead.batch.cluster import connected
@@ -178,6 +186,11 @@ def _events(jobs: Sequence[Job], plan: Plan) -> Generator[Generator[Event]]:
             yield events
 
 
+def get_ready() -> None:
+    """Import what jobs need, in a process that waits for the first."""
+    import_module("stylehead.pipeline.run")
+
+
 def make_job(task: Task, reporter: Reporter) -> dict[str, Any]:
     """Make the video of a row, in a process of its own, and return what there is to say of it.
 
@@ -194,7 +207,7 @@ def make_job(task: Task, reporter: Reporter) -> dict[str, Any]:
     request = read_request(task.words)
     request = replace(request, options=replace(request.options, workers=task.cores))
     part, parts = task.part
-    with alone(request.output, f"-{part}" if parts > 1 else ""), _crew(task) as crew:
+    with alone(request.output, f"-{part}" if parts > 1 else ""), _crew(task, request) as crew:
         folder = unfinished_of(request.output, task.key)
         unfinished = Unfinished(folder=folder, part=part, parts=parts, crew=crew)
         request = replace(request, output=place_of(folder, request.output, part))
@@ -202,11 +215,13 @@ def make_job(task: Task, reporter: Reporter) -> dict[str, Any]:
 
 
 @contextmanager
-def _crew(task: Task) -> Generator[Crew | None]:
-    from stylehead.cli.crew import ClusterCrew, ProcessCrew
+def _crew(task: Task, request: VideoRequest) -> Generator[Crew | None]:
+    """Hire who films a video with several cores; None: the process itself."""
+    from stylehead.cli.crew import ClusterCrew, process_crew
 
     if task.cluster is None:
-        yield ProcessCrew(task.cores) if task.cores > 1 else None
+        with process_crew(task.cores, task.seconds * request.options.rate) as crew:
+            yield crew
         return
     from stylehead.batch.cluster import connected
 

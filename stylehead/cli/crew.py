@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 from stylehead.batch.cluster import Cluster
 from stylehead.batch.events import Failed, Finished
-from stylehead.batch.pool import run_jobs
+from stylehead.batch.pool import Worker, hired, run_jobs
 from stylehead.cli.memory import keep_memory_flat
 from stylehead.compute.device import choose_device
 from stylehead.errors import StyleheadError
-from stylehead.media.segment import Segment
+from stylehead.media.segment import SEGMENT, Segment
 from stylehead.pipeline.film import Preparable, Shot, film_segment
 from stylehead.progress import Reporter
 from stylehead.rendering.renderer import load_renderer
+
+LEAST = 4
+"""Segments for each process from which several are quicker than the threads of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +48,37 @@ class ProcessCrew:
     """Films in processes of this machine: threads of one wait for each other more."""
 
     processes: int
+    waiting: list[Worker]
+    """Those that were started already."""
 
     def suits(self, shot: Shot, numbers: Sequence[int]) -> bool:
-        """Return whether starting processes, and waiting for the last one, pays."""
-        return shot.scene.parallel and len(numbers) >= 4 * self.processes
+        """Return whether waiting for the last process pays."""
+        return shot.scene.parallel and len(numbers) >= LEAST * self.processes
 
     def film(self, source: Preparable, numbers: Sequence[int]) -> Generator[tuple[int, Segment]]:
         """Yield the segments of these numbers as they are made; raises what went wrong."""
         work = partial(film_task, _named(source))
-        with closing(run_jobs(numbers, work, self.processes)) as events:
+        with closing(run_jobs(numbers, work, self.processes, crew=self.waiting)) as events:
             for event in events:
                 if isinstance(event, Failed):
                     raise StyleheadError(event.problem, remedy=event.remedy)
                 if isinstance(event, Finished):
                     yield numbers[event.job], Segment.from_bytes(event.facts["segment"])
+
+
+@contextmanager
+def process_crew(processes: int, frames: float | Fraction) -> Generator[ProcessCrew | None]:
+    """Start processes for a video of so many frames; None: it is too short for them, or for one."""
+    if processes == 1 or frames < LEAST * processes * SEGMENT:
+        yield None
+        return
+    with hired(processes, get_ready) as waiting:
+        yield ProcessCrew(processes, waiting)
+
+
+def get_ready() -> None:
+    """Import what films."""
+    import_module("stylehead.rendering.mesh_renderer")
 
 
 def film_task(shared: Named, number: int, _: Reporter) -> dict[str, Any]:

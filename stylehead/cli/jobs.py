@@ -42,6 +42,8 @@ class Task:
     """The row as words of a command line."""
     key: str
     """Digest of all that decides what the video is."""
+    seconds: float = 0.0
+    """Length of the video."""
     cores: int = 1
     """How many of this machine's it may use."""
     part: tuple[int, int] = (1, 1)
@@ -144,7 +146,7 @@ def read_jobs(
                     )
                 taken[output] = row.number
                 key = check.key(request)
-                task = Task(str(folder), words, key)
+                task = Task(str(folder), words, key, seconds)
                 jobs.append(
                     Job(
                         number=row.number,

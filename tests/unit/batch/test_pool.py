@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from stylehead.batch.events import Failed, Finished, Progressed, Started, Told
-from stylehead.batch.pool import run_jobs
+from stylehead.batch.pool import hired, run_jobs
 from stylehead.errors import MediaError
 
 
@@ -60,6 +60,25 @@ def test_every_job_is_done_once_and_processes_are_used_again():
     assert [found[number]["value"] for number in range(7)] == list(range(7))
     assert 1 <= len({one["process"] for one in found.values()}) <= 2
     assert os.getpid() not in {one["process"] for one in found.values()}
+
+
+def be_ready():
+    os.environ["READY"] = "yes"
+
+
+def ask_whether_ready(task, reporter):
+    return {"ready": os.environ.get("READY"), "process": os.getpid()}
+
+
+def test_processes_that_wait_are_ready_and_do_the_first_jobs():
+    with hired(1, be_ready) as crew:
+        process = crew[0].process.pid
+        events = list(run_jobs([0, 1], ask_whether_ready, 1, crew=crew))
+        facts = [event.facts for event in events if isinstance(event, Finished)]
+        assert facts == [{"ready": "yes", "process": process}] * 2
+    with hired(2) as crew:
+        pass
+    assert not any(one.process.is_alive() for one in crew)
 
 
 def test_a_process_has_one_thread_unless_the_user_says_otherwise(monkeypatch):

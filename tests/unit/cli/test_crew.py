@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stylehead.cli.crew import ProcessCrew
+from stylehead.cli.crew import ProcessCrew, process_crew
 from stylehead.errors import MediaError, StyleheadError
 from stylehead.media.segment import SEGMENT
 from stylehead.options import Options
@@ -26,7 +26,7 @@ class Source:
 
 
 def test_each_segment_is_made_once_and_the_same():
-    made = dict(ProcessCrew(2).film(Source(), [0, 2]))
+    made = dict(ProcessCrew(2, []).film(Source(), [0, 2]))
     assert {number: segment.data for number, segment in made.items()} == {
         number: film_segment(Source().shot(None), number).data for number in (0, 2)
     }
@@ -34,7 +34,7 @@ def test_each_segment_is_made_once_and_the_same():
 
 def test_what_goes_wrong_there_is_raised_here():
     with pytest.raises(StyleheadError, match=r"The film tore\.") as failure:
-        list(ProcessCrew(1).film(Source(fails=True), [0]))
+        list(ProcessCrew(1, []).film(Source(fails=True), [0]))
     assert failure.value.remedy == "Splice it."
 
 
@@ -45,4 +45,16 @@ def test_few_segments_and_a_renderer_with_a_device_of_its_own_stay_in_one_proces
     segments, parallel, suits
 ):
     shot = Shot(scene(parallel=parallel), [moving(8)])
-    assert ProcessCrew(2).suits(shot, range(segments)) is suits
+    assert ProcessCrew(2, []).suits(shot, range(segments)) is suits
+
+
+def test_processes_wait_for_a_long_video_alone():
+    with process_crew(2, 8 * SEGMENT) as crew:
+        assert crew is not None
+        assert len(crew.waiting) == 2
+        made = dict(crew.film(Source(), [1]))
+    assert made[1].data == film_segment(Source().shot(None), 1).data
+    assert not any(one.process.is_alive() for one in crew.waiting)
+    for processes, frames in ((2, 8 * SEGMENT - 1), (1, 100 * SEGMENT)):
+        with process_crew(processes, frames) as crew:
+            assert crew is None
