@@ -33,6 +33,8 @@ def messages() -> list[tuple[str, str]]:
                 continue
             if node.func.id not in RAISED or not node.args:
                 continue
+            if isinstance(node.args[0], ast.Attribute):
+                continue  # what another process raised, passed on
             text = ast.unparse(node.args[0])
             if isinstance(node.args[0], ast.JoinedStr):
                 parts = node.args[0].values
