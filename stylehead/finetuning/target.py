@@ -32,6 +32,7 @@ from stylehead.pipeline.run import Predictor
 from stylehead.progress import Reporter
 from stylehead.speech.listen import Listener
 from stylehead.style.file import find_style
+from stylehead.style.learn import ENOUGH_FPS
 from stylehead.tracking.clip import crowd_share, track_video
 from stylehead.training.data.speakers import AlignedFeatures
 from stylehead.types import FaceTrack, Motion, Style
@@ -205,7 +206,7 @@ def _track(video: Path, folder: Path, digest: str, reporter: Reporter) -> FaceTr
             f"{video} shows several people in {crowd:.0%} of its frames.",
             remedy="Crop it to the person whose style you want.",
         )
-    return track_video(video, reporter=reporter)
+    return track_video(video, enough=ENOUGH_FPS, reporter=reporter)
 
 
 def own_sound(video: Path, part: AudioRange = AudioRange()) -> Sound | None:  # noqa: B008 (frozen)

@@ -26,18 +26,19 @@ WIDEST_PIXEL = 4.0  # width over height of a pixel beyond which a file's word fo
 
 
 def read_frames(
-    path: Path, *, start: float = 0.0, duration: float | None = None
+    path: Path, *, start: float = 0.0, duration: float | None = None, every: int = 1
 ) -> Generator[Frame]:
     """Yield the frames of a video with their true times, upright, one at a time.
 
-    With `start` and `duration`, in seconds, only that part.
+    With `start` and `duration`, in seconds, only that part. Of the frames each `every`-th is taken,
+    the same ones wherever it starts.
 
     Time counts from the file's beginning, wherever its time stamps start; variable frame rates keep
     their times. Pixels are square, and a flag that turns or mirrors is applied. A damaged tail ends
     the clip quietly once some frames were read. Raises MediaError when no frame can be read.
     """
     frames = 0
-    for picture, seconds, aspect in _decoded(path, start):
+    for picture, seconds, aspect in _decoded(path, start, every):
         if seconds < start:
             continue
         if duration is not None and seconds >= start + duration:
@@ -52,7 +53,7 @@ def read_frames(
         )
 
 
-def _decoded(path: Path, start: float) -> Iterator[tuple[av.VideoFrame, float, float]]:
+def _decoded(path: Path, start: float, every: int) -> Iterator[tuple[av.VideoFrame, float, float]]:
     """Yield decoded frames, their times in the file and the width of their pixels over the height.
 
     They begin before `start`, at a key frame near it where the file can be searched.
@@ -75,15 +76,17 @@ def _decoded(path: Path, start: float) -> Iterator[tuple[av.VideoFrame, float, f
                 early = first is not None and first[0].pts is not None and first[1] <= start
                 if back == start or early:
                     aspect = float(stream.sample_aspect_ratio or 1)
+                    rate = _rate(stream)
                     for picture, seconds in itertools.chain([first] if first else [], frames):
-                        yield picture, seconds, aspect
+                        if round(seconds * rate) % every == 0:
+                            yield picture, seconds, aspect
                     return
 
 
 def _timed(
     container: InputContainer, stream: av.VideoStream, zero: float
 ) -> Iterator[tuple[av.VideoFrame, float]]:
-    rate = float(stream.average_rate or 25)
+    rate = _rate(stream)
     for number, picture in enumerate(until_damaged(container.decode(stream))):
         seconds = number / rate if picture.pts is None else float(picture.time)
         if zero and picture.pts is not None:
@@ -128,6 +131,17 @@ def count_frames(path: Path) -> int | None:
         if container.duration and stream.average_rate:
             return round(container.duration / 1e6 * float(stream.average_rate))
         return None
+
+
+def every_of(path: Path, enough: float) -> int:
+    """Return the largest step from frame to frame at which `enough` a second remain."""
+    with open_container(path, "video") as container:
+        stream = film_track(path, container)
+        return 1 if stream is None else max(1, int(_rate(stream) / enough + 0.02))
+
+
+def _rate(stream: av.VideoStream) -> float:
+    return float(stream.average_rate or 25)
 
 
 def length_of(path: Path) -> float:

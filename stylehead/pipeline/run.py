@@ -47,7 +47,7 @@ from stylehead.pipeline.write import write
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
 from stylehead.rendering.renderer import load_renderer
 from stylehead.speech.listen import Listener, listen, load_listener
-from stylehead.style.learn import learn_style
+from stylehead.style.learn import ENOUGH_FPS, learn_style
 from stylehead.style.mix import as_mix
 from stylehead.style.references import Retrieval
 from stylehead.tracking.clip import track_video
@@ -178,7 +178,9 @@ def learn_from_clip(
     video: Path, name: str | None = None, *, clip: AudioRange, reporter: Reporter = SILENT
 ) -> tuple[Style, Retrieval, FaceTrack]:
     """Learn a style from a clip; return how its references were found, and the track, as well."""
-    followed = track_video(video, start=clip.start, duration=clip.duration, reporter=reporter)
+    followed = track_video(
+        video, start=clip.start, duration=clip.duration, enough=ENOUGH_FPS, reporter=reporter
+    )
     style, retrieval = learn_style(
         followed,
         files.as_text(name or video.stem),

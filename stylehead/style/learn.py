@@ -18,6 +18,8 @@ from stylehead.types import FaceTrack, Floats, Motion, Style
 from stylehead.version import __version__
 
 STYLE_FPS = Fraction(30)
+ENOUGH_FPS = 24.0
+"""Frames a second of a clip that are looked at, or more: what is learned has no more than 30."""
 AXES = ("x", "y", "z")
 ANGLE_KINDS = ("range_degrees", "std_degrees", "speed_degrees_per_second")
 ANGLES = ("pitch", "yaw", "roll")

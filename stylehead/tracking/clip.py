@@ -10,7 +10,7 @@ import numpy as np
 
 from stylehead.compute.device import usable_cores
 from stylehead.errors import FaceError
-from stylehead.media.video import count_frames, read_frames
+from stylehead.media.video import count_frames, every_of, read_frames
 from stylehead.progress import SILENT, Reporter, track
 from stylehead.tracking.detector import MOST_FACES, height_of, landmarker
 from stylehead.tracking.doubts import Looks
@@ -28,13 +28,16 @@ def track_video(
     *,
     start: float = 0.0,
     duration: float | None = None,
+    enough: float = math.inf,
     workers: int | None = None,
     reporter: Reporter = SILENT,
 ) -> FaceTrack:
     """Track the main face of a clip, one row per frame; memory grows by 6 KB a frame.
 
-    With `start` and `duration`, in seconds, only that part. Stretches of it are tracked by several
-    workers at once, by default as many as there are cores; the track is the same for any number.
+    With `start` and `duration`, in seconds, only that part. Of a fast film only each second frame
+    is looked at, or third, as long as `enough` a second remain. Stretches of it are tracked by
+    several workers at once, by default as many as there are cores; the track is the same for any
+    number.
 
     What makes the clip doubtful is said. Raises MediaError for an unreadable clip and FaceError
     when no frame shows a face.
@@ -46,11 +49,13 @@ def track_video(
     cuts: list[bool] = []
     size = (0, 0)
     thumbnail, looks = None, Looks()
+    every = every_of(path, enough)
     total = count_frames(path) if start == 0 and duration is None else None
     end = math.inf if duration is None else start + duration
     workers = workers or min(usable_cores(), MOST)
-    with closing(track_stretches(path, start=start, end=end, workers=workers)) as frames:
-        for seen in track(frames, "Tracking", total, reporter):
+    tracked = track_stretches(path, start=start, end=end, workers=workers, every=every)
+    with closing(tracked) as frames:
+        for seen in track(frames, "Tracking", total and -(-total // every), reporter):
             if seconds and seen.seconds <= seconds[-1]:
                 continue
             small = seen.glimpse.tiny()

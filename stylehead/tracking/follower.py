@@ -40,12 +40,12 @@ class Seen:
 
 
 class Follower:
-    """Follows the main face of a clip, from some time on."""
+    """Follows the main face of a clip from some time on, in each `every`-th frame."""
 
-    def __init__(self, path: Path, start: float) -> None:
+    def __init__(self, path: Path, start: float, every: int = 1) -> None:
         self._tasks = ExitStack()
         self._tracker: _ClipTracker | None = None
-        self._source = read_frames(path, start=start)
+        self._source = read_frames(path, start=start, every=every)
         self._next: Frame | None = None
         self._last = -np.inf
         self.ended = False

@@ -34,18 +34,19 @@ class _Stretch:
 
 
 def track_stretches(
-    path: Path, *, start: float, end: float, workers: int
+    path: Path, *, start: float, end: float, workers: int, every: int = 1
 ) -> Generator[Seen, None, None]:
     """Yield what is seen in the frames of a part of a clip, from `start` until `end` in seconds.
 
-    Stretches do not depend on the number of workers, nor does anything that is seen. Where one
-    finds another face than the stretch before it, the tracker of that one goes on.
+    Of the frames each `every`-th is looked at. Stretches do not depend on the number of workers,
+    nor does anything that is seen. Where one finds another face than the stretch before it, the
+    tracker of that one goes on.
     """
     # Where a clip is longer than it says, the rest is tracked when it comes to light.
     sure = max(1, math.ceil((min(end, length_of(path)) - start) / STRETCH))
     begins = (start + number * STRETCH for number in range(sure))
     further = (start + number * STRETCH for number in count(sure))
-    track = partial(_tracked, path, start, end)
+    track = partial(_tracked, path, start, end, every)
     before: list[Seen] = []
     origin = start  # of the tracker whose face counts
     going_on: Follower | None = None
@@ -60,7 +61,7 @@ def track_stretches(
                     going_on = None
                 else:
                     if going_on is None:
-                        going_on = Follower(path, origin)
+                        going_on = Follower(path, origin, every)
                         going_on.until(stretch.begin)
                     frames = going_on.until(min(stretch.begin + STRETCH, end))
                 yield from frames
@@ -72,8 +73,8 @@ def track_stretches(
                 going_on.close()
 
 
-def _tracked(path: Path, start: float, end: float, begin: float) -> _Stretch:
-    with closing(Follower(path, max(start, begin - LEAD))) as follower:
+def _tracked(path: Path, start: float, end: float, every: int, begin: float) -> _Stretch:
+    with closing(Follower(path, max(start, begin - LEAD), every)) as follower:
         lead = follower.until(min(begin, end))
         frames = follower.until(min(begin + STRETCH, end))
         return _Stretch(begin, lead, frames, follower.ended or begin + STRETCH >= end)

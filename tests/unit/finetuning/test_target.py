@@ -29,7 +29,7 @@ def learn(small, recording, monkeypatch, tmp_path):
     for speech in ("replayed_speech", "unheard_speech"):
         monkeypatch.setattr(target_module, speech, lambda: recording)
     monkeypatch.setattr(target_module, "crowd_share", lambda video: 0.0)
-    monkeypatch.setattr(target_module, "track_video", lambda video, reporter: filmed())
+    monkeypatch.setattr(target_module, "track_video", lambda video, **_: filmed())
     monkeypatch.setattr(target_clip, "measure_sync", lambda net, pair: (0.8, 0))
     save_style(make_style(performed_motion(9.0)), tmp_path / "person.style")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import av
@@ -12,7 +13,7 @@ from av.stream import Disposition
 
 from stylehead.errors import MediaError
 from stylehead.media.audio import open_audio
-from stylehead.media.video import count_frames, read_frames
+from stylehead.media.video import count_frames, every_of, read_frames
 from tests.stand_ins import media
 
 RATE = 16_000
@@ -257,3 +258,21 @@ def test_a_sound_file_has_no_picture(tmp_path):
     soundfile.write(path, media.tone(0.5), RATE)
     with pytest.raises(MediaError, match="has no picture"):
         next(read_frames(path))
+
+
+@pytest.mark.parametrize(
+    ("fps", "every"),
+    [(25, 1), (30, 1), (47, 1), (48, 2), (50, 2), (Fraction(60000, 1001), 2), (60, 2), (120, 5)],
+)
+def test_of_a_fast_film_so_many_frames_are_enough(tmp_path, fps, every):
+    clip = media.save_video(tmp_path / "clip.mp4", [media.landscape()] * 12, fps=fps)
+    assert every_of(clip, 24.0) == every
+    assert every_of(clip, math.inf) == 1
+
+
+@pytest.mark.parametrize("start", [0.0, 1 / 60, 0.31])
+def test_each_third_frame_is_the_same_wherever_a_part_begins(tmp_path, start):
+    clip = media.save_video(tmp_path / "clip.mp4", [media.landscape()] * 40, fps=60)
+    times = [frame.seconds for frame in read_frames(clip, start=start, every=3)]
+    wanted = [number / 60 for number in range(0, 40, 3) if number / 60 >= start]
+    assert times == pytest.approx(wanted, abs=1e-3)

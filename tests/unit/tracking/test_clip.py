@@ -100,3 +100,11 @@ def test_sharpness_falls_with_blur_and_not_with_an_open_mouth(
     )
     assert opened == pytest.approx(still, rel=0.15)
     assert blurred < 0.5 * still
+
+
+def test_of_a_fast_film_each_second_frame_is_tracked(tmp_path: Path) -> None:
+    frames = [media.resized(media.portrait(), (160, 160))] * 30
+    clip = media.save_video(tmp_path / "clip.mp4", frames, fps=60)
+    whole, some = track_video(clip), track_video(clip, enough=24.0)
+    np.testing.assert_allclose(some.seconds, whole.seconds[::2])
+    assert some.found.all()

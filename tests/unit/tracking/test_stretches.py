@@ -39,8 +39,8 @@ class FakeFollower:
         del since, now
         return 0.0
 
-    def __init__(self, path, start):
-        del path
+    def __init__(self, path, start, every=1):
+        del path, every
         FakeFollower.begun.append(start)
         self.start, self.closed, self.ended = start, False, False
         times = (number / FPS for number in range(round(self.seconds * FPS)))
