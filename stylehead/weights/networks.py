@@ -81,7 +81,8 @@ def load_spleeter(path: Path, device: torch.device = CPU) -> tuple[SpleeterUNet,
     _, state = read_weights(path)
 
     def of(stem: str) -> SpleeterUNet:
-        net = SpleeterUNet()
+        with torch.device("meta"):  # numbers drawn to be thrown away take as long as reading
+            net = SpleeterUNet()
         load_published(
             net,
             {k.removeprefix(stem): v for k, v in state.items() if k.startswith(stem)},

@@ -102,6 +102,7 @@ def test_a_picture_without_a_face_is_refused_in_one_line(
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_refusals_are_one_line_in_a_process_of_its_own_too(
     run: Command, tmp_path: Path, speech: Path, output: Path
 ) -> None:
@@ -867,6 +868,7 @@ def test_a_full_disk_leaves_one_line_and_no_half_video(
     assert not output.exists()
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_at_any_moment_leaves_no_half_video(
     animate: Command, output: Path, glance: tuple[object, ...]
 ) -> None:
@@ -913,6 +915,7 @@ def test_a_small_file_system_that_fills_up_keeps_what_it_held(
     assert output.read_bytes() == b"an older video"
 
 
+@pytest.mark.slow
 def test_a_motion_and_a_sheet_that_do_not_fit_leave_nothing(
     call: Command, mounted: Path, clip: Path, tmp_path: Path
 ) -> None:
@@ -1154,6 +1157,7 @@ def test_a_signal_does_not_undo_what_is_done(number: signal.Signals) -> None:
     assert done.stdout.startswith("stylehead ")
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_next_run_sweeps_up(
     animate: Command, portrait: Path, output: Path, glance: tuple[object, ...]
 ) -> None:
@@ -1209,6 +1213,7 @@ def test_a_colon_in_a_name_is_not_taken_for_a_protocol(
     assert (tmp_path / "talk:1.mp4").is_file()
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_text_works_or_is_refused(
     run: Command,
     tmp_path: Path,

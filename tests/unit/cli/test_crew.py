@@ -25,13 +25,6 @@ class Source:
         return Shot(scene(), [moving(2 * SEGMENT + 9)], self)
 
 
-def test_each_segment_is_made_once_and_the_same():
-    made = dict(ProcessCrew(2, []).film(Source(), [0, 2]))
-    assert {number: segment.data for number, segment in made.items()} == {
-        number: film_segment(Source().shot(None), number).data for number in (0, 2)
-    }
-
-
 def test_what_goes_wrong_there_is_raised_here():
     with pytest.raises(StyleheadError, match=r"The film tore\.") as failure:
         list(ProcessCrew(1, []).film(Source(fails=True), [0]))
@@ -48,12 +41,14 @@ def test_few_segments_and_a_renderer_with_a_device_of_its_own_stay_in_one_proces
     assert ProcessCrew(2, []).suits(shot, range(segments)) is suits
 
 
-def test_processes_wait_for_a_long_video_alone():
+def test_processes_wait_for_a_long_video_alone_and_film_the_same():
     with process_crew(2, 8 * SEGMENT) as crew:
         assert crew is not None
         assert len(crew.waiting) == 2
-        made = dict(crew.film(Source(), [1]))
-    assert made[1].data == film_segment(Source().shot(None), 1).data
+        made = dict(crew.film(Source(), [0, 2]))
+    assert {number: segment.data for number, segment in made.items()} == {
+        number: film_segment(Source().shot(None), number).data for number in (0, 2)
+    }
     assert not any(one.process.is_alive() for one in crew.waiting)
     for processes, frames in ((2, 8 * SEGMENT - 1), (1, 100 * SEGMENT)):
         with process_crew(processes, frames) as crew:
