@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -120,6 +121,42 @@ def test_two_machines_make_one_video_by_its_segments(call: Command, folder: Path
     assert "1 of 2 segments were made before" in outcome.stderr
     assert videos(folder / "parts") == videos(folder / "whole")
     assert not list((folder / "parts").glob(".stylehead/*/segments-*"))
+
+
+def children(process: int) -> list[int]:
+    """Return the processes that one has started."""
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == process:
+                found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_long_video_is_filmed_by_processes_one_of_which_may_die(folder: Path) -> None:
+    media.save_sound(folder / "long.wav", np.tile(media.voice(8), 8))
+    jobs = write_list(folder)
+    jobs.write_text(jobs.read_text() + "face.png,long.wav,1,yes,128,60,40.1,filter\n")
+    words = [sys.executable, "-m", "stylehead", "batch", str(jobs), "--name", "{number}"]
+    by_two = [*words, "--workers", "2", "-o", str(folder / "processes")]
+    run = subprocess.Popen(by_two, stderr=subprocess.PIPE, text=True)
+    while not list((folder / "processes").glob(".stylehead/*/segments-*/*.npz")):
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.02)
+    filming = [each for job in children(run.pid) for each in children(job)]
+    assert len(filming) == 2
+    os.kill(filming[0], signal.SIGKILL)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1
+    assert "Row 2: The process that made it was ended" in said
+    again = subprocess.run(by_two, check=True, capture_output=True, text=True)
+    assert "of 9 segments were made before" in again.stderr
+    subprocess.run(
+        [*words, "--workers", "1", "-o", str(folder / "alone")], check=True, capture_output=True
+    )
+    assert videos(folder / "processes") == videos(folder / "alone")
 
 
 def test_ray_is_named_where_it_is_not_installed(
