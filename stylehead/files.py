@@ -19,8 +19,6 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from stylehead.errors import MediaError, StyleheadError
 
 if sys.version_info >= (3, 11):
@@ -44,6 +42,8 @@ def lock(path: Path) -> Any:
 
     Its methods are not typed all through.
     """
+    from filelock import FileLock
+
     path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(path)
 

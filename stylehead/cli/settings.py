@@ -23,7 +23,6 @@ from stylehead.cli.options import keyword, loudness
 from stylehead.errors import ConfigError
 from stylehead.files import parse_toml
 from stylehead.options import LOOKS
-from stylehead.pipeline.unused import unused
 
 T = TypeVar("T")
 
@@ -316,6 +315,8 @@ def with_settings(
 
 def _settle(given: dict[str, Any], context: typer.Context) -> None:
     """Leave out what files say and this run cannot use; raises BadParameter for the user's own."""
+    from stylehead.pipeline.unused import unused
+
     found: Settings = context.meta.get(FILE) or Settings()
     usual = {one.name: one.default for one in context.command.params}
     own = {name for name in given if _said(context, name)}
