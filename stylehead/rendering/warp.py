@@ -50,18 +50,22 @@ def _soften(moved: Pixels, folds: NDArray[np.uint8], first: int, last: int) -> N
     """Mix pixels near marked cells with their blurred selves; marks lie in rows first to last."""
     size, cells = moved.shape[0], folds.shape[0]
     near, blur = (0.25, 0.5, 0.25), (0.239, 0.522, 0.239)  # Gaussians of sigma 0.8 and more
+    cell = np.arange(-1, size + 1).clip(0, size - 1) * cells // size  # of the pixel before, ...
     top = max(0, first * size // cells - 2)
     above, here = moved[max(top - 1, 0)].copy(), np.empty_like(moved[0])
     for y in range(top, min(size, (last * size - 1) // cells + 3)):
         here[:] = moved[y]
         below = moved[y + 1] if y + 1 < size else above
+        one, two, three = folds[cell[y]], folds[cell[y + 1]], folds[cell[y + 2]]
+        marked = one | two | three
         for x in range(size):
+            before, at, after = cell[x], cell[x + 1], cell[x + 2]
+            if not marked[before] | marked[at] | marked[after]:
+                continue
             weight = 0.0
-            for i in range(-1, 2):
-                row = min(max(y + i, 0), size - 1) * cells // size
-                for j in range(-1, 2):
-                    column = min(max(x + j, 0), size - 1) * cells // size
-                    weight += near[i + 1] * near[j + 1] * folds[row, column]
+            for i, line in enumerate((one, two, three)):
+                across = near[0] * line[before] + near[1] * line[at] + near[2] * line[after]
+                weight += near[i] * across
             if weight < 0.5:
                 continue
             weight /= 255
