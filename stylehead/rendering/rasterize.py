@@ -96,31 +96,26 @@ def mark_folds(displacement: Floats, limit: float, out: NDArray[np.uint8]) -> tu
     rows, columns = out.shape
     first, last = rows, 0
     out[:] = 0
+    lines = displacement.reshape(rows, 2 * columns)
     for y in range(rows):
         below = min(y + 1, rows - 1)
+        here, under = lines[y], lines[below]
         marks = 0
-        for x in range(columns - 1):
-            right = max(
-                abs(displacement[y, x + 1, 0] - displacement[y, x, 0]),
-                abs(displacement[y, x + 1, 1] - displacement[y, x, 1]),
-            )
-            down = max(
-                abs(displacement[below, x, 0] - displacement[y, x, 0]),
-                abs(displacement[below, x, 1] - displacement[y, x, 1]),
-            )
-            marks += max(right, down) > limit
-        last_jump = max(
-            abs(displacement[below, columns - 1, 0] - displacement[y, columns - 1, 0]),
-            abs(displacement[below, columns - 1, 1] - displacement[y, columns - 1, 1]),
-        )
-        if marks == 0 and last_jump <= limit:
+        for i in range(2 * columns):  # so simple that the compiler makes it several at once
+            marks += abs(under[i] - here[i]) > limit
+        for i in range(2 * columns - 2):
+            marks += abs(here[i + 2] - here[i]) > limit
+        if marks == 0:
             continue
         first, last = min(first, y), max(last, below + 1)
         for x in range(columns):
-            for axis in range(2):
-                here = displacement[y, x, axis]
-                if x + 1 < columns and abs(displacement[y, x + 1, axis] - here) > limit:
-                    out[y, x] = out[y, x + 1] = 255
-                if abs(displacement[below, x, axis] - here) > limit:
-                    out[y, x] = out[below, x] = 255
+            jump = max(abs(under[2 * x] - here[2 * x]), abs(under[2 * x + 1] - here[2 * x + 1]))
+            mark = np.uint8(255 * (jump > limit))
+            out[y, x] |= mark
+            out[below, x] |= mark
+        for x in range(columns - 1):
+            one, other = here[2 * x + 2] - here[2 * x], here[2 * x + 3] - here[2 * x + 1]
+            mark = np.uint8(255 * (max(abs(one), abs(other)) > limit))
+            out[y, x] |= mark
+            out[y, x + 1] |= mark
     return min(first, last), last
