@@ -10,7 +10,7 @@ recording that is none, a picture without a face). All others are to be made and
 with file and remedy, exit code 1; once they are mended `--retry-failed` is to make these three and
 to touch nothing else.
 
-kills: runs of two workers over a list of videos, and over one long one, have their whole process
+kills: runs of two workers over a list of videos, and over one long one (filmed by processes), have their whole process
 group killed (SIGKILL), --just of them in the moment in which a video appears and the others at
 random ones, and are repeated to the end: the same videos, no more than a segment for each worker
 drawn again (by the frames that both runs report), and nothing left behind: no partial file, no
@@ -198,7 +198,7 @@ def kills(folder: Path, found: Findings, asked: argparse.Namespace) -> None:
     fps = 60  # a segment is five seconds, so that there are many
     image, _ = demo_files()
     lists: dict[str, Path] = {}
-    for name, seconds, videos in (("list", 5.5, 3), ("long", 17.5, 1)):
+    for name, seconds, videos in (("list", 5.5, 3), ("long", 40.5, 1)):
         sound = folder / f"{name}.wav"
         soundfile.write(sound, repeated(seconds), SPEECH_RATE)
         rows = [f"{image},{sound},{n}.mp4,{n},yes,128,{fps},filter" for n in range(videos)]
