@@ -10,11 +10,11 @@ recording that is none, a picture without a face). All others are to be made and
 with file and remedy, exit code 1; once they are mended `--retry-failed` is to make these three and
 to touch nothing else.
 
-kills: runs of two workers over a list of videos, and over one long one (filmed by processes), have their whole process
-group killed (SIGKILL), --just of them in the moment in which a video appears and the others at
-random ones, and are repeated to the end: the same videos, no more than a segment for each worker
-drawn again (by the frames that both runs report), and nothing left behind: no partial file, no
-temporary file, no shared memory, no process.
+kills: runs of two workers over a list of videos, and over one long one that processes film, have
+their whole process group killed (SIGKILL), --just of them in the moment in which a video appears
+and the others at random ones, and are repeated to the end: the same videos, no more than a segment
+for each worker drawn again (by the frames that both runs report), and nothing left behind: no
+partial file, no temporary file, no shared memory, no process.
 
 ways: one video by 1, 2 and 4 workers, by three shards in another order, and on a Ray cluster of two
 nodes (--ray, where Ray is installed), all of the same sha256 before they are signed.
