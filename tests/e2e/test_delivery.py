@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -62,6 +63,34 @@ def test_the_picture_of_an_opaque_video_is_the_same_in_every_container(
     )
     np.testing.assert_array_equal(one, other)
     assert np.abs(one - third).mean() < 4
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_whole_recording_is_copied_the_same_with_any_number_of_workers(
+    call: Command, tmp_path: Path, portrait: Path, glance: tuple[object, ...], name: str
+) -> None:
+    recording = media.save_sound(tmp_path / "voice.mp3", media.voice(0.5))
+    words = ("animate", "--image", portrait, "--audio", recording, "--fps", 10, *glance[:2])
+    words += ("-o", tmp_path / name, "--overwrite", "--json")
+    made = [call(*words, "--workers", count) for count in (1, 2)]
+    facts = [json.loads(outcome.stdout) for outcome in made]
+    assert [fact["sound"] for fact in facts] == ["copied", "copied"]
+    assert facts[0]["unsigned_sha256"] == facts[1]["unsigned_sha256"]
+    assert "sound copied" in " ".join(made[0].stderr.split())
+    with av.open(str(tmp_path / name)) as container:
+        assert container.streams.audio[0].codec_context.codec.canonical_name == "mp3"
+
+
+@pytest.mark.parametrize(
+    ("name", "sound"), [("a.mp4", "encoded"), ("a.webm", "encoded"), ("a.gif", "none")]
+)
+def test_a_part_of_a_recording_is_encoded_and_what_is_silent_says_so(
+    make: Command, name: str, sound: str
+) -> None:
+    outcome = make(name, "--json")
+    assert json.loads(outcome.stdout)["sound"] == sound
+    said = "no sound" if sound == "none" else f"sound {sound}"
+    assert said in " ".join(outcome.stderr.split())
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
