@@ -271,6 +271,20 @@ def test_paste_back_leaves_the_picture_around_the_crop_alone(
     assert np.percentile(change[inside], 90) > 15, "and the head moves"
 
 
+def test_without_appearance_the_skin_is_only_moved(
+    animate: Command, output: Path, glance: tuple[object, ...]
+) -> None:
+    words = (*glance[:2], "--duration", 0.3, "--no-mark", "--overwrite")
+    assert animate(*words, "--appearance").code == 0
+    folded = media.read_video(output)[0].astype(int)
+    assert animate(*words).code == 0
+    np.testing.assert_array_equal(folded, media.read_video(output)[0])  # as without a word
+    assert animate(*words, "--no-appearance").code == 0
+    moved = media.read_video(output)[0]
+    away = np.abs(folded - moved).max(-1)
+    assert 0 < (away > 3).mean() < 0.4  # the face, and not all of the picture
+
+
 # ---- animate and motion: controls -----------------------------------------------------------
 
 

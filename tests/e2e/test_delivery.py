@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import av
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import Command, Outcome
+from tests.conftest import Command, Outcome, command, environment
 from tests.stand_ins import media
 
 
@@ -91,6 +92,21 @@ def test_a_part_of_a_recording_is_encoded_and_what_is_silent_says_so(
     assert json.loads(outcome.stdout)["sound"] == sound
     said = "no sound" if sound == "none" else f"sound {sound}"
     assert said in " ".join(outcome.stderr.split())
+
+
+def test_plain_frames_go_to_a_pipe_byte_by_byte_and_nothing_else(
+    portrait: Path, speech: Path, glance: tuple[object, ...]
+) -> None:
+    words = ("animate", "--image", portrait, "--audio", speech, *glance, "--fps", 10)
+    made = subprocess.run(
+        command(*words, "-o", "-", "--format", "y4m"),
+        capture_output=True,
+        check=True,
+        env=environment(),
+    )
+    head, _, frames = made.stdout.partition(b"\n")
+    assert head.startswith(b"YUV4MPEG2 W512 H512 F10:1 ")
+    assert len(frames) == 3 * (len(b"FRAME\n") + 512 * 512 * 3 // 2)
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])
