@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -92,6 +93,12 @@ def test_a_part_of_a_recording_is_encoded_and_what_is_silent_says_so(
     assert json.loads(outcome.stdout)["sound"] == sound
     said = "no sound" if sound == "none" else f"sound {sound}"
     assert said in " ".join(outcome.stderr.split())
+
+
+def test_played_in_a_loop_a_video_has_no_jump(clip: Path) -> None:
+    frames = media.read_video(clip)[0].astype(np.float32)
+    steps = [float(np.abs(later - before).mean()) for before, later in pairwise(frames)]
+    assert np.abs(frames[0] - frames[-1]).mean() <= np.percentile(steps, 95)
 
 
 def test_plain_frames_go_to_a_pipe_byte_by_byte_and_nothing_else(
