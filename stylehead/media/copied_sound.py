@@ -8,10 +8,11 @@ from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import av
 from av.container import InputContainer, OutputContainer
+from av.error import FFmpegError
 
 from stylehead.media.audio import Sound
 from stylehead.media.container import (
@@ -26,6 +27,11 @@ from stylehead.media.matroska_head import CODECS, matroska_head
 from stylehead.media.sound_stream import LEAST_LEAD, aac_layout, format_of_track
 
 UNEVEN = Fraction(2, 1000)  # seconds by which time stamps may be off: some containers round to 1 ms
+CHANGES: tuple[Literal["new_extradata"], Literal["param_change"]] = (
+    "new_extradata",
+    "param_change",
+)
+"""What FFmpeg tells with a packet from which on a track is another."""
 OLD_AAC = ("LC", "HE-AAC", "HE-AACv2")
 """Profiles of AAC that players know."""
 LEAST_MP3 = 16_000  # Hz that an MP4 may have of MP3
@@ -81,8 +87,8 @@ def _fits(track: av.AudioStream, container: InputContainer, kind: Format) -> boo
     context, name = track.codec_context, _codec_of(track)
     if name not in kind.copied or container.format.name in BROADCAST:
         return False
-    if name == "aac" and context.profile not in OLD_AAC:
-        return False
+    if name == "aac" and (context.profile not in OLD_AAC or not context.extradata):
+        return False  # without a header of its own, each packet may be of another kind
     if name == "mp3" and kind is not MATROSKA and context.sample_rate < LEAST_MP3:
         return False
     stored = format_of_track(track)
@@ -109,19 +115,37 @@ def _index(container: InputContainer) -> int:
 
 
 def _stamps(path: Path) -> list[_Stamp]:
-    """Return when each packet starts and how long it lasts, in ticks; none where one says nothing.
+    """Return when each packet starts and how long it lasts, in ticks; nothing is decoded.
 
-    Nothing is decoded.
+    None are returned where one does not say it, where the sound changes its kind on the way, and
+    for a file that is damaged at its end.
     """
-    stamps: list[_Stamp] = []
     with open_container(path, "recording") as container:
-        for packet in container.demux(audio=_index(container)):
-            if not packet.size:
-                continue
-            if packet.pts is None or packet.duration is None or packet.is_corrupt:
-                return []
-            stamps.append(_Stamp(packet.pts, packet.duration))
-    return stamps
+        index = _index(container)
+        mp3 = _codec_of(container.streams.audio[index]) == "mp3"
+        stamps: list[_Stamp] = []
+        kinds: set[int] = set()
+        try:
+            for packet in container.demux(audio=index):
+                if not packet.size:
+                    continue
+                if packet.pts is None or packet.duration is None or packet.is_corrupt:
+                    return []
+                if any(packet.has_sidedata(change) for change in CHANGES):
+                    return []
+                if mp3:
+                    kinds.add(_kind_of_mp3(bytes(packet)[:4]))
+                stamps.append(_Stamp(packet.pts, packet.duration))
+        except FFmpegError:
+            return []
+    return stamps if len(kinds) < 2 else []
+
+
+def _kind_of_mp3(header: bytes) -> int:
+    """Return what says a packet's version, rate and whether it is mono: files are put together."""
+    number = int.from_bytes(header, "big")
+    mono = number >> 6 & 3 == 3
+    return number & 0xFFFE0C00 | mono
 
 
 def _even(stamps: list[_Stamp], tick: Fraction) -> bool:

@@ -56,7 +56,7 @@ SOURCES = {
     "aac at 48 kHz": lambda at: encoded(at / "a.m4a", "aac", "ipod", rate=48_000, layout="mono"),
     "aac in Matroska": lambda at: encoded(at / "a.mka", "aac", "matroska"),
     "aac of a video": lambda at: as_video(at / "a.mp4"),
-    "aac by itself": lambda at: encoded(at / "a.aac", "aac", "adts"),
+    "adts": lambda at: encoded(at / "a.aac", "aac", "adts"),
     "aac 5.1": lambda at: encoded(at / "a.m4a", "aac", "ipod", layout="5.1"),
     "alac": lambda at: encoded(at / "a.m4a", "alac", "ipod"),
     "flac": lambda at: written(at / "a.flac", "PCM_16"),
@@ -73,7 +73,14 @@ COPIED = [
     ("flac", MATROSKA),
     *((name, kind) for name in ("vorbis", "opus", "opus in WebM") for kind in (MATROSKA, WEBM)),
 ]
-ENCODED = [("alac", MP4), ("alac", MATROSKA), ("flac", MP4), ("opus", MP4), ("mp3", WEBM)]
+ENCODED = [
+    ("adts", MP4),
+    ("alac", MP4),
+    ("alac", MATROSKA),
+    ("flac", MP4),
+    ("opus", MP4),
+    ("mp3", WEBM),
+]
 
 
 def recording(tmp_path, name):
@@ -208,6 +215,25 @@ def test_a_hole_in_the_time_stamps_is_encoded(tmp_path):
                 packet.dts, packet.stream = packet.pts, stream
                 target.mux(packet)
     assert packets_of(open_audio(hole), MP4) is None
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(22_050, 2), (44_100, 1), (16_000, 2)])
+def test_a_recording_that_changes_its_kind_on_the_way_is_encoded(tmp_path, rate, channels):
+    parts = [tmp_path / "one.mp3", tmp_path / "two.mp3"]
+    soundfile.write(parts[0], stereo(), RATE)
+    soundfile.write(parts[1], stereo(rate)[:, :channels], rate)
+    both = tmp_path / "both.mp3"
+    both.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert packets_of(open_audio(both), MATROSKA) is None
+
+
+def test_recordings_of_opus_behind_each_other_are_encoded(tmp_path):
+    path = SOURCES["opus"](tmp_path)
+    path.write_bytes(
+        path.read_bytes()
+        + encoded(tmp_path / "b.opus", "libopus", "ogg", rate=48_000, layout="mono").read_bytes()
+    )
+    assert packets_of(open_audio(path), MATROSKA) is None
 
 
 def test_a_recording_with_a_damaged_tail_is_encoded(tmp_path):
