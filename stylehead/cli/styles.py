@@ -16,7 +16,6 @@ from stylehead.options import AudioRange, Effort, Hearing, Overwrite, TuningOpti
 from stylehead.progress import clock
 
 if TYPE_CHECKING:
-    from stylehead.style.references import Retrieval
     from stylehead.types import Style
 
 
@@ -53,7 +52,7 @@ def extract_style(
     """
     from stylehead import files
     from stylehead.cli import console
-    from stylehead.finetuning.clip_style import clip_style
+    from stylehead.finetuning.clip_style import clip_style, frames_of
     from stylehead.style.file import SUFFIX, save_style, style_folders
     from stylehead.style.sheet import draw_sheet
 
@@ -70,21 +69,20 @@ def extract_style(
             clip=clip,
             effort=effort.style_effort,
             encoder=hearing.encoder,
-            anew=True,
+            anew=sheet is not None,  # it is drawn from what is not kept
             reporter=reporter,
         )
-        style, retrieval, track = learned.style, learned.retrieval, learned.track
-        assert retrieval and track  # a style learned anew has them
-        if sheet:
-            draw_sheet(sheet, video, style, retrieval, track)
+        style = learned.style
+        if sheet and learned.retrieval and learned.track:
+            draw_sheet(sheet, video, style, learned.retrieval, learned.track)
         save_style(style, output)
-    for title, columns, rows in _tables(style, retrieval):
+    for title, columns, rows in _tables(style, frames_of(style)):
         console.table(title, columns, rows)
     console.result(str(output))
 
 
 def _tables(
-    style: Style, retrieval: Retrieval
+    style: Style, counts: dict[str, int]
 ) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
     """Return (title, columns, rows) of what was found and what counted against frames."""
     references = [
@@ -96,10 +94,8 @@ def _tables(
         )
         for reference in style.references
     ]
-    counts = {**retrieval.unfit, "usable": retrieval.usable}
-    frames = [
-        (reason, f"{count}", f"{count / retrieval.frames:.0%}") for reason, count in counts.items()
-    ]
+    whole = counts.pop("frames", 0)
+    frames = [(reason, f"{count}", f"{count / whole:.0%}") for reason, count in counts.items()]
     measures = [
         (name.replace("_", " "), f"{value:.3g}")
         for name, value in style.statistics.items()

@@ -32,8 +32,9 @@ STEPS = {StyleEffort.NORMAL: 100, StyleEffort.FULL: 300}
 """Tuning steps; a clip with its own sound starts from a closed form."""
 MOST_KEPT = 100  # styles of clips in the cache
 RANGES = "Note: the clip's ranges alone are used: "
-TRANSFER, NOTES = "transfer", "notes"
-"""In a style's provenance: what the transfer gave, and what makes the clip doubtful."""
+TRANSFER, NOTES, FRAMES = "transfer", "notes", "frames"
+"""In a style's provenance: what the transfer gave, what makes the clip doubtful, and how many of
+its frames were usable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +100,8 @@ def _learned(
     reporter: Reporter,
 ) -> ClipStyle:
     style, retrieval, track = learn_from_clip(video, name, clip=clip, reporter=reporter)
+    counts = {"frames": retrieval.frames, **retrieval.unfit, "usable": retrieval.usable}
+    style = replace(style, provenance=style.provenance | {FRAMES: json.dumps(counts)})
     if notes := [f"Note: {warning}" for warning in retrieval.warnings]:
         for note in notes:
             reporter.say(note)
@@ -106,6 +109,14 @@ def _learned(
     if effort is not StyleEffort.FAST:
         style = _transferred(style, video, clip, track, effort, encoder, reporter)
     return ClipStyle(_keep(style, place), retrieval, track)
+
+
+def frames_of(style: Style) -> dict[str, int]:
+    """Return how many `frames` a style's clip has, of them by reason to count less, and `usable`.
+
+    Empty for a style that does not say it.
+    """
+    return json.loads(style.provenance.get(FRAMES, "{}"))
 
 
 # ---- transfer -------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stylehead.errors import MediaError
@@ -27,6 +27,8 @@ class Format:
     """Of the encoder."""
     sound: str | None = None
     """FFmpeg's name of the encoder of sound; None for what is silent."""
+    copied: tuple[str, ...] = ()
+    """FFmpeg's names of the codecs of sound that are copied as they are."""
     words: str | None = None
     """FFmpeg's name for subtitles; None for what shows none."""
 
@@ -38,18 +40,22 @@ class Format:
 
 MP4 = Format(
     name="MP4",
-    endings=(".mp4", ".m4v", ".mov"),
+    endings=(".mp4", ".m4v"),
     container="mp4",
     codec="libx264",
     sound="aac",
+    copied=("aac", "mp3"),
     words="mov_text",
 )
+MOV = replace(MP4, name="QuickTime", endings=(".mov",), copied=("aac", "mp3", "alac"))
+"""Browsers do not play ALAC in MP4; what opens QuickTime's files does."""
 MATROSKA = Format(
     name="Matroska",
     endings=(".mkv",),
     container="matroska",
     codec="libx264",
     sound="aac",
+    copied=("aac", "mp3", "opus", "vorbis", "flac"),
     words="subrip",
 )
 WEBM = Format(
@@ -64,6 +70,7 @@ WEBM = Format(
         **{"auto-alt-ref": "0", "tile-columns": "1", "g": "150"},
     },
     sound="libopus",
+    copied=("opus", "vorbis"),
     words="webvtt",
 )
 PRORES = Format(
@@ -101,7 +108,7 @@ PICTURES = Format(
     pixels="rgb24",
     transparent="rgba",
 )
-FORMATS = (MP4, MATROSKA, WEBM, GIF, WEBP, APNG, PICTURES)
+FORMATS = (MP4, MOV, MATROSKA, WEBM, GIF, WEBP, APNG, PICTURES)
 VIDEO_SUFFIXES = tuple(ending for one in FORMATS for ending in one.endings)
 """Endings of what can be written; / is a folder of pictures."""
 NUMBERED = re.compile(r"[^%]*%0?\d*d[^%]*\.png")

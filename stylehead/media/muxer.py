@@ -18,11 +18,12 @@ from stylehead.errors import MediaError
 from stylehead.files import atomic
 from stylehead.media.audio import Sound, mono
 from stylehead.media.container import cause_of
+from stylehead.media.copied_sound import CopiedSound, Packets
 from stylehead.media.cues import Subtitle
 from stylehead.media.formats import MATROSKA, MP4, Format, format_of
 from stylehead.media.h264 import H264, X264
 from stylehead.media.segment import Segment, set_up
-from stylehead.media.sound_stream import SoundFormat, read_sound, sound_format
+from stylehead.media.sound_stream import aac_layout, read_sound, sound_format
 from stylehead.types import Floats
 
 
@@ -55,6 +56,7 @@ def write_video(
     sound: Sound,
     metadata: dict[str, str],
     shown: Sequence[Subtitle] = (),
+    packets: Packets | None = None,
     kind: Format | None = None,
     by: H264 = X264,
     to: BinaryIO | None = None,
@@ -63,11 +65,11 @@ def write_video(
     """Lay segments together as they come, with the recording's own sound; return their frames.
 
     H.264 and AAC in MP4, playable before it is fully loaded, or in Matroska, by the path's ending.
-    size: width and height of the segments' frames; `by`: what encoded them all. Sound keeps its
-    rate and channels where AAC can
-    carry them. What is `shown` as subtitles is a track of its own, which players show or hide. The
-    file appears only when everything was written and `finish` has done the last thing to it; raises
-    MediaError when it cannot be. With `to` the video goes there as it is made, as a `kind` of file.
+    size: width and height of the segments' frames; `by`: what encoded them all. Sound is copied
+    where its `packets` are given; else it keeps its rate and channels where AAC can carry them.
+    What is `shown` as subtitles is a track of its own, which players show or hide. The file appears
+    only when everything was written and `finish` has done the last thing to it; raises MediaError
+    when it cannot be. With `to` the video goes there as it is made, as a `kind` of file.
     """
     kind = kind or format_of(path)
     options = (PIPED if to else CONTAINERS)[kind.container]
@@ -77,7 +79,7 @@ def write_video(
             container.metadata.update(metadata)
             video = cast("av.VideoStream", container.add_stream(by.codec, rate=fps))
             set_up(video.codec_context, *size, fps, by)
-            track = SoundTrack(container, sound)
+            track = sound_track_of(container, sound, packets, kind)
             words = WordTrack(container, shown, kind.words) if shown and kind.words else None
             count = 0
             for segment in segments:
@@ -147,35 +149,6 @@ def opened(
         ) from error
 
 
-AAC_PLACES = {
-    "mono": "FC",
-    "stereo": "FL FR",
-    "3.0": "FL FR FC",
-    "4.0": "FL FR FC BC",
-    "5.0": "FL FR FC BL BR",
-    "5.1": "FL FR FC LFE BL BR",
-    "7.1": "FL FR FC LFE BL BR SL SR",
-}
-"""Layouts that AAC names, and the channels of each."""
-UNNAMED = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-"""What so many channels are, where a file does not name their places."""
-
-
-def aac_layout(stored: SoundFormat) -> str:
-    """Return the smallest layout AAC has a name for that holds all channels, else stereo.
-
-    Side channels are the back ones of a layout with one pair. Channels without places are mono,
-    but for the counts that everybody uses for one layout.
-    """
-    if not stored.has_places:
-        return UNNAMED.get(stored.channels, "mono")
-    places = {channel.name for channel in av.AudioLayout(stored.layout).channels}
-    if not places & {"BL", "BR"}:
-        places = {{"SL": "BL", "SR": "BR"}.get(place, place) for place in places}
-    fitting = (name for name, held in AAC_PLACES.items() if places <= set(held.split()))
-    return next(fitting, "stereo")
-
-
 class WordTrack:
     """Subtitles, each written when its time has come; the container fills the gaps."""
 
@@ -200,10 +173,20 @@ class WordTrack:
             self._container.mux(packet)
 
 
+def sound_track_of(
+    container: OutputContainer, sound: Sound, packets: Packets | None, kind: Format
+) -> SoundTrack | CopiedSound:
+    """Return what writes a recording's sound: its `packets` as they are, or encoded anew."""
+    if packets:
+        return CopiedSound(container, sound, packets, kind)
+    assert kind.sound  # what is silent gets no track
+    return SoundTrack(container, sound, kind.sound)
+
+
 class SoundTrack:
     """The recording's sound, written alongside the pictures so that memory stays flat."""
 
-    def __init__(self, container: OutputContainer, sound: Sound, codec: str = "aac") -> None:
+    def __init__(self, container: OutputContainer, sound: Sound, codec: str) -> None:
         stored = sound_format(sound.path)
         kept = codec == "pcm_s16le" or (codec == "aac" and sound.sample_rate in AAC_RATES)
         rate = sound.sample_rate if kept else 48_000

@@ -47,8 +47,42 @@ def sound_format(path: Path) -> SoundFormat:
         stream = sound_track(container)
         if stream is None:
             raise MediaError(f"{path} has no sound.", remedy="Give a recording of a voice.")
-        context = stream.codec_context
-        return SoundFormat(context.sample_rate, context.channels, context.layout.name)
+        return format_of_track(stream)
+
+
+def format_of_track(track: av.AudioStream) -> SoundFormat:
+    """Return how a sound track is stored."""
+    context = track.codec_context
+    return SoundFormat(context.sample_rate, context.channels, context.layout.name)
+
+
+AAC_PLACES = {
+    "mono": "FC",
+    "stereo": "FL FR",
+    "3.0": "FL FR FC",
+    "4.0": "FL FR FC BC",
+    "5.0": "FL FR FC BL BR",
+    "5.1": "FL FR FC LFE BL BR",
+    "7.1": "FL FR FC LFE BL BR SL SR",
+}
+"""Layouts that AAC names, and the channels of each."""
+UNNAMED = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+"""What so many channels are, where a file does not name their places."""
+
+
+def aac_layout(stored: SoundFormat) -> str:
+    """Return the smallest layout AAC has a name for that holds all channels, else stereo.
+
+    Side channels are the back ones of a layout with one pair. Channels without places are mono,
+    but for the counts that everybody uses for one layout.
+    """
+    if not stored.has_places:
+        return UNNAMED.get(stored.channels, "mono")
+    places = {channel.name for channel in av.AudioLayout(stored.layout).channels}
+    if not places & {"BL", "BR"}:
+        places = {{"SL": "BL", "SR": "BR"}.get(place, place) for place in places}
+    fitting = (name for name, held in AAC_PLACES.items() if places <= set(held.split()))
+    return next(fitting, "stereo")
 
 
 def read_sound(

@@ -15,10 +15,11 @@ from PIL import Image
 
 from stylehead.files import atomic, atomic_folder
 from stylehead.media.audio import Sound
+from stylehead.media.copied_sound import Packets
 from stylehead.media.cues import Subtitle
 from stylehead.media.formats import APNG, GIF, WEBP, Format
 from stylehead.media.marks import mark_gif, mark_png, mark_webp
-from stylehead.media.muxer import SoundTrack, WordTrack, opened
+from stylehead.media.muxer import WordTrack, opened, sound_track_of
 from stylehead.media.palette import Palette
 from stylehead.media.segment import EncoderPicture
 from stylehead.types import Pixels
@@ -45,10 +46,12 @@ def write_stream(
     sound: Sound,
     metadata: dict[str, str],
     shown: Sequence[Subtitle] = (),
+    packets: Packets | None = None,
     finish: Callable[[Path], None] | None = None,
 ) -> None:
     """Encode frames as they come, with the recording's own sound where the format has any.
 
+    Its `packets` are copied where there are any.
     frames (H, W, 3) RGB, or (H, W, 4) with straight alpha; size: width and height. The file appears
     only when everything was written, and `finish` has done to it what comes last; raises MediaError
     when it cannot be.
@@ -60,7 +63,7 @@ def write_stream(
             first = next(pictures)
             alpha = first.shape[2] == 4
             video = _picture_track(container, kind, size, fps, alpha=alpha)
-            track = SoundTrack(container, sound, kind.sound) if kind.sound else None
+            track = sound_track_of(container, sound, packets, kind) if kind.sound else None
             words = WordTrack(container, shown, kind.words) if shown and kind.words else None
             encoded = _encoded(chain([first], pictures), video.codec_context.pix_fmt or "")
             for number, frame in enumerate(encoded, 1):

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from stylehead.errors import MediaError
+from stylehead.media.audio import Sound
+from stylehead.media.copied_sound import Packets, packets_of
 from stylehead.media.h264 import H264, HARDWARE, X264
 from stylehead.media.segment import SegmentEncoder
-from stylehead.options import Options
-from stylehead.options.choices import VideoEncoder
+from stylehead.options import Options, Piped, VideoEncoder
 from stylehead.pipeline.deliver import kind_of
 from stylehead.pipeline.film import Shot
 from stylehead.progress import Reporter
@@ -37,6 +38,23 @@ def name_of_encoder(shot: Shot, output: Path, options: Options) -> str:
     if kind is None:
         return "ffmpeg" if options.encoder_args else "none"
     return shot.by.name if kind.segmented else kind.codec
+
+
+def packets_for(sound: Sound, output: Path, options: Options) -> Packets | None:
+    """Return how a recording's sound is copied into a video; None where it is encoded, or silent.
+
+    An MP4 that is written as a stream has no list of what is not to be heard.
+    """
+    kind = kind_of(output, options)
+    return packets_of(sound, kind) if kind and options.format is not Piped.MP4 else None
+
+
+def sound_in(output: Path, packets: Packets | None, options: Options) -> str:
+    """Return what becomes of the sound, as `--json` names it: copied, encoded, or none."""
+    kind = kind_of(output, options)
+    if packets:
+        return "copied"
+    return "encoded" if options.encoder_args or (kind and kind.sound) else "none"
 
 
 def _chosen(shot: Shot, asked: VideoEncoder, *, kept: bool, reporter: Reporter) -> H264:

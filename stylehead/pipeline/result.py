@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from stylehead import files
 from stylehead.pipeline.deliver import written_to
@@ -52,6 +53,8 @@ class Result:
     renderer: str
     video_encoder: str
     """What encoded the pictures: x264, one of hardware, or FFmpeg's name of another."""
+    sound: str
+    """What became of the recording's sound: copied, encoded, or none."""
     device: str
     seed: int
     unsigned_sha256: str
@@ -75,7 +78,7 @@ class Result:
             "fps": float(self.motion.fps),
         }
         names = ("width", "height", "style", "not_in_clip", "encoder", "separator", "renderer")
-        names = (*names, "video_encoder", "device", "seed", "notes", "stages")
+        names = (*names, "video_encoder", "sound", "device", "seed", "notes", "stages")
         names = (*names, "unsigned_sha256", "signed", "mark")
         facts |= {name: getattr(self, name) for name in names}
         share = None if self.voice_fraction is None else round(self.voice_fraction, 3)
@@ -90,7 +93,9 @@ class Result:
 
     @property
     def _rendered(self) -> str:
-        return f"renderer {self.renderer}, video encoder {self.video_encoder}, seed {self.seed}."
+        made = f"renderer {self.renderer}, video encoder {self.video_encoder}"
+        sound = "no sound" if self.sound == "none" else f"sound {self.sound}"
+        return f"{made}, {sound}, seed {self.seed}."
 
 
 def _heard(style: str, encoder: str, voice_fraction: float | None) -> str:
@@ -196,12 +201,19 @@ class Source:
         }
 
 
+class Encoded(NamedTuple):
+    """How a video was encoded, in the words of `Result`."""
+
+    pictures: str
+    sound: str
+
+
 def result_of(
     output: Path,
     portraits: list[Portrait],
     scene: Scene,
     source: Source,
-    video_encoder: str,
+    made: Encoded,
     seal: Seal,
     reporter: Noting,
     clock: Stopwatch,
@@ -224,7 +236,8 @@ def result_of(
         separator=", ".join(one.separator for one in source.reports) if singing else SAVED,
         voice_fraction=source.voice_fraction,
         renderer=options.renderer.value,
-        video_encoder=video_encoder,
+        video_encoder=made.pictures,
+        sound=made.sound,
         device=scene.device.type,
         seed=options.seed,
         unsigned_sha256=seal.sha256,

@@ -35,9 +35,9 @@ from stylehead.pipeline.deliver import (
     title_of,
     try_encoder,
 )
-from stylehead.pipeline.encoding import name_of_encoder, with_encoder
+from stylehead.pipeline.encoding import name_of_encoder, packets_for, sound_in, with_encoder
 from stylehead.pipeline.origin import seal_of
-from stylehead.pipeline.result import SAVED, MotionResult, Result, Source, result_of
+from stylehead.pipeline.result import SAVED, Encoded, MotionResult, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
 from stylehead.pipeline.song import files_of, listened_to, open_song
 from stylehead.pipeline.staging import stage
@@ -107,24 +107,26 @@ def animate(
     shot = stage(portraits, takes, frame, options).shot(renderer)
     kept = unfinished is not None
     shot = with_encoder(shot, output, options, kept=kept, reporter=reporter)
-    encoder = name_of_encoder(shot, output, options)
+    packets = packets_for(song.played, output, options)
+    made = Encoded(name_of_encoder(shot, output, options), sound_in(output, packets, options))
     reporter.say(shot.scene.estimate(shot.motions, workers))
     clock.lap("preparing")
 
-    metadata = source.metadata(title_of(output), renderer, encoder, options.seed)
+    metadata = source.metadata(title_of(output), renderer, made.pictures, options.seed)
     seal = seal_of(output, Path(image), Path(audio), source, renderer, options, reporter)
     write(
         output,
         shot,
         song,
         metadata,
+        packets=packets,
         options=options,
         unfinished=unfinished,
         finish=seal,
         reporter=reporter,
     )
     clock.lap("rendering")
-    return result_of(output, portraits, shot.scene, source, encoder, seal, reporter, clock)
+    return result_of(output, portraits, shot.scene, source, made, seal, reporter, clock)
 
 
 def make_motion(

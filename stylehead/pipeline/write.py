@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from stylehead.compute.device import usable_cores
+from stylehead.media.copied_sound import Packets
 from stylehead.media.formats import PICTURES
 from stylehead.media.muxer import write_video
 from stylehead.media.outside import write_outside
@@ -27,12 +28,16 @@ def write(
     song: Song,
     metadata: dict[str, str],
     *,
+    packets: Packets | None,
     options: Options,
     unfinished: Unfinished | None,
     finish: Callable[[Path], None],
     reporter: Reporter,
 ) -> None:
-    """Render and write a video with its song's sound and lyrics; a file is finished last."""
+    """Render and write a video with its song's sound and lyrics; a file is finished last.
+
+    The `packets` of its sound are copied, where there are any.
+    """
     sound, shown = song.played, song.subtitles
     size, fps, workers = shot.size, shot.motions[0].fps, options.workers or usable_cores()
     if options.format is Piped.Y4M:
@@ -53,6 +58,7 @@ def write(
                 sound=sound,
                 metadata=metadata,
                 shown=shown,
+                packets=packets,
                 kind=kind,
                 by=shot.by,
                 to=sys.stdout.buffer if options.format else None,
@@ -84,5 +90,6 @@ def write(
                 sound=sound,
                 metadata=metadata,
                 shown=shown,
+                packets=packets,
                 finish=finish,
             )

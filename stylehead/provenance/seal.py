@@ -41,7 +41,8 @@ class Seal:
         """Hash and sign what was written to `part`, and will be `output`.
 
         A video that cannot be signed is still a video: why is said in one line. A failure of the
-        disk is raised, for it may have left half of a file.
+        disk is raised, for it may have left half of a file. A signature beside the video that a run
+        has left which was killed before the video had its name is replaced or removed.
         """
         folder = part.is_dir()
         self.sha256 = hashlib.sha256(sign.listing(part)).hexdigest() if folder else ""
@@ -55,6 +56,7 @@ class Seal:
             return
         self.signed = INSIDE if signature is None else BESIDE
         if signature is None:
+            beside.unlink(missing_ok=True)  # it would be believed before the one inside
             return
         with files.atomic(beside) as stored:
             stored.write_bytes(signature)

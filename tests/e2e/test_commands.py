@@ -271,6 +271,20 @@ def test_paste_back_leaves_the_picture_around_the_crop_alone(
     assert np.percentile(change[inside], 90) > 15, "and the head moves"
 
 
+def test_without_appearance_the_skin_is_only_moved(
+    animate: Command, output: Path, glance: tuple[object, ...]
+) -> None:
+    words = (*glance[:2], "--duration", 0.3, "--no-mark", "--overwrite")
+    assert animate(*words, "--appearance").code == 0
+    folded = media.read_video(output)[0].astype(int)
+    assert animate(*words).code == 0
+    np.testing.assert_array_equal(folded, media.read_video(output)[0])  # as without a word
+    assert animate(*words, "--no-appearance").code == 0
+    moved = media.read_video(output)[0]
+    away = np.abs(folded - moved).max(-1)
+    assert 0 < (away > 3).mean() < 0.4  # the face, and not all of the picture
+
+
 # ---- animate and motion: controls -----------------------------------------------------------
 
 
@@ -558,6 +572,23 @@ def test_a_style_says_where_it_comes_from_and_what_was_found(
     assert len(set(moments)) == 4
     opening = {one.template: mouth_opening(one.landmarks) for one in style.references}
     assert max(opening["none"], opening["M"]) < opening["R"] < opening["O"]
+
+
+def test_a_clip_that_a_video_was_made_with_is_not_learned_again(
+    animate: Command, call: Command, brief_clip: Path, own_home: Path, tmp_path: Path
+) -> None:
+    assert animate("--style-video", brief_clip).code == 0
+    (kept,) = (own_home / "clips").glob("*.style")
+    first, again = tmp_path / "a.style", tmp_path / "b.style"
+    outcome = call("extract-style", brief_clip, "-o", first)
+    assert "was learned before" in outcome.stderr and "Tracking" not in outcome.stderr
+    for words in ("Style references", "usable", "mouth opening range"):
+        assert words in outcome.stderr
+    kept.unlink()
+    assert "learned before" not in call("extract-style", brief_clip, "-o", again).stderr
+    one, other = load_style(first), load_style(again)
+    np.testing.assert_array_equal(one.motion.landmarks, other.motion.landmarks)
+    assert (one.name, other.name, one.statistics) == ("a", "b", other.statistics)
 
 
 def test_a_learned_style_has_the_range_of_the_motion_it_was_learned_from(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import Command, Outcome
+from tests.conftest import Command, Outcome, command, environment
 from tests.stand_ins import media
 
 
@@ -62,6 +65,55 @@ def test_the_picture_of_an_opaque_video_is_the_same_in_every_container(
     )
     np.testing.assert_array_equal(one, other)
     assert np.abs(one - third).mean() < 4
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_whole_recording_is_copied_the_same_with_any_number_of_workers(
+    call: Command, tmp_path: Path, portrait: Path, glance: tuple[object, ...], name: str
+) -> None:
+    recording = media.save_sound(tmp_path / "voice.mp3", media.voice(0.5))
+    words = ("animate", "--image", portrait, "--audio", recording, "--fps", 10, *glance[:2])
+    words += ("-o", tmp_path / name, "--overwrite", "--json")
+    made = [call(*words, "--workers", count) for count in (1, 2)]
+    facts = [json.loads(outcome.stdout) for outcome in made]
+    assert [fact["sound"] for fact in facts] == ["copied", "copied"]
+    assert facts[0]["unsigned_sha256"] == facts[1]["unsigned_sha256"]
+    assert "sound copied" in " ".join(made[0].stderr.split())
+    with av.open(str(tmp_path / name)) as container:
+        assert container.streams.audio[0].codec_context.codec.canonical_name == "mp3"
+
+
+@pytest.mark.parametrize(
+    ("name", "sound"), [("a.mp4", "encoded"), ("a.webm", "encoded"), ("a.gif", "none")]
+)
+def test_a_part_of_a_recording_is_encoded_and_what_is_silent_says_so(
+    make: Command, name: str, sound: str
+) -> None:
+    outcome = make(name, "--json")
+    assert json.loads(outcome.stdout)["sound"] == sound
+    said = "no sound" if sound == "none" else f"sound {sound}"
+    assert said in " ".join(outcome.stderr.split())
+
+
+def test_played_in_a_loop_a_video_has_no_jump(clip: Path) -> None:
+    frames = media.read_video(clip)[0].astype(np.float32)
+    steps = [float(np.abs(later - before).mean()) for before, later in pairwise(frames)]
+    assert np.abs(frames[0] - frames[-1]).mean() <= np.percentile(steps, 95)
+
+
+def test_plain_frames_go_to_a_pipe_byte_by_byte_and_nothing_else(
+    portrait: Path, speech: Path, glance: tuple[object, ...]
+) -> None:
+    words = ("animate", "--image", portrait, "--audio", speech, *glance, "--fps", 10)
+    made = subprocess.run(
+        command(*words, "-o", "-", "--format", "y4m"),
+        capture_output=True,
+        check=True,
+        env=environment(),
+    )
+    head, _, frames = made.stdout.partition(b"\n")
+    assert head.startswith(b"YUV4MPEG2 W512 H512 F10:1 ")
+    assert len(frames) == 3 * (len(b"FRAME\n") + 512 * 512 * 3 // 2)
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",)])

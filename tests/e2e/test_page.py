@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
+import io
 import json
 import os
 import re
@@ -17,9 +19,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from tests.conftest import command, environment
+from tests.conftest import Command, command, environment
 from tests.stand_ins import media
 
 pytestmark = [
@@ -478,3 +482,70 @@ def test_all_of_it_works_with_the_keyboard(page: Any) -> None:
     page.locator("#make").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("#status .failed")
+
+
+def test_tab_leads_to_the_three_things_that_are_needed_is_seen_there_and_enter_starts(
+    page: Any, portrait: Path, voice: Path
+) -> None:
+    within = """() => ["#portrait", "#recording", "#make"].find(
+        place => document.activeElement?.closest(place))"""
+    places: list[str] = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        place = page.evaluate(within)
+        if place is None or place in places:
+            continue
+        places.append(place)
+        page.wait_for_timeout(400)  # until no colour fades any more
+        focused = page.locator(":focus").first
+        box = focused.bounding_box()
+        around = {
+            "x": max(box["x"] - 6, 0),
+            "y": max(box["y"] - 6, 0),
+            "width": box["width"] + 12,
+            "height": box["height"] + 12,
+        }
+        seen = pixels(page.screenshot(clip=around))
+        page.evaluate("() => (window.focused = document.activeElement).blur()")
+        page.wait_for_timeout(400)
+        assert (np.abs(seen - pixels(page.screenshot(clip=around))) > 40).mean() > 0.001, place
+        page.evaluate("() => window.focused.focus()")
+        if place == "#make":
+            break
+    assert places == ["#portrait", "#recording", "#make"]
+    fill(page, portrait, voice)
+    page.locator("#make").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#status .running")
+    page.locator("#cancel").click()
+    page.wait_for_selector("#status .stopped")
+
+
+def pixels(screenshot: bytes) -> Any:
+    with Image.open(io.BytesIO(screenshot)) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def test_a_browser_shows_the_page_through_a_transparent_video(
+    call: Command, portrait: Path, speech: Path, glance: tuple[object, ...], tmp_path: Path
+) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium")
+    video = tmp_path / "me.webm"
+    words = ("animate", "--image", portrait, "--audio", speech, "--fps", 10, *glance)
+    assert call(*words, "--alpha", "-o", video).code == 0
+    source = f"data:video/webm;base64,{base64.b64encode(video.read_bytes()).decode()}"
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        shown = browser.new_page(viewport={"width": 512, "height": 512})
+        shown.set_content(
+            f'<body style="margin: 0; background: rgb(255, 0, 255)"><video muted src="{source}">'
+        )
+        shown.wait_for_function("document.querySelector('video').readyState >= 2")
+        seen = pixels(shown.screenshot())
+        browser.close()
+    behind, face = seen[8:40, 8:60].reshape(-1, 3), (slice(90, 140), slice(205, 240))
+    assert np.abs(behind - [255, 0, 255]).max() <= 3
+    wanted = media.portrait()[face].reshape(-1, 3).mean(0)
+    assert np.abs(seen[face].reshape(-1, 3).mean(0) - wanted).max() < 10

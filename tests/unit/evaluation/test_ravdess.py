@@ -28,6 +28,7 @@ from stylehead.options import Device, Encoder
 from stylehead.style.file import find_style
 from stylehead.types import Floats, Motion
 from stylehead.weights.store import PACKAGE
+from tests.conftest import Command
 from tests.stand_ins.faces import predictor
 
 JAW_OPEN = 25  # place of the score in the tracker's list
@@ -114,6 +115,18 @@ def test_the_papers_rows_stand_below_ours(tmp_path: Path) -> None:
     assert {len(line) for line in lines} == {1 + len(COLUMNS)}
     assert lines[-1][:3] == ("published: the paper", "1.83", "2.65")
     assert "stylehead, style plain, actor 07" in [line[0] for line in lines]
+
+
+def test_the_command_measures_the_actors_that_are_named(call: Command, tmp_path: Path) -> None:
+    corpus, cache = tmp_path / "corpus", tmp_path / "kept"
+    corpus.mkdir()
+    for actor in ("07", "08"):
+        write_clip(corpus, f"01-01-01-01-01-{actor}")
+    words = ("evaluate", "ravdess", "--root", corpus, "--cache", cache, "--encoder", "apc")
+    outcome = call(*words, "--per-actor", "--actor", "08")
+    assert outcome.code == 0, outcome.stderr
+    assert "plain, actor 08\t" in outcome.stdout and "actor 07" not in outcome.stdout
+    assert "actor" not in call(*words).stdout
 
 
 def test_baselines_follow_the_voice_and_the_neutral_face_does_not() -> None:

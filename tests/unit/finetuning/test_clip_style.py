@@ -10,7 +10,7 @@ import pytest
 
 from stylehead.errors import FaceError
 from stylehead.finetuning import clip_style as module
-from stylehead.finetuning.clip_style import extract_style, nearness
+from stylehead.finetuning.clip_style import extract_style, frames_of, nearness
 from stylehead.finetuning.holdout import HoldoutResult, HoldoutScores
 from stylehead.options import AudioRange, Encoder, StyleEffort
 from stylehead.types import Tuning
@@ -48,8 +48,10 @@ def clip(tmp_path, monkeypatch):
     path = tmp_path / "singer.mp4"
     path.write_bytes(b"a clip")
     made = SimpleNamespace(
-        path=path, learned=0, steps=[], warnings=(), tuned=scores(0.8), unfit=None, track=None
+        path=path, learned=0, steps=[], warnings=(), tuned=scores(0.8), track=None
     )
+    made.frames, made.usable, made.unfit = 50, 40, {"blink": 3}
+    made.failure = None
 
     def learn_from_clip(video, name, *, clip, reporter):
         made.learned += 1
@@ -59,8 +61,8 @@ def clip(tmp_path, monkeypatch):
 
     def learn_target_clip(track, sound, predictor, name, digest):
         made.track = track
-        if made.unfit:
-            raise made.unfit
+        if made.failure:
+            raise made.failure
         return "target"
 
     def tried(target, predictor, steps, reporter):
@@ -115,7 +117,7 @@ def test_a_transfer_that_is_not_nearer_is_left_out_and_that_is_said(clip, tuned,
 
 
 def test_a_clip_too_short_to_hold_anything_out_has_its_ranges(clip):
-    clip.unfit = FaceError("It shows a face for only 1.0 s.", remedy="Give a longer one.")
+    clip.failure = FaceError("It shows a face for only 1.0 s.", remedy="Give a longer one.")
     reporter = RememberingReporter()
     assert extract_style(clip.path, reporter=reporter).tuning is None
     assert "only 1.0 s" in reporter.said[0]
@@ -151,6 +153,7 @@ def test_a_clip_is_learned_once_and_the_second_time_is_the_same(clip):
     assert clip.learned == 1
     np.testing.assert_array_equal(first.motion.landmarks, second.motion.landmarks)
     assert (first.name, second.name) == ("singer", "other")
+    assert frames_of(first) == frames_of(second) == {"frames": 50, "blink": 3, "usable": 40}
     assert "learned before" in reporter.said[0]
     assert reporter.said[1] == "Note: The mouth hardly moves."
     assert "nearer" in reporter.said[2]

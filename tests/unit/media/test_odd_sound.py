@@ -10,9 +10,9 @@ import pytest
 from av.stream import Disposition
 
 from stylehead.media.audio import loudness, open_audio, piece_energies
-from stylehead.media.muxer import aac_layout, write_video
+from stylehead.media.muxer import write_video
 from stylehead.media.segment import EncoderPicture, SegmentEncoder
-from stylehead.media.sound_stream import SoundFormat
+from stylehead.media.sound_stream import SoundFormat, aac_layout
 from tests.stand_ins import media
 
 RATE = 16_000

@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence
 from stylehead.errors import MediaError
 from stylehead.media.audio import open_audio
 from stylehead.media.cues import Subtitle
-from stylehead.media.formats import FORMATS, MATROSKA, MP4, PICTURES, PRORES, WEBM, format_of
+from stylehead.media.formats import FORMATS, MATROSKA, MOV, MP4, PICTURES, PRORES, WEBM, format_of
 from stylehead.media.muxer import write_video
 from stylehead.media.segment import EncoderPicture, SegmentEncoder
 from stylehead.media.stream import write_pictures, write_stream, write_y4m
@@ -184,7 +184,8 @@ def test_sound_is_as_long_as_the_picture(tmp_path, kind, codec, sound):
 
 
 def test_the_ending_decides(tmp_path):
-    assert format_of(tmp_path / "a.MP4") is format_of(tmp_path / "a.mov") is MP4
+    assert format_of(tmp_path / "a.MP4") is format_of(tmp_path / "a.m4v") is MP4
+    assert format_of(tmp_path / "a.mov") is MOV
     assert format_of(tmp_path / "a.mov", alpha=True) is PRORES
     assert format_of(tmp_path / "f" / "%05d.png", alpha=True) is PICTURES
 

@@ -323,14 +323,15 @@ NONE = {"effort": 0.0, "hold": 0.0, "breath": 0.0, "phrasing": 0.0}
 @pytest.mark.parametrize(
     ("option", "face", "head"),
     [
-        ("effort", True, False),
-        ("hold", True, False),
-        ("breath", True, True),
-        ("phrasing", False, True),
+        ("--effort", True, False),
+        ("--hold", True, False),
+        ("--breath", True, True),
+        ("--phrasing", False, True),
     ],
 )
 def test_each_control_moves_what_it_says(monkeypatch, option, face, head):
-    without, more = sung(monkeypatch, **NONE), sung(monkeypatch, **{**NONE, option: 1.0})
+    name = option.removeprefix("--")
+    without, more = sung(monkeypatch, **NONE), sung(monkeypatch, **{**NONE, name: 1.0})
     assert np.array_equal(without.landmarks, more.landmarks) != face
     assert np.array_equal(without.rotation, more.rotation) != head
     np.testing.assert_array_equal(without.blink, more.blink)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,16 +17,21 @@ from stylehead.provenance import sign
 from stylehead.provenance.manifest import Ingredient, manifest_of, read_manifest
 from stylehead.provenance.seal import Seal
 from stylehead.provenance.verify import State, Verdict, unsigned_sha256, verify
+from tests.conftest import environment
 from tests.stand_ins import media
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (6, 32, 32, 3), np.uint8)
 RUN = {"style": "plain", "seed": 3}
 
 
+def sealing(path: Path, *, notes: Noting | None = None, **options: object) -> Seal:
+    portrait = Ingredient("portrait", "me.jpg", "ab" * 32)
+    return Seal(path, "talk", [portrait], RUN, Options(**options), notes or Noting(SILENT))
+
+
 def sealed(path: Path, *, notes: Noting | None = None, **options: object) -> Seal:
     """Sign what lies at a path, as it would be while it is written."""
-    portrait = Ingredient("portrait", "me.jpg", "ab" * 32)
-    seal = Seal(path, "talk", [portrait], RUN, Options(**options), notes or Noting(SILENT))
+    seal = sealing(path, notes=notes, **options)
     if path.is_dir():
         seal(path)
         return seal
@@ -128,6 +134,44 @@ def test_without_c2pa_a_video_stays_as_it_is_and_why_is_said_in_one_line(tmp_pat
         "Note: a.webm is not signed: c2pa-python is not installed, which signs videos. "
         "Run pip install -c constraints.txt c2pa-python."
     ]
+
+
+KILLED = """
+import os
+from pathlib import Path
+from stylehead.files import atomic
+from tests.unit.provenance.test_sign import sealing
+with atomic(path := Path("a.webm")) as part:
+    part.write_bytes(b"another video")
+    sealing(path)(part)
+    os._exit(9)  # as by SIGKILL: nothing is tidied up
+"""
+
+
+@pytest.mark.parametrize("next_run", ["signed", "unsigned"])
+def test_a_signature_whose_video_was_never_named_goes_with_the_next_run(
+    tmp_path, monkeypatch, next_run
+):
+    words = [sys.executable, "-c", KILLED]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), check=False)
+    path = tmp_path / "a.webm"
+    assert done.returncode == 9 and sidecar_of(path).exists() and not path.exists()
+    if next_run == "unsigned":
+        monkeypatch.setitem(sys.modules, "c2pa", None)
+    with atomic(path) as part:
+        part.write_bytes(b"this video")
+        sealing(path)(part)
+    signed = next_run == "signed"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.webm", "a.webm.c2pa"][: 1 + signed]
+    if signed:
+        assert verify(path).state is State.INTACT
+
+
+def test_a_signature_beside_a_video_that_holds_its_own_is_removed(tmp_path):
+    path = saved(tmp_path / "a.mp4")
+    sidecar_of(path).write_bytes(b"of another video")
+    assert sealed(path).signed == "inside"
+    assert not sidecar_of(path).exists() and verify(path).state is State.INTACT
 
 
 def test_when_c2pa_fails_the_video_is_whole_and_unsigned(tmp_path, monkeypatch):
