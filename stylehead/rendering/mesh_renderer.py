@@ -30,6 +30,7 @@ from stylehead.rendering.patterns import (
 from stylehead.rendering.portrait_mesh import PortraitMesh, build_portrait_mesh, nearness
 from stylehead.rendering.rasterize import displacement_map
 from stylehead.rendering.skin.folds import FoldModel, SkinShader
+from stylehead.rendering.still.crown import crown_over
 from stylehead.rendering.still.cut import Layer, cut_layer
 from stylehead.rendering.warp import (
     FEATHER,
@@ -145,8 +146,12 @@ def prepare(
     """
     mesh = build_portrait_mesh(portrait, size=crop_size, neighbours=neighbours)
     crop = crop_of(portrait.pixels, mesh)
-    layer = None if mesh.matte is None else cut_layer(crop, mesh.matte, mesh.source[OVAL, :2])
-    sampler = Sampler(crop if layer is None else layer.pixels)
+    if mesh.matte is None:
+        sampler, layer = Sampler(crop), None
+    else:
+        oval = mesh.source[OVAL, :2]
+        layer = cut_layer(crop, mesh.matte, oval)
+        sampler = Sampler(layer.pixels, crown_over(layer.pixels, oval[:, 1].min()))
     grey = is_colourless(crop)
     mapper, completer = (
         MouthCompleter(net, device, colourless=grey)

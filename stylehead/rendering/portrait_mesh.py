@@ -43,6 +43,7 @@ LEAST_CROP = 1.4  # of face sizes, when the picture is small
 CROP_LIFT = 0.03  # of that side: more room for hair than for the chest
 HAIR_ROOM, MOST_GROWN = 0.2, 1.2
 """Face sizes above the hair where the picture has them, and how much larger the square gets."""
+UNDER_CHIN = 0.25  # face sizes
 MATTE_EDGE = 64  # of a matte, of 255, from which on hair is seen
 FREE_FROM = 0.1  # beyond half-way to another face, from where on what is around a face moves freely
 AXIS = np.array([0, 0, SKULL_DEPTH], np.float32)
@@ -153,7 +154,8 @@ def build_portrait_mesh(
     not move.
     """
     mesh = portrait.face.mesh
-    corner, side = _square(portrait, over=FEATHER if size is None else 0.0)
+    whole = size is None
+    corner, side = _square(portrait, over=FEATHER if whole else 0.0)
     size = size or int(side)
     scale = size / side
     face = _in_crop(mesh, corner, scale)
@@ -171,7 +173,9 @@ def build_portrait_mesh(
     matte = None
     if portrait.matte is not None:
         matte = cut_matte(portrait.matte, corner, scale, size)
-    around = surround(face, pose, size, matte, open_top=bool(corner[1] <= 0))
+    # Over a crop that is all of a frame nothing is seen, either.
+    open_top = not whole or bool(corner[1] <= 0)
+    around = surround(face, pose, size, matte, open_top=open_top)
     others = [_in_crop(other, corner, scale) for other in neighbours]
     near = nearness(around.rings[:, :2], face, others)
     free = smoothstep(((near - 0.5) / FREE_FROM).clip(0, 1))
@@ -213,9 +217,16 @@ def _square(portrait: Portrait, *, over: float) -> tuple[Floats, float]:
     top_left = (oval.min(0) + oval.max(0)) / 2 - side / 2 - [0, CROP_LIFT * side]
     if portrait.matte is not None:
         top = _hair_top(portrait.matte, oval) - HAIR_ROOM * face
-        grown = min(top_left[1] + side - top, MOST_GROWN * side, width, height)
+        missing = max(0.0, top_left[1] - max(0.0, top))
+        # What a square shows beyond the picture is not in frames that are the picture.
+        most = np.inf if over else min(width, height)
+        grown = min(side + missing, MOST_GROWN * side, most)
         grown = float(round(max(side, grown)))
         top_left -= np.array([(grown - side) / 2, grown - side])
+        # A narrow picture has no room for a larger square: then it is raised, as far as the chin is
+        # clear of its lower edge.
+        room = top_left[1] + grown - oval[:, 1].max() - UNDER_CHIN * face
+        top_left[1] -= max(0.0, min(missing - (grown - side), room))
         side = grown
     room = np.array([width - side, height - side])
     kept = top_left.clip(0, np.maximum(room, 0))

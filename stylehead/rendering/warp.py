@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stylehead.rendering.portrait_mesh import PortraitMesh
 from stylehead.rendering.rasterize import mark_folds
+from stylehead.rendering.still.crown import hair_over
 from stylehead.rendering.still.square import FEATHER, cut_square
 from stylehead.types import Floats, Pixels
 
@@ -20,13 +21,16 @@ FOLD = 2.5  # pixels of displacement between neighbouring cells that mark a fold
 def crop_of(pixels: Pixels, mesh: PortraitMesh) -> Pixels:
     """Return the mesh's working square (S, S, 3) of its picture (H, W, 3).
 
-    Hair that goes on over the picture is mirrored as far as FEATHER: so it keeps its strands.
+    Hair goes on over the picture as far as FEATHER, in its own strands.
     """
     crop = cut_square(pixels, mesh.corner, mesh.scale, mesh.size)
     over = round(float(-mesh.corner[1]) * mesh.scale)
     if mesh.matte is not None and 0 < over <= FEATHER * mesh.size + 1:
         hair = mesh.matte[:over] > 0
-        crop[:over][hair] = crop[over : 2 * over][::-1][hair]
+        columns = np.flatnonzero(mesh.matte[over] > 0)
+        if len(columns):
+            sides = int(columns[0]), int(columns[-1])
+            crop[:over][hair] = hair_over(crop[over : 2 * over], over, sides)[hair]
     return crop
 
 
@@ -119,11 +123,15 @@ class Sampler:
     within 0.5/255 on average, at less than half its time.
     """
 
-    def __init__(self, crop: Pixels) -> None:
-        self.finer = _twice_as_fine(crop)
+    def __init__(self, crop: Pixels, above: Pixels | None = None) -> None:
+        """`above` (K, S, C) is what goes on over the crop (S, S, C)."""
         self._size = crop.shape[0]
+        self.above = 0 if above is None else len(above)
+        """Rows over the crop."""
+        self.finer = _twice_as_fine(crop if above is None else np.concatenate([above, crop]))
+        """(2 K + 2 S, 2 S, C)"""
         rows, columns = np.mgrid[: self._size, : self._size].astype(np.float32)
-        self._still = 2 * np.stack([columns, rows], -1)
+        self._still = 2 * np.stack([columns, rows + self.above], -1)
         self._memory = _Coordinates(self._size)
 
     def __call__(self, displacement: Floats, out: Pixels | None = None) -> Pixels:

@@ -12,6 +12,7 @@ import numpy as np
 from stylehead.errors import FaceError
 from stylehead.face.landmarks import OVAL
 from stylehead.tracking.detector import person_segmenter
+from stylehead.tracking.look_alike import look_alike
 from stylehead.types import Floats, Pixels, Portrait
 
 BOX_FACES, BOX_LIFT = 2.8, 0.2
@@ -24,6 +25,8 @@ LEAST_BACKGROUND = 0.02  # of the square; under it nothing is behind anybody
 NEAR_HEAD, TRANSPARENT = 2.0, 0.15
 """Size against the face's outline of what is near it, and how much of that is transparent in a
 picture that is cut out; in one with rounded corners it is not."""
+WIDER = 0.2  # of a whole picture's sides, by which its edges go on in a second view of it
+SURE = (0.6, 0.95)  # what the segmenter says of a person: from where on it counts, and alone counts
 FACE_SURE = 0.8  # of the face that has to be a person's
 EASED = 0.06  # of that square's side: over which it gives way to the matte of the whole picture
 UNSURE = 0.3  # of the person's area, in which the segmenter may waver
@@ -76,7 +79,7 @@ def find_matte(
         return None, (said,)
     if 1 - person < LEAST_BACKGROUND:
         return None, ()
-    fine = _refined(small, _of_one(coarse, oval * scale))
+    fine = _refined(small, _of_one(coarse, oval * scale), coarse)
     size = (square.shape[1], square.shape[0])
     grown = cv2.resize(fine, size, interpolation=cv2.INTER_LINEAR)
     matte[box] = (grown * 255 + 0.5).astype(np.uint8)
@@ -108,13 +111,19 @@ def whole_matte(portraits: Sequence[Portrait], name: str, given: GivenMatte | No
     scale = min(1.0, LONGEST / max(pixels.shape[:2]))
     small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small = np.asarray(small, np.uint8)
+    # A second view only takes away: things at a picture's edges pass for persons in one of them.
+    high, wide = (round(WIDER * side) for side in small.shape[:2])
+    wider = cv2.copyMakeBorder(small, high, high, wide, wide, cv2.BORDER_REPLICATE)
     with person_segmenter() as segment:
-        coarse = segment(small)
+        seen = segment(np.asarray(wider, np.uint8))[high:-high, wide:-wide]
+        whole = segment(small)
+    coarse = np.minimum(whole, (whole + seen) / 2)
     person = np.zeros(coarse.shape, np.uint8)
     for portrait in portraits:
         person |= _of_one(coarse, portrait.face.mesh[OVAL, :2] * scale)
     size = (pixels.shape[1], pixels.shape[0])
-    far = cv2.resize(_refined(small, person), size, interpolation=cv2.INTER_LINEAR)
+    coarse = np.where(person > 0, np.maximum(whole, seen), coarse)
+    far = cv2.resize(_refined(small, person, coarse), size, interpolation=cv2.INTER_LINEAR)
     return (trust * near + (1 - trust) * 255 * far + 0.5).clip(0, 255).astype(np.uint8)
 
 
@@ -166,12 +175,14 @@ def _of_one(coarse: Floats, oval: Floats) -> Pixels:
     return (parts == parts[y, x]).astype(np.uint8)
 
 
-def _refined(pixels: Pixels, person: Pixels) -> Floats:
+def _refined(pixels: Pixels, person: Pixels, coarse: Floats) -> Floats:
     """Return the matte (H, W), 0 to 1, of a picture (H, W, 3) whose person (H, W) is roughly known.
 
     Along the edge each pixel is unmixed: it lies somewhere between the colours of the person and
     of the background nearby, projected onto the line between them. Where these are alike, the
-    guided filter (He et al. 2010) decides.
+    guided filter (He et al. 2010) decides. What looks like something of the background, and like
+    nothing of the person, is the background's, the more so the less the segmenter was sure in
+    `coarse` (H, W).
     """
     reach = max(2, round(BAND * max(person.shape)))
     inner = np.asarray(cv2.erode(person, _disc(reach // 2)), np.uint8)
@@ -185,6 +196,11 @@ def _refined(pixels: Pixels, person: Pixels) -> Floats:
     alpha = trust * between.clip(0, 1) + (1 - trust) * guided
     alpha = ((alpha - HAZE) / (1 - 2 * HAZE)).clip(0, 1)
     alpha = np.where((outer > 0) & (inner == 0), alpha, person).astype(np.float32)
+    unsure = ((SURE[1] - coarse) / (SURE[1] - SURE[0])).clip(0, 1)
+    doubtful = (outer > 0) & (unsure > 0)
+    sure = inner & (coarse > SURE[1]).astype(np.uint8)
+    own = look_alike(pixels, doubtful, sure, 1 - outer, reach)
+    alpha *= 1 - unsure * (1 - own)
     return np.asarray(cv2.GaussianBlur(alpha, (3, 3), 0.6), np.float32)
 
 

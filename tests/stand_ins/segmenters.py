@@ -13,12 +13,18 @@ import pytest
 from stylehead.types import Floats, Pixels
 
 
-def answer(monkeypatch: pytest.MonkeyPatch, module: ModuleType, coarse: Floats | float) -> None:
-    """Make a module's segmenter answer this, a matte of a whole picture or one number."""
+def answer(
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    coarse: Floats | float | Callable[[Pixels], Floats],
+) -> None:
+    """Make a module's segmenter answer this: a matte of a whole picture, one number, or a call."""
 
     @contextmanager
     def segmenter() -> Generator[Callable[[Pixels], Floats]]:
         def segment(pixels: Pixels) -> Floats:
+            if callable(coarse):
+                return coarse(pixels)
             if isinstance(coarse, float):
                 return np.full(pixels.shape[:2], coarse, np.float32)
             size = (pixels.shape[1], pixels.shape[0])

@@ -30,6 +30,7 @@ class BatchedWarp:
         self._finer = channels_first(scene.sampler.finer[None], device)
         self._plate = None if layer is None else channels_first(layer.plate[None], device)
         self._columns, self._rows = places(self._size, self._size, device)
+        self._rows += scene.sampler.above
 
     def move(self, vertices: Floats, on_device: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return crops (B, 3, S, S), 0 to 255, with the mesh at vertices (B, N, 3), twice given.

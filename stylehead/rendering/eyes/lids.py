@@ -31,6 +31,11 @@ HUE_BLUR = 5.0  # texture pixels over which the lid's hue is taken from around
 OWN_HUE = 0.8  # of the difference between the hues of the skin there and of that under the eye
 LASH_ABOVE, LASH_BELOW = 0.08, 0.03  # of the eye's width around the lid's edge: where lashes are
 LASH_WIDTH = 1.1  # texture pixels, standard deviation of the lash line
+SHADED, DEEPEST = 0.15, 1.3
+"""Logarithm of light under that of the skin below the eye from where on hue is deeper, and by how
+much at most. In 1800 places of the lash lines of 28 people, filmed with their eyes shut, it was
+1.35 times as deep as skin's at 0.5 under it, 1.6 at 0.75, 1.9 at 1.05 and 2.3 at 1.4."""
+FILMED_HUE = 0.34  # how deep that of their skin was; painted skin that is deeper gains no more
 FAR = 1e4  # pixels beyond any texture
 MOST_CELLS = 128  # a side of the map that lays a lid: twice as fine as the texture
 GRAIN, MOST_GRAIN = 1.2, 0.08  # texture pixels up to which, and logarithm by which, skin is grainy
@@ -125,6 +130,7 @@ def shut_lid(crop: Pixels, vertices: Floats, number: int, model: LidModel) -> Sh
     finer = int(np.clip(np.ceil(texture.pixels_per_texel(points)), 1, 8))
     large = texture.scaled(finer)
     light = _with_lashes(light, log_luminance(open_eye), texture, number)
+    hue = _deepened(hue, log_luminance(open_eye)[CHEEK].mean() - light)
     logarithm = (light[..., None] + hue).astype(np.float32)
     logarithm = cv2.resize(logarithm, (large.size, large.size), interpolation=cv2.INTER_CUBIC)
     logarithm = logarithm + _grain(large.unwrap(crop, points), finer)[..., None]
@@ -198,6 +204,16 @@ def _skin_hue(open_eye: Pixels, texture: Texture, number: int) -> Floats:
     near -= np.log(np.exp(near) @ LUMINANCE)[..., None]
     cheek = near[CHEEK].mean((0, 1))
     return cast(Floats, cheek + OWN_HUE * (near - cheek))
+
+
+def _deepened(hue: Floats, drop: Floats) -> Floats:
+    """Return the hue (S, S, 3) of skin so much darker, in logarithms (S, S), than under the eye.
+
+    Lashes and the folds above them are redder than skin: in its own hue they would be olive.
+    """
+    usual = np.minimum(1, FILMED_HUE / np.maximum(np.linalg.norm(hue, axis=-1), 1e-6))
+    deeper = hue * (1 + usual * (drop - SHADED).clip(0, DEEPEST))[..., None]
+    return deeper - np.log(np.exp(deeper) @ LUMINANCE)[..., None]
 
 
 def _grain(open_eye: Pixels, finer: int) -> Floats:

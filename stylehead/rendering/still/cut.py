@@ -87,7 +87,7 @@ def cut_layer(crop: Pixels, matte: Pixels, oval: Floats) -> Layer:
         crop = fill_behind(crop, np.asarray(wide, np.uint8))
         matte = np.where(wide > 0, np.uint8(255), matte)
     plate = fill_behind(crop, matte)
-    there = matte > 0
+    there = (matte > 0) | (plate != crop).any(-1)
     # What is darker than the plate's share can only be the person: they cover more of it.
     least = 1 - (crop / np.maximum(plate, np.float32(1))).min(-1).clip(0, 1)
     covered = np.where(there, np.maximum(matte / np.float32(255), least), 0)[..., None]

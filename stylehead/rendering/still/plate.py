@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from stylehead.face.geometry import smoothstep
+from stylehead.rendering.still.lines import Mask, along_lines, means
 from stylehead.types import Floats, Pixels
 
-Mask = NDArray[np.bool_]
 RIM = 0.015  # of the crop's side beyond the matte that is not looked at: traces of the person
 COARSE = 0.02  # of that side: what is finer is mirrored, what is coarser goes on as it is
 DEEP = (0.08, 0.25)
@@ -17,11 +17,15 @@ so deep no turn reaches."""
 SMOOTH = 0.008  # of that side: what is smoothed of the silhouette that is the mirror
 SEAM = 16.0  # of 255 that the picture may change across the rim; more is a trace of the person
 STRIKING = 3.0  # times the upper quartile of fine detail, from where on it is not repeated
+CALM = 3.0  # of 255: mean fine detail, at twice of which a background is busy
+TRACE = 5.0, 10.0  # of 255 from what a calm background shows: no trace of the person, and one
 LEAST_DETAIL = 2.0  # of 255: that quartile in a plain background
 
 
 def fill_behind(crop: Pixels, matte: Pixels) -> Pixels:
-    """Return a crop (S, S, 3) without the person of its matte (S, S); elsewhere it is unchanged.
+    """Return a crop (S, S, 3) without the person of its matte (S, S).
+
+    Elsewhere it is unchanged, but for traces of the person close to them.
 
     Close behind the silhouette the light goes on as it is there, and texture is mirrored, so that
     it keeps its sharpness. Deeper inside are the mean colours of what surrounds the person.
@@ -32,29 +36,36 @@ def fill_behind(crop: Pixels, matte: Pixels) -> Pixels:
     if hole.all() or not hole.any():
         return crop.copy()
     known = ~hole
-    light = _means(crop, known, COARSE * size)
+    light = means(crop, known, COARSE * size)
     detail = np.where(known[..., None], crop - light, 0)
     limit = STRIKING * max(float(np.percentile(np.abs(detail[known]), 75)), LEAST_DETAIL)
+    here = np.indices(known.shape, np.float32)[::-1].transpose(1, 2, 0)
     edge = _nearest(known)
-    x, y = edge[..., 0].astype(np.intp), edge[..., 1].astype(np.intp)
-    goes_on = _means(light[y, x], hole, COARSE * size / 2)
-    mirrored = _mirrored(detail.clip(-limit, limit), hole, edge, SMOOTH * size)
+    back = means(edge - here, hole, SMOOTH * size)
+    way, line = along_lines(crop, known, edge, back)
+    goes_on = means(_taken(light, here + way, ~np.zeros_like(hole)), hole, COARSE * size / 2)
+    mirrored = [_taken(one, here + 2 * way, known) for one in (detail, detail.clip(-limit, limit))]
+    repeated = line * mirrored[0] + (1 - line) * mirrored[1]
     depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5)[..., None] / size
     near = ((DEEP[1] - depth) / (DEEP[1] - DEEP[0])).clip(0, 1)
-    filled = near * (goes_on + mirrored) + (1 - near) * _around(crop, known)
+    filled = near * (goes_on + repeated) + (1 - near) * _around(crop, known)
     person = matte > 0
-    # Across the rim, too, the picture changes: the fill begins where the picture ends.
-    step = _means((crop - filled).clip(-SEAM, SEAM), hole & ~person, float(rim))
-    filled += step * np.exp(-np.maximum(depth * size / rim - 1, 0) / 2)
-    return np.where(person[..., None], (filled + 0.5).clip(0, 255), crop).astype(np.uint8)
+    x, y = edge[..., 0].astype(np.intp), edge[..., 1].astype(np.intp)
+    busy = means(np.abs(detail).mean(-1, keepdims=True), known, COARSE * size)[y, x]
+    calm = 1 - smoothstep((busy / CALM - 1).clip(0, 1))
+    # Across the rim, too, the picture changes: the fill begins where the picture ends. But before
+    # something calm it is traces of the person, which are seen there, and go with them.
+    step = means((crop - filled).clip(-SEAM, SEAM), hole & ~person, float(rim))
+    filled += (1 - calm) * step * np.exp(-np.maximum(depth * size / rim - 1, 0) / 2)
+    beside = calm * _traces(crop - filled) * (depth * size / rim * 2).clip(0, 1)
+    share = np.where(person[..., None], 1, beside) * hole[..., None]
+    return (crop + share * (filled - crop) + 0.5).clip(0, 255).astype(np.uint8)
 
 
-def _means(values: Floats | Pixels, known: Mask, sigma: float) -> Floats:
-    """Return Gaussian means of values (S, S, C) over the known pixels (S, S) around each one."""
-    weight = known.astype(np.float32)
-    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), sigma), 1e-4)
-    summed = cv2.GaussianBlur(values * weight[..., None], (0, 0), sigma)
-    return np.asarray(summed / share[..., None], np.float32)
+def _traces(difference: Floats) -> Floats:
+    """Return how surely what differs (S, S, 3) from a background is the person's (S, S, 1)."""
+    apart = cv2.GaussianBlur(np.abs(difference).max(-1), (0, 0), 1.0)[..., None]
+    return ((apart - TRACE[0]) / (TRACE[1] - TRACE[0])).clip(0, 1).astype(np.float32)
 
 
 def _nearest(known: Mask) -> Floats:
@@ -69,15 +80,10 @@ def _nearest(known: Mask) -> Floats:
     return place[labels]
 
 
-def _mirrored(detail: Floats, hole: Mask, edge: Floats, smooth: float) -> Floats:
-    """Return detail (S, S, 3) mirrored into a hole (S, S) at its edge; 0 where that is hole again.
-
-    edge (S, S, 2) is the known pixel nearest to each.
-    """
-    here = np.indices(hole.shape, np.float32)[::-1].transpose(1, 2, 0)
-    source = here + 2 * _means(edge - here, hole, smooth)
-    x, y = np.ascontiguousarray(source[..., 0]), np.ascontiguousarray(source[..., 1])
-    kept = np.concatenate([detail, ~hole[..., None]], -1).astype(np.float32)
+def _taken(values: Floats, places: Floats, known: Mask) -> Floats:
+    """Return values (S, S, 3) at places (S, S, 2), 0 where nothing is known (S, S) there."""
+    x, y = np.ascontiguousarray(places[..., 0]), np.ascontiguousarray(places[..., 1])
+    kept = np.concatenate([values, known[..., None]], -1).astype(np.float32)
     there = cv2.remap(kept, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(there[..., :3] * there[..., 3:], np.float32)
 

@@ -14,7 +14,7 @@ from stylehead.types import Floats, Pixels
 
 FADING = ((1.12, 1.0), (1.3, 1.0), (1.55, 0.8), (1.9, 0.45), (2.3, 0.12))
 """Rings around the face: size against the oval, and how rigidly they follow the head."""
-CUT_OUT = ((1.12, 1.0), (1.3, 1.0), (1.55, 1.0), (1.9, 0.85), (2.3, 0.5))
+CUT_OUT = ((1.12, 1.0), (1.3, 1.0), (1.55, 1.0), (1.9, 1.0), (2.3, 1.0), (2.8, 0.9))
 """The same for a person who is a layer: no background has to be stretched, so all hair is rigid."""
 SKULL_DEPTH = 0.95  # depth of the head's axis behind the rigid points, head-space unit
 DEPTH_REACHED = 0.8  # of the oval's size beyond it, where the surface has curved back to the axis;

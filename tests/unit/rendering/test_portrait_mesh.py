@@ -126,6 +126,60 @@ def test_hair_that_the_picture_cuts_moves_with_the_head(size):
     assert mesh.corner[1] == (0 if size else -round(FEATHER * mesh.size / mesh.scale))
 
 
+def in_front_of_a_wall(hair, **how):
+    """Return a portrait with a matte: somebody as broad as shoulders, from the row `hair` on."""
+    portrait = drawn_portrait(**how)
+    matte = np.zeros(portrait.pixels.shape[:2], np.uint8)
+    matte[hair:, 60:-60] = 255
+    return replace(portrait, matte=matte)
+
+
+def test_tall_hair_is_rigid():
+    """Else it bends where a head tilts, and its edge is a row of kinks."""
+    portrait = in_front_of_a_wall(side=400, unit=0.1, hair=40)
+    mesh = build_portrait_mesh(portrait, size=256)
+    face = mesh.source[OVAL, :2]
+    x, y = mesh.source[FACE:-SEEN, :2].T
+    over = (np.abs(x - face[:, 0].mean()) < np.ptp(face[:, 0])) & (y < face[:, 1].min())
+    over &= y > face[:, 1].min() - 0.6 * np.ptp(face[:, 1])
+    assert over.sum() >= 30
+    np.testing.assert_array_equal(mesh.rigidity[FACE:-SEEN][over], 1)
+
+
+def narrowed(portrait, by):
+    """Return a portrait with so many columns less on both sides."""
+    mesh = portrait.face.mesh - np.array([by, 0, 0], np.float32)
+    return replace(
+        portrait,
+        pixels=portrait.pixels[:, by:-by],
+        matte=portrait.matte[:, by:-by],
+        face=replace(portrait.face, mesh=mesh),
+    )
+
+
+def test_the_square_of_a_narrow_picture_is_raised_to_its_hair():
+    narrow = narrowed(in_front_of_a_wall(40, side=400, unit=0.2, place=(0.5, 0.5)), 60)
+    cut, whole = (build_portrait_mesh(narrow, size=size) for size in (256, None))
+    assert cut.corner[1] + 256 / cut.scale < 400, "the lower edge gives way"
+    assert cut.source[OVAL, 1].max() < 0.95 * 256
+    assert cut.corner[0] == 0
+    assert 256 / cut.scale == pytest.approx(280), "a crop shows nothing made up"
+    assert whole.corner[1] <= 40
+    assert whole.corner[1] + whole.size > narrow.face.mesh[OVAL, 1].max()
+
+
+def test_hair_that_a_crop_cuts_moves_with_the_head():
+    narrow = narrowed(in_front_of_a_wall(5, side=400, unit=0.2, place=(0.5, 0.6)), 80)
+    mesh = build_portrait_mesh(narrow, size=256)
+    assert mesh.corner[1] > 5, "the picture goes on over it"
+    face = mesh.source[OVAL]
+    x, y = mesh.source[FACE:-SEEN, :2].T
+    hair = (y < face[:, 1].min()) & (np.abs(x - face[:, 0].mean()) < 0.4 * np.ptp(face[:, 0]))
+    hair &= y > 0
+    assert hair.sum() >= 5
+    assert mesh.rigidity[FACE:-SEEN][hair].min() > 0.8
+
+
 @pytest.mark.parametrize("place", [(0.5, 0.45), (0.2, 0.3), (0.85, 0.8)])
 def test_nothing_moves_much_near_the_edge_of_the_crop(place):
     mesh = build_portrait_mesh(drawn_portrait(place=place), size=None)

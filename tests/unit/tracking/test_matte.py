@@ -9,7 +9,7 @@ import pytest
 from stylehead.errors import FaceError
 from stylehead.face.landmarks import OVAL
 from stylehead.tracking import matte as matte_module
-from stylehead.tracking.matte import GivenMatte, find_matte
+from stylehead.tracking.matte import GivenMatte, find_matte, whole_matte
 from stylehead.types import Floats, Pixels, Portrait
 from tests.stand_ins import segmenters
 
@@ -113,3 +113,48 @@ def test_rounded_corners_are_no_matte(astronaut: Portrait) -> None:
     pixels, mesh = astronaut.pixels, astronaut.face.mesh
     matte, _ = find_matte(pixels, mesh, "me", GivenMatte(corners))
     assert matte is not None and (matte < 255).mean() > 0.2
+
+
+def test_a_bar_behind_the_head_is_not_cut_out_with_it(
+    monkeypatch: pytest.MonkeyPatch, mesh: Floats
+) -> None:
+    """Dark as hair: the segmenter's edge alone does not tell them apart, what goes on does."""
+    rows, columns = np.indices((SIDE, SIDE))
+    far = np.hypot(rows - SIDE / 2, columns - SIDE / 2)
+    pixels = np.full((SIDE, SIDE, 3), 210, np.uint8)
+    pixels[np.abs(rows - 200) < 8] = (30, 40, 90)
+    pixels[far < 150] = (90, 60, 40)
+    segmenters.answer(monkeypatch, matte_module, (far < 151).astype(np.float32))
+    found, _ = find_matte(pixels, mesh, "me")
+    assert found is not None
+    assert found[(np.abs(rows - 200) < 6) & (far > 154)].max() < 30
+    assert found[far < 146].min() > 225
+
+
+def test_what_only_passes_for_a_person_at_the_edge_of_a_picture_is_not_cut_out(
+    monkeypatch: pytest.MonkeyPatch, astronaut: Portrait
+) -> None:
+    """A second view, in which the picture goes on, does not show it so."""
+    wide = astronaut.pixels.shape[1]
+    matte = astronaut.matte
+    assert matte is not None
+
+    def views(pixels: Pixels) -> Floats:
+        pad = (pixels.shape[1] - wide) // 2
+        seen = np.pad(matte / np.float32(255), pad)
+        if pad == 0:
+            seen[-60:, :40] = 0.7
+        return seen
+
+    segmenters.answer(monkeypatch, matte_module, views)
+    found = whole_matte([astronaut], "astronaut", None)
+    assert found[-40:, :20].max() == 0
+    inside = cv2.erode(matte, np.ones((15, 15), np.uint8)) == 255
+    assert (found[inside] > 250).mean() > 0.99
+
+
+def test_the_flag_beside_the_built_in_portrait_is_not_cut_out(astronaut: Portrait) -> None:
+    found = whole_matte([astronaut], "astronaut", None)
+    assert found[400:480, :14].mean() < 40
+    assert found[200:300, 60:330].mean() > 200, "the suit is"
+    assert found[400:480, 330:450].mean() > 245, "and the helmet is"

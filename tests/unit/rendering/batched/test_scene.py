@@ -61,6 +61,16 @@ def test_a_person_alone_is_the_same(astronaut):
     assert_agree(apart([astronaut], [lively()], crop_size=192, cut_out=True))
 
 
+def test_hair_that_the_picture_cuts_is_the_same(astronaut):
+    over = 60
+    face = replace(astronaut.face, mesh=astronaut.face.mesh - np.array([0, over, 0], np.float32))
+    assert astronaut.matte is not None
+    cut = replace(
+        astronaut, pixels=astronaut.pixels[over:], matte=astronaut.matte[over:], face=face
+    )
+    assert_agree(apart([cut], [lively()], crop_size=192))
+
+
 def test_a_head_at_the_edge_is_the_same():
     portrait = drawn_portrait(side=300, unit=0.16, place=(0.88, 0.8))
     assert_agree(apart([portrait], [lively()]))

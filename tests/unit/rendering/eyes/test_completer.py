@@ -153,6 +153,16 @@ def test_the_lash_line_comes_down_with_the_lid(face):
     assert shut[y - 3 : y + 3, x].min() < 0.8 * above
 
 
+def test_the_lash_line_is_redder_than_skin(face):
+    """As in film; in the hue of skin it would be olive."""
+    shut, vertices = face.made(blink=1.0).astype(float), face.posed(blink=1.0)
+    skin = np.log(SKIN[0] / SKIN[2])
+    for vertex in EYES[0][0][3:6]:
+        x, y = vertices[vertex, :2].round().astype(int)
+        red, _, blue = shut[y - 6 : y + 3, x].T
+        assert np.log(red / blue).max() > 1.3 * skin
+
+
 @pytest.mark.parametrize("gaze", [(8.0, 0.0), (-8.0, 0.0)])
 def test_gaze_moves_the_iris_and_leaves_its_size(face, gaze):
     area = inside(face, rim=0.15)

@@ -46,6 +46,20 @@ def test_laid_back_unmoved_the_picture_is_as_it_was(scene):
     assert np.percentile(difference, 99.5) <= 2
 
 
+def test_hair_that_the_matte_misses_goes_with_the_person():
+    """It is laid back unmoved, and leaves no outline where they have been."""
+    far = np.hypot(*(np.indices((400, 400)) - 200))
+    picture = np.full((400, 400, 3), 150, np.uint8)
+    picture[far < 100] = (90, 60, 40)
+    picture[np.abs(far - 101.5) < 0.5] = (70, 50, 40)
+    picture[np.abs(far - 102.5) < 0.5] = 230
+    matte = np.where(far < 100, 255, 0).astype(np.uint8)
+    layer = cut_layer(picture, matte, np.array([[180, 180], [220, 180], [200, 230]], np.float32))
+    assert np.abs(layer.over(layer.pixels).astype(int) - picture).max() <= 2
+    assert np.abs(layer.plate[far > 100].astype(int) - 150).max() <= 6
+    assert not layer.pixels[far > 110].any()
+
+
 def background(scene, vertices):
     """Return where nobody is, neither in the still nor when the person has moved."""
     taken = np.where(scene.layer.pixels.any(-1, keepdims=True), np.uint8(255), np.uint8(0))
@@ -55,7 +69,7 @@ def background(scene, vertices):
     gone = move(alone, vertices)[..., 0]
     # Two pixels more: cubic samples reach that far.
     person = cv2.dilate((gone < 255).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    return (scene.mesh.matte == 0) & ~person
+    return (taken[..., 0] == 0) & ~person
 
 
 @pytest.mark.parametrize("turn", [(0, 15), (0, -15), (15, 0), (-15, 0)])

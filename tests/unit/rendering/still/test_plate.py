@@ -58,3 +58,35 @@ def test_nothing_to_fill_is_left_alone():
     wall = coloured(np.full((SIZE, SIZE), 90))
     for matte in (np.zeros((SIZE, SIZE), np.uint8), np.full((SIZE, SIZE), 255, np.uint8)):
         np.testing.assert_array_equal(fill_behind(wall, matte), wall)
+
+
+def bar(slant):
+    """Return a wall (SIZE, SIZE) with a lamp's pole, which goes aside so far in each row."""
+    across = (COLUMNS - SIZE / 2) * np.cos(slant) + (ROWS - SIZE / 2) * np.sin(slant)
+    return 110 + 130 * (1 / (1 + np.exp((np.abs(across) - 5) / 0.5)))
+
+
+def test_a_straight_line_goes_on_straight_behind_the_silhouette():
+    rim = (FAR < 49) & (FAR > 40)
+    for slant in (-0.5, 0.0, 0.4, 1.2):
+        wall = coloured(bar(slant))
+        plate = fill_behind(with_person(wall), DISC).astype(int)
+        pole = rim & (wall[..., 0] > 200)
+        beside = rim & (wall[..., 0] < 115)
+        assert np.abs(plate - wall)[pole].mean() < 45, "as bright as it is"
+        assert np.abs(plate - wall)[beside].mean() < 6, "and no broader"
+
+
+def test_traces_of_the_person_go_from_a_calm_background_and_stay_in_a_busy_one():
+    strands = (np.abs(FAR - 50.6) < 0.6)[..., None]
+    calm = coloured(np.full((SIZE, SIZE), 150))
+    noise = coloured(150 + np.random.default_rng(0).normal(0, 25, (SIZE, SIZE)))
+    for wall, left in ((calm, 4), (noise, None)):
+        picture = np.where(strands, np.uint8(60), with_person(wall))
+        plate = fill_behind(picture, DISC).astype(int)
+        seen = strands[..., 0] & (DISC == 0)
+        if left is None:
+            np.testing.assert_array_equal(plate[seen], picture[seen])
+        else:
+            assert np.abs(plate[seen] - 150).max() <= left
+        np.testing.assert_array_equal(plate[FAR > 60], picture[FAR > 60])
