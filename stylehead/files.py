@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from stylehead.errors import MediaError, StyleheadError
+from stylehead.locks import temporary_folder
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,17 +38,6 @@ STDIN = "-"
 ABANDONED = 86_400  # seconds without a change after which another machine's partial file is swept
 
 
-def lock(path: Path) -> Any:
-    """Return filelock's lock of a file, which is made if it is not there; one process can hold it.
-
-    Its methods are not typed all through.
-    """
-    from filelock import FileLock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(path)
-
-
 def digest(path: Path) -> str:
     """Return the sha256 of a file in hexadecimal."""
     hasher = hashlib.sha256()
@@ -63,6 +53,13 @@ def parse_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError as error:
         raise ValueError("too many brackets inside each other") from error
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file; none has a name that no file can have."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_file()
+    return False
 
 
 def as_text(name: str) -> str:
@@ -271,19 +268,23 @@ def _check_name(path: Path) -> None:
         path.lstat()
     except FileNotFoundError:
         pass
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise MediaError(
-            f"{path} cannot be opened ({error.strerror}).", remedy="Choose another name."
+            f"{path} cannot be opened ({_why(error)}).", remedy="Choose another name."
         ) from error
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "nothing can have this name"
 
 
 def make_folder(path: Path) -> None:
     """Make a folder and its parents."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise MediaError(
-            f"The folder {path} cannot be created ({error.strerror}).",
+            f"The folder {path} cannot be created ({_why(error)}).",
             remedy="Set STYLEHEAD_HOME to a folder you can write to, or pass --output.",
         ) from error
 
@@ -322,7 +323,7 @@ def seekable(paths: Iterable[Path]) -> Generator[list[Path]]:
                 files.append(path)
                 continue
             name = "standard input" if str(path) == STDIN else str(path)
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stylehead-")))
+            folder = stack.enter_context(temporary_folder())
             copy = folder / name.replace(" ", "-").rsplit("/", 1)[-1]
             _save_pipe(path, copy, name)
             files.append(copy)

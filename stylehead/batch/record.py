@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from stylehead import files
+from stylehead import files, locks
 from stylehead.errors import MediaError
 from stylehead.options import sidecar_of
 
@@ -52,9 +52,9 @@ def folder_of(output: Path) -> Path:
 def alone(output: Path, part: str = "") -> Generator[None]:
     """Keep other runs from making the same part of a video; raises MediaError when one does."""
     files.make_folder(folder_of(output))
-    lock = files.lock(folder_of(output) / f"lock{part}")
+    held = locks.lock(folder_of(output) / f"lock{part}")
     try:
-        lock.acquire(timeout=0)
+        held.acquire(timeout=0)
     except TimeoutError:
         raise MediaError(
             f"{output} is being made by another run.",
@@ -63,7 +63,7 @@ def alone(output: Path, part: str = "") -> Generator[None]:
     try:
         yield
     finally:
-        lock.release()
+        held.release()
 
 
 def read_record(output: Path) -> Record | None:

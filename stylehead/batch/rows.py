@@ -17,6 +17,8 @@ from stylehead.files import parse_toml
 Value = str | bool | list[str]
 SUFFIXES = (".csv", ".toml", ".jsonl")
 DELIMITERS = ",;\t"
+MOST = 10_000_000
+"""Characters of a list that are read."""
 SEVERAL = "|"
 """Parts the values of one cell of a CSV file, for options that may be given several times."""
 
@@ -43,8 +45,9 @@ def read_rows(path: Path) -> list[Row]:
             remedy=f"Name a file that ends in {' or '.join(SUFFIXES)}.",
         )
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read(MOST + 1)
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(
             f"{path} cannot be read ({why}).",
@@ -52,6 +55,8 @@ def read_rows(path: Path) -> list[Row]:
         ) from error
     reader = {".csv": _csv_rows, ".toml": _toml_rows, ".jsonl": _json_rows}[path.suffix.lower()]
     try:
+        if len(text) > MOST:
+            raise ValueError(f"it has more than {MOST} characters")
         rows = reader(text)
     except ValueError as error:
         raise ConfigError(
@@ -115,6 +120,8 @@ def _json_rows(text: str) -> list[Row]:
                 rows.append(Row(number, _columns(json.loads(line), f"line {number}")))
             except json.JSONDecodeError as error:
                 raise ValueError(f"line {number} is not JSON ({error.msg})") from error
+            except RecursionError as error:
+                raise ValueError(f"line {number} has too many brackets") from error
     return rows
 
 

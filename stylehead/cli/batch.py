@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -236,11 +235,12 @@ def _estimate(jobs: Sequence[Job], workers: int) -> str:
     """Return how long jobs take, by the beginning of the first, which is made and thrown away."""
     from stylehead.cli.jobs import inside, read_request
     from stylehead.cli.video import make_video
+    from stylehead.locks import temporary_folder
     from stylehead.progress import SILENT
 
     task: Task = jobs[0].task
-    with TemporaryDirectory() as out, inside(Path(task.folder)):
-        trial = f"--output={Path(out) / f'trial{jobs[0].output.suffix}'}"
+    with temporary_folder() as out, inside(Path(task.folder)):
+        trial = f"--output={out / f'trial{jobs[0].output.suffix}'}"
         words = [*task.words, trial, f"--duration={TRIAL}", "--workers=1"]
         stages = make_video(read_request(words), SILENT).stages
     growing = stages["motion"] + stages["rendering"]

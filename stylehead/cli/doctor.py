@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -140,14 +139,15 @@ def _disk() -> str:
 
 
 def _trial() -> str:
+    from stylehead.locks import temporary_folder
     from stylehead.options import Options
     from stylehead.pipeline import run as pipeline
     from stylehead.weights.store import demo_files
 
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         image, audio = demo_files()
         start = time.perf_counter()
         options = Options(duration=TRIAL, crop=True, fps=25)
-        result = pipeline.animate(image, audio, Path(folder) / "trial.mp4", options=options)
+        result = pipeline.animate(image, audio, folder / "trial.mp4", options=options)
         seconds = time.perf_counter() - start
     return f"{len(result.motion)} frames in {seconds:.1f} s ({sys.executable})"

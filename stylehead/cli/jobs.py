@@ -224,7 +224,7 @@ class _Checks:
 
     def __call__(self, request: VideoRequest) -> float:
         """Return the length of the video in seconds; raises for the first fault."""
-        from stylehead.files import check_file
+        from stylehead.files import check_file, make_folder
         from stylehead.motion.file import load_motion
         from stylehead.pipeline.singers import find_faces
         from stylehead.pipeline.song import open_song
@@ -232,7 +232,7 @@ class _Checks:
         from stylehead.style.mix import choose_mix
 
         options = request.options
-        request.output.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(request.output.parent)
         check_request(request)
         if clip := request.style_video:
             self._once(("clip", clip), lambda: check_file(clip, "clip"))
@@ -255,9 +255,9 @@ class _Checks:
 
     def key(self, request: VideoRequest) -> str:
         """Return the digest of all that decides what the video is."""
-        from stylehead.files import digest
+        from stylehead.files import digest, is_file
 
-        given = [path for path in inputs_of(request) if path.is_file()]
+        given = [path for path in inputs_of(request) if is_file(path)]
         inputs = [self._once(("digest", path), partial(digest, path)) for path in given]
         options = repr(replace(request, output=Path(), json=False))
         return sha256(json.dumps([__version__, options, inputs]).encode()).hexdigest()

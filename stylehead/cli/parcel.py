@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from stylehead.cli.jobs import Task, inside, read_request
 from stylehead.cli.memory import keep_memory_flat
 from stylehead.cli.video import VideoRequest, make_video
 from stylehead.errors import ConfigError
-from stylehead.files import digest
+from stylehead.files import digest, is_file
+from stylehead.locks import temporary_folder
 from stylehead.options import sidecar_of
 from stylehead.pipeline.song import asked
 from stylehead.progress import Reporter
@@ -72,7 +72,7 @@ def _moved(
         """Move what names a style, with a weight or without: NAME[:WEIGHT]."""
         name, colon, weight = text.rpartition(":")
         for known, rest in ((text, ""), (name, colon + weight)):
-            file = Path(known) if known and Path(known).is_file() else own.get(known)
+            file = Path(known) if known and is_file(Path(known)) else own.get(known)
             if file:
                 return f"{put(file)}{rest}"
         return text
@@ -82,7 +82,7 @@ def _moved(
         return f"{face}={put(stem)}" + (f":{style(its_style)}" if its_style else "")
 
     behind = request.options.background
-    if behind and Path(behind).is_file():
+    if behind and is_file(Path(behind)):
         behind = str(put(Path(behind)))
     regions = [part.partition("=") for part in (request.style_region or "").split(",") if part]
     options = request.options
@@ -110,7 +110,7 @@ def _moved(
 def make_parcel(parcel: Parcel, reporter: Reporter) -> dict[str, Any]:
     """Make the video of a parcel where it has come; return what there is to say, and its bytes."""
     keep_memory_flat()
-    with TemporaryDirectory(prefix="stylehead-") as folder, inside(Path(folder)):
+    with temporary_folder("parcel") as folder, inside(folder):
         for place, content in parcel.files.items():
             place.parent.mkdir(exist_ok=True)
             place.write_bytes(content)

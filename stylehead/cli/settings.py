@@ -21,7 +21,7 @@ from typer.main import get_command
 from stylehead.cli.log import LOG
 from stylehead.cli.options import keyword, loudness
 from stylehead.errors import ConfigError
-from stylehead.files import parse_toml
+from stylehead.files import is_file, parse_toml
 from stylehead.options import LOOKS
 
 T = TypeVar("T")
@@ -232,7 +232,7 @@ def _from_folder(text: str, folder: Path) -> str:
 
     def whole(found: re.Match[str]) -> str:
         path = folder / found[0].strip()
-        return str(path) if path.is_file() else found[0]
+        return str(path) if is_file(path) else found[0]
 
     return re.sub(r"[^=,:]+", whole, text)
 

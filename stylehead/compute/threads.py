@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 import time
 from collections import deque
@@ -10,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -21,6 +22,8 @@ Awaited = SimpleQueue[Made | BaseException]
 Asked = SimpleQueue[tuple[Item, Awaited[Made]] | None]
 """What threads are to do next; None ends one."""
 
+ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+"""Signals that end a program."""
 STARTING = 1.0
 """Seconds in which a thread begins whose start was interrupted, unless it never will."""
 
@@ -58,6 +61,30 @@ def _start(thread: threading.Thread) -> None:
         if error.__context__ is None:
             raise
         raise error.__context__ from None
+
+
+@contextmanager
+def uninterrupted() -> Generator[None]:
+    """Have signals wait until the block is left.
+
+    A library that is interrupted while it starts a thread may forget the thread, and Python waits
+    for it for ever when it leaves.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone is interrupted
+        yield
+        return
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    try:
+        for number in ENDING:
+            if callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number, answer in before.items():
+            signal.signal(number, answer)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def in_order(

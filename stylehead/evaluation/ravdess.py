@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from stylehead.evaluation.mouth import (
 from stylehead.face.geometry import align
 from stylehead.face.landmarks import RIGID, interocular, mouth_opening
 from stylehead.face.performance import NEUTRAL_SHARE, SHUT_SHARE
+from stylehead.locks import temporary_folder
 from stylehead.media.audio import open_audio
 from stylehead.media.image import write_image
 from stylehead.media.video import read_frames
@@ -261,8 +261,8 @@ def evaluate_video(path: Path, options: Options, *, reporter: Reporter = SILENT)
     The style reference is the clip of the same name, as in the authors' scripts.
     """
     style, _, _ = learn_from_clip(path, path.stem, clip=AudioRange())
-    with tempfile.TemporaryDirectory() as folder:
-        portrait, result = Path(folder) / "portrait.png", Path(folder) / path.name
+    with temporary_folder() as folder:
+        portrait, result = folder / "portrait.png", folder / path.name
         write_image(portrait, next(read_frames(path)).pixels)
         pipeline.animate(portrait, path, result, style=style, options=options, reporter=reporter)
         return compare(result, path, reporter=reporter).measures

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from stylehead import files
 from stylehead.errors import FaceError, MediaError, StyleError
@@ -18,6 +17,7 @@ from stylehead.finetuning.holdout import HoldoutResult
 from stylehead.finetuning.run import tune
 from stylehead.finetuning.target import own_sound, target_of, tests_of
 from stylehead.finetuning.target_clip import TargetClip, learn_target_clip
+from stylehead.locks import lock, temporary_folder
 from stylehead.options import AudioRange, Encoder, Encoding, StyleEffort
 from stylehead.pipeline.run import Predictor, learn_from_clip, load_predictor
 from stylehead.progress import SILENT, Reporter
@@ -214,7 +214,7 @@ def _alone(place: Path) -> Generator[None]:
     """
     with ExitStack() as stack:
         with suppress(OSError):
-            stack.enter_context(files.lock(place.with_suffix(".lock")))
+            stack.enter_context(lock(place.with_suffix(".lock")))
         yield
 
 
@@ -233,8 +233,8 @@ def _keep(style: Style, place: Path) -> Style:
 
     A cache that cannot be written does not matter.
     """
-    with TemporaryDirectory() as folder:
-        saved = Path(folder) / place.name
+    with temporary_folder() as folder:
+        saved = folder / place.name
         save_style(style, saved)
         _into_cache(saved, place)
         return load_style(saved)

@@ -6,13 +6,13 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from stylehead import files
 from stylehead.errors import DataError, StyleError
 from stylehead.finetuning.config import TransferConfig
+from stylehead.locks import temporary_folder
 from stylehead.motion.models import generator_digest
 from stylehead.options import TuningOptions
 from stylehead.progress import Reporter
@@ -71,8 +71,8 @@ def release_refused(output: Path, request: dict[str, str]) -> bool:
 
 def as_saved(style: Style) -> Style:
     """Return a style as its file will have it, in the file's precision: what is to be tested."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "tuned.style"
+    with temporary_folder() as folder:
+        path = folder / "tuned.style"
         save_style(style, path)
         return load_style(path)
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import chain, repeat
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO
 
 import imageio_ffmpeg
@@ -19,6 +18,7 @@ import soundfile
 
 from stylehead.errors import ConfigError, DeviceError, MediaError
 from stylehead.files import atomic
+from stylehead.locks import temporary_folder
 from stylehead.media.audio import Sound
 from stylehead.media.muxer import SoundTrack, opened
 from stylehead.types import Pixels
@@ -67,8 +67,8 @@ def write_outside(
     has done to it what comes last; raises MediaError with what ffmpeg says when it has not.
     """
     first = next(frames)
-    with atomic(path) as part, TemporaryDirectory(prefix="stylehead-") as folder:
-        heard = Path(folder) / "sound.wav"
+    with atomic(path) as part, temporary_folder() as folder:
+        heard = folder / "sound.wav"
         with opened(heard, heard, "wav", {}) as container:
             SoundTrack(container, sound, "pcm_s16le").write_until(None)
         words = _given(size, first.shape[2], fps, heard) + check_encoder_args(arguments)
@@ -86,8 +86,8 @@ def try_outside(
     Raises MediaError with what ffmpeg says when it cannot.
     """
     grey = np.full((size[1], size[0], 4 if alpha else 3), 128, np.uint8)
-    with TemporaryDirectory(prefix="stylehead-") as folder:
-        heard = Path(folder) / "sound.wav"
+    with temporary_folder() as folder:
+        heard = folder / "sound.wav"
         soundfile.write(heard, np.zeros((TRIED * 4800, 2), np.float32), 48_000)
         words = _given(size, grey.shape[2], fps, heard) + check_encoder_args(arguments)
         _run(path, [*words, f"{folder}/trial{path.suffix}"], repeat(grey, TRIED))

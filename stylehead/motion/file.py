@@ -76,7 +76,7 @@ def load_motion(path: Path) -> Motion:
 
     Raises StyleError naming the field or line that is missing, misshapen or too large.
     """
-    if not path.is_file():
+    if not files.is_file(path):
         raise StyleError(f"{path} does not exist.", remedy="Check the motion file's path.")
     if path.suffix.lower() == ".csv":
         return read_table(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stylehead.files import is_file
 from stylehead.options import Options
 from stylehead.pipeline.deliver import title_of, written_to
 from stylehead.pipeline.result import Source
@@ -53,7 +54,7 @@ def ingredients_of(image: Path, audio: Path, source: Source, options: Options) -
     named += [("voice", path) for _, path, _ in map(asked, options.sing or ())]
     given = {"voice": options.vocals, "matte": options.matte, "lyrics": options.cues}
     behind = options.background
-    given["background"] = Path(behind) if behind and Path(behind).is_file() else None
+    given["background"] = Path(behind) if behind and is_file(Path(behind)) else None
     named += [(role, path) for role, path in given.items() if path]
     clips = {
         weight.style.provenance["source_sha256"]: weight.style.name

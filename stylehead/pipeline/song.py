@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,7 +12,7 @@ import numpy as np
 
 from stylehead.errors import ConfigError
 from stylehead.face.geometry import smoothstep
-from stylehead.files import check_file
+from stylehead.files import check_file, is_file
 from stylehead.media.audio import Sound, open_together
 from stylehead.media.cues import Cue, Subtitle, read_cues, subtitles
 from stylehead.options import MotionOptions, Options
@@ -75,7 +76,7 @@ class Song:
 def files_of(options: Options) -> list[Path]:
     """Return what is read beside picture and recording: matte, stems, lyrics, a background."""
     behind = Path(options.background) if options.background else None
-    behind = behind if behind and behind.is_file() else None
+    behind = behind if behind and is_file(behind) else None
     named = [path for path in (options.matte, options.vocals, options.cues, behind) if path]
     return named + [path for _, path, _ in map(asked, options.sing or ())]
 
@@ -162,14 +163,14 @@ def asked(text: str) -> tuple[int, Path, str | None]:
     have colons. Without any, the first colon that is not a drive's counts.
     """
     number, _, rest = text.partition("=")
-    if not (number.strip().isdecimal() and int(number) > 0 and rest):
+    if not (re.fullmatch(r"\s*0*[1-9]\d{0,3}\s*", number, re.ASCII) and rest):
         raise ConfigError(
             f"{text} does not give a face a stem.",
             remedy="Write --sing N=STEM or N=STEM:STYLE, with the face's number from the left.",
         )
     colons = [at for at, letter in enumerate(rest) if letter == ":" and at != 1]
     ends = [len(rest), *reversed(colons)]
-    end = next((end for end in ends if Path(rest[:end]).is_file()), min(ends))
+    end = next((end for end in ends if is_file(Path(rest[:end]))), min(ends))
     stem = Path(rest[:end])
     check_file(stem, "stem")
     return int(number), stem, rest[end + 1 :] or None

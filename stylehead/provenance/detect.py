@@ -26,6 +26,10 @@ NOISE = 0.2
 """Steps of 255 by which even a cell that never moves may differ."""
 SURE = 1e-6
 """Chance of a false alarm below which the mark counts as found."""
+TRIES = len(GRIDS) * PERIOD
+"""Grids, and slots in which the changes may begin."""
+ENOUGH = math.sqrt(2 * math.log(2 * TRIES / SURE))
+"""Strength from which on the mark counts as found."""
 ROUNDING = 1e-3  # of a slot: times of frames are rounded
 
 
@@ -64,7 +68,7 @@ def look_for_mark(frames: Iterable[Frame]) -> Found:
     means = _averaged(frames)
     strengths = [one for grid in GRIDS for one in _strengths(means, grid)]
     best = max(strengths)
-    chance = min(1.0, 2 * len(strengths) * math.exp(-(best**2) / 2))
+    chance = min(1.0, 2 * TRIES * math.exp(-(best**2) / 2))
     return Found(round(best, 2), chance)
 
 

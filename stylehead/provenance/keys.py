@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from stylehead import files
 from stylehead.errors import ConfigError
+from stylehead.locks import lock
 from stylehead.weights.store import home
 
 KEY, CHAIN, ROOT = "signing-key.pem", "certificates.pem", "root.pem"
@@ -58,7 +59,7 @@ def own_key() -> SigningKey:
     Raises MediaError where it cannot be stored.
     """
     files.make_folder(folder())
-    with files.lock(folder() / "lock"):
+    with lock(folder() / "lock"):
         found = _stored()
         if found is None:
             _make()

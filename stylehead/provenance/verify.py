@@ -13,7 +13,7 @@ from stylehead.errors import MediaError
 from stylehead.media.formats import NUMBERED
 from stylehead.options import sidecar_of
 from stylehead.provenance import sign
-from stylehead.provenance.detect import Found, find_mark
+from stylehead.provenance.detect import ENOUGH, Found, find_mark
 from stylehead.provenance.manifest import read_manifest
 
 EXPECTED = {"signingCredential.untrusted"}
@@ -61,11 +61,12 @@ class Verdict:
         if self.run:
             said.append(self._of_the_run())
         if self.mark:
-            there = "is in it" if self.mark.there else "was not found in it"
-            chance = f"{max(self.mark.false_alarm, 1e-99):.0e}".replace("e-0", "e-")
+            strength, enough = f"strength {self.mark.strength:.1f}", f"{ENOUGH:.1f}"
             said.append(
-                f"stylehead's mark {there}: strength {self.mark.strength:.1f}, which at most "
-                f"{chance} of unmarked videos reach."
+                f"stylehead's mark is in it: {strength}, and fewer than one unmarked video in a "
+                f"million reaches {enough}."
+                if self.mark.there
+                else f"stylehead's mark was not found in it: {strength}, and {enough} is needed."
             )
         return said
 

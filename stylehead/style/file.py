@@ -118,7 +118,7 @@ class _About(BaseModel):
 def load_style(path: Path | str) -> Style:
     """Read a style file; raises StyleError when it is not one or is damaged."""
     path = Path(path)
-    if not path.is_file():
+    if not files.is_file(path):
         raise StyleError(f"{path} does not exist.", remedy="Check the style file's path.")
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -213,7 +213,7 @@ def list_styles() -> list[tuple[str, Path, bool]]:
 def find_style(name_or_file: str) -> Style:
     """Load a style by file or by the name of a built-in or user style."""
     path = Path(name_or_file)
-    if path.is_file():
+    if files.is_file(path):
         return load_style(path)
     known = {name: file for name, file, _ in list_styles()}
     if name_or_file in known:

@@ -7,13 +7,14 @@ import os
 import threading
 import zipfile
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stylehead.compute.device import check_process
+from stylehead.compute.threads import uninterrupted
 from stylehead.errors import missing_library
 from stylehead.types import Face, Floats, Pixels
 from stylehead.weights.store import resolve
@@ -48,12 +49,23 @@ def landmarker(*, video: bool, faces: int = 1) -> Generator[FaceLandmarker]:
             num_faces=faces,
             output_face_blendshapes=True,
         )
-        task = vision.FaceLandmarker.create_from_options(options)
-    try:
+    with _at_hand(lambda: vision.FaceLandmarker.create_from_options(options)) as task:
         yield task
-    finally:
-        with _native_talk_muted():
-            task.close()
+
+
+@contextmanager
+def _at_hand(make: Callable[[], Any]) -> Generator[Any]:
+    """Yield a task of MediaPipe, whose thread ends with the block wherever that is interrupted."""
+    with ExitStack() as stack:
+        with _native_talk_muted(), uninterrupted():
+            task = make()
+            stack.callback(_close, task)
+        yield task
+
+
+def _close(task: Any) -> None:
+    with _native_talk_muted():
+        task.close()
 
 
 def _tasks() -> tuple[Any, Any]:
@@ -78,7 +90,6 @@ def face_scorer() -> Generator[Callable[[Pixels], float]]:
             base_options=BaseOptions(model_asset_buffer=bundle.read("face_detector.tflite")),
             min_detection_confidence=0.1,
         )
-        task = vision.FaceDetector.create_from_options(options)
 
     def score(pixels: Pixels) -> float:
         size = np.array(pixels.shape[1::-1])
@@ -92,11 +103,8 @@ def face_scorer() -> Generator[Callable[[Pixels], float]]:
                 best = max(best, float(found.categories[0].score))
         return best
 
-    try:
+    with _at_hand(lambda: vision.FaceDetector.create_from_options(options)) as task:
         yield score
-    finally:
-        with _native_talk_muted():
-            task.close()
 
 
 @contextmanager
@@ -113,18 +121,14 @@ def person_segmenter() -> Generator[Callable[[Pixels], Floats]]:
             base_options=BaseOptions(model_asset_buffer=model.read_bytes()),
             output_confidence_masks=True,
         )
-        task = vision.ImageSegmenter.create_from_options(options)
 
     def segment(pixels: Pixels) -> Floats:
         with _native_talk_muted():
             masks = task.segment(_image(pixels)).confidence_masks
         return np.array(masks[-1].numpy_view(), np.float32).reshape(pixels.shape[:2])
 
-    try:
+    with _at_hand(lambda: vision.ImageSegmenter.create_from_options(options)) as task:
         yield segment
-    finally:
-        with _native_talk_muted():
-            task.close()
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from stylehead.errors import WeightsError
-from stylehead.files import digest, lock
+from stylehead.files import digest
+from stylehead.locks import lock
 from stylehead.progress import Reporter
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ SIGNALS = {"SIGKILL": -9, "SIGTERM": 143, "SIGINT": 130, "SIGHUP": 129}
 SHARES = {"animate": 6, "extract-style": 3, "weights get": 4, "evaluate": 2, "finetune-style": 1}
 """Command -> how often it is killed, of SHARES' sum."""
 CONTENT = b"numbers " * 1_000_000
-PATIENCE = 600.0  # seconds until a run that was killed must have ended
+PATIENCE = 180.0  # seconds until a run that was killed must have ended
 
 
 def kills(scene: Scene, count: int, seed: int) -> None:
@@ -100,7 +100,7 @@ def _kill(
         ended = child.poll() is not None
         if not ended:
             child.send_signal(getattr(signal, fate))
-        told, said = child.communicate(timeout=PATIENCE)
+        told, said = _last_words(scene, child, f"{command.name}, {fate} after {after:.1f} s")
     outcome = Outcome(child.returncode, told, said)
     fault = f"{command.name}, {fate} after {after:.1f} s"
     if not ended:
@@ -123,8 +123,18 @@ def _kill(
     else:
         scene.check_next(fault, command)
     _clear(command)
-    for left in (scene.root / "tmp").glob("stylehead-*"):  # after SIGKILL nobody sweeps these
+    for left in (scene.root / "tmp").glob("stylehead-*"):  # swept a minute later: others may be new
         left.rename(left.with_name(f"swept-{left.name}"))
+
+
+def _last_words(scene: Scene, child: subprocess.Popen[str], fault: str) -> tuple[str, str]:
+    """Return what a run said; one that does not end is a finding, and is ended."""
+    try:
+        return child.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        scene.find(fault, "hang")
+        child.kill()
+        return child.communicate()
 
 
 def _wait(child: subprocess.Popen[str], seconds: float, folder: Path | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import subprocess
 import sys
 import tempfile
@@ -36,7 +37,11 @@ def guided(runs: int, seed: int) -> list[str]:
             words += [f"-max_len={LONGEST}", f"-timeout={SECONDS}", f"-rss_limit_mb={MEGABYTES}"]
             words += [f"-artifact_prefix={folder}/"]
             done = subprocess.run(
-                [sys.executable, *words], capture_output=True, text=True, errors="replace"
+                [sys.executable, *words],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env={**os.environ, "TMPDIR": folder},  # libFuzzer ends without tidying up
             )
             print(f"{name}: {runs} runs led by coverage")
             if done.returncode:
@@ -54,7 +59,7 @@ def _feed(name: str, words: list[str]) -> None:
         import stylehead.training.config
         import stylehead.weights.manifest  # noqa: F401
     target = TARGETS[name]
-    path = Path(tempfile.mkdtemp(prefix="stylehead-fuzz-")) / f"case.{target.suffix}"
+    path = Path(tempfile.mkdtemp()) / f"case.{target.suffix}"
 
     def once(content: bytes) -> None:
         path.write_bytes(content)

@@ -180,7 +180,7 @@ def manifests(draw: Any) -> bytes:
     for title in draw(st.lists(st.sampled_from(["a", "b", "'x y'"]), unique=True)):
         lines.append(f"[{title}]")
         for field in draw(st.lists(st.sampled_from(fields), unique=True)):
-            lines.append(f"{field} = {_toml(draw(_plausible(field) | values))}")
+            lines.append(f"{field} = {as_toml(draw(_plausible(field) | values))}")
     return "\n".join(lines).encode("utf-8", "surrogatepass")
 
 
@@ -199,12 +199,12 @@ def _plausible(field: str) -> st.SearchStrategy[Any]:
     return st.just(known.get(field, "text"))
 
 
-def _toml(value: Any) -> str:
+def as_toml(value: Any) -> str:
     if isinstance(value, dict):
-        inside = ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items())
+        inside = ", ".join(f"{json.dumps(key)} = {as_toml(one)}" for key, one in value.items())
         return f"{{{inside}}}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(as_toml, value))}]"
     return "''" if value is None else json.dumps(value).replace("NaN", "nan").replace("Inf", "inf")
 
 

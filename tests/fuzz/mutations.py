@@ -134,12 +134,12 @@ def _lines(data: bytes) -> Iterator[Part]:
 
 
 PARTS: dict[str, Callable[[bytes], Iterator[Part]]] = {
-    **dict.fromkeys(("mp4", "m4a", "mov", "heic"), _boxes),
+    **dict.fromkeys(("mp4", "m4a", "mov", "heic", "webm.c2pa"), _boxes),
     **dict.fromkeys(("wav", "webp", "avi"), _chunks),
     **dict.fromkeys(("mkv", "webm"), _elements),
     **dict.fromkeys(("ogg", "opus"), _pages),
     **dict.fromkeys(("lrc", "srt", "csv"), _lines),
-    "png": _png_chunks,
+    **dict.fromkeys(("png", "apng"), _png_chunks),
     "jpg": _segments,
     "tiff": _fields,
     "ts": _packets,
@@ -189,7 +189,7 @@ def _ogg_sum(value: int) -> int:
 
 
 OGG_SUMS = [_ogg_sum(byte << 24) for byte in range(256)]
-CHECKED = {"png": png_checked, "ogg": ogg_checked, "opus": ogg_checked}
+CHECKED = {"png": png_checked, "apng": png_checked, "ogg": ogg_checked, "opus": ogg_checked}
 
 
 def _flip(data: bytes, chance: random.Random) -> bytes:

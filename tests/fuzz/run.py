@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -57,11 +58,11 @@ def jobs(cases: int, seed: int, names: Sequence[str]) -> Iterator[Job]:
 class _Child:
     """One child process and the job that it is at."""
 
-    def __init__(self, keep: Path | None) -> None:
+    def __init__(self, keep: Path | None, place: Path) -> None:
         context = multiprocessing.get_context(START)
         self.pipe: Connection
         self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, keep), daemon=True)
+        self._process = context.Process(target=work, args=(theirs, keep, place))
         self._process.start()
         theirs.close()
         self.job: Job | None = None
@@ -112,9 +113,17 @@ class _Child:
 
 
 def run(cases: Iterator[Job], *, workers: int = 1, keep: Path | None = None) -> Totals:
-    """Do all jobs in child processes, a new one after each crash or hang."""
-    totals, waiting = Totals(), iter(cases)
-    children = [_Child(keep) for _ in range(workers)]
+    """Do all jobs in child processes, a new one after each crash or hang.
+
+    What they write goes with this one, for those that crash cannot tidy up.
+    """
+    with tempfile.TemporaryDirectory(prefix="stylehead-fuzz-") as name:
+        return _run(iter(cases), workers, keep, Path(name))
+
+
+def _run(waiting: Iterator[Job], workers: int, keep: Path | None, place: Path) -> Totals:
+    totals = Totals()
+    children = [_Child(keep, place) for _ in range(workers)]
     try:
         for child in children:
             _give(child, waiting)
@@ -136,7 +145,7 @@ def run(cases: Iterator[Job], *, workers: int = 1, keep: Path | None = None) -> 
                 if problem is not None:
                     totals.add(job, Outcome(job.cases, 0, [problem]))
                     child.end()
-                    children[children.index(child)] = fresh = _Child(keep)
+                    children[children.index(child)] = fresh = _Child(keep, place)
                     _give(fresh, waiting)
     finally:
         for child in children:

@@ -12,7 +12,8 @@ from av.container import OutputContainer
 from PIL import Image
 from PIL.ImageCms import ImageCmsProfile, createProfile
 
-from stylehead.motion.file import save_motion
+from stylehead import Options, animate
+from stylehead.motion.file import load_motion, save_motion
 from stylehead.options.choices import MotionFormat
 from stylehead.types import Pixels
 from tests.stand_ins import media
@@ -22,7 +23,10 @@ from tests.stand_ins.pictures import save_heic
 PICTURES = ("png", "jpg", "webp", "tiff", "heic", "gif", "bmp")
 RECORDINGS = ("wav", "flac", "ogg", "mp3", "m4a", "opus")
 CLIPS = ("mp4", "mov", "mkv", "ts", "webm", "avi")
-TABLES = "csv"
+TABLES, SCENE = "csv", "glb"
+"""What motions are exchanged as."""
+SIGNED = ("apng", "webp", "gif", "mp4", "webm.c2pa")
+"""Signed videos, and a signature that lies beside one."""
 FACE = 256
 """Pixels along the sides of a picture with a face."""
 CODECS = {
@@ -60,6 +64,9 @@ def _made(folder: Path, kind: str) -> Iterator[Path]:
             path = folder / f"{form.value}.{kind}"
             save_motion(performed_motion(0.2), path, form)
             yield path
+    elif kind == SCENE:
+        save_motion(performed_motion(0.2), folder / f"moves.{kind}", MotionFormat.GLTF)
+        yield folder / f"moves.{kind}"
     else:
         path = folder / f"words.{kind}"
         path.write_text(LYRICS[kind], encoding="utf-8")
@@ -94,6 +101,18 @@ def with_face(folder: Path, kind: str) -> Path:
     """Write a picture that can be animated."""
     path = folder / f"face.{kind}"
     return media.save_picture(path, media.resized(media.portrait(), (FACE, FACE)))
+
+
+def signed(folder: Path) -> None:
+    """Make a short video of each kind, signed by a key of this home: never the same bytes."""
+    folder.mkdir()
+    face, moves = with_face(folder, "png"), folder / "moves.npz"
+    save_motion(performed_motion(0.3, fps=10, blinks=0), moves)
+    voice = media.save_sound(folder / "voice.wav", media.voice(0.3))
+    small = Options(crop=True, size=128, fps=10, duration=0.3)
+    for kind in SIGNED:
+        video = folder / f"case.{kind}".removesuffix(".c2pa")
+        animate(face, voice, video, motion=load_motion(moves), options=small)
 
 
 def _recording(path: Path, kind: str) -> Path:

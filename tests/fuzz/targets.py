@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
 import random
-import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,17 +14,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from stylehead.errors import StyleheadError
-from tests.fuzz import checkpoints, seeds
-from tests.fuzz.made_up import MADE
+from tests.fuzz import checkpoints, commands, made_up, page, seeds, wishes
+from tests.fuzz.commands import FindingError
 from tests.fuzz.mutations import mutated
-from tests.stand_ins import media
-from tests.stand_ins.faces import Recording, performed_motion, predictor, syllables
+from tests.stand_ins.faces import Recording, predictor, syllables
 
 MOST_FRAMES = 200  # that are read of a clip
-
-
-class FindingError(Exception):
-    """Something that no file may bring about."""
 
 
 Use = Callable[[Path], object]
@@ -111,6 +104,31 @@ def manifest(path: Path) -> None:
     read_manifest(path)
 
 
+def settings(path: Path) -> None:
+    from stylehead.cli.jobs import read_request
+
+    with commands.at_work(path.parent) as folder:
+        path.replace(folder / "stylehead.toml")
+        given = [f"--image={wishes.FACE}", f"--audio={wishes.VOICE}", "--output=out.mp4"]
+        read_request([*given, f"--preset={wishes.PRESET}"])
+
+
+def listed(path: Path) -> None:
+    """Read a list of jobs, each row as far as it goes without its files."""
+    from stylehead.batch.rows import read_rows
+    from stylehead.cli.jobs import read_request, words_of
+
+    problems: list[StyleheadError] = []
+    rows = read_rows(path)
+    for row in rows:
+        try:
+            read_request([*words_of(row), "--output=out.mp4"])
+        except StyleheadError as problem:
+            problems.append(problem)
+    if len(problems) == len(rows):
+        raise problems[0]
+
+
 def checkpoint(path: Path) -> None:
     from stylehead.weights.checkpoints import load_state
 
@@ -141,74 +159,6 @@ def converter(path: Path) -> None:
             make_spleeter.arrays(path.read_bytes())
 
 
-# ---- commands -------------------------------------------------------------------------------
-
-
-def command(*words: object, output: Path) -> None:
-    """Run the command line in this process: a result or one line, and nothing left behind."""
-    from stylehead.cli.app import main
-
-    output.unlink(missing_ok=True)
-    before = set(output.parent.iterdir())
-    told, said = io.StringIO(), io.StringIO()
-    argv, sys.argv = sys.argv, ["stylehead", *map(str, words), "-o", str(output), "--overwrite"]
-    try:
-        with contextlib.redirect_stdout(told), contextlib.redirect_stderr(said):
-            main()
-        code = 0
-    except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else 1
-    finally:
-        sys.argv = argv
-    errors = said.getvalue().count("Error:")
-    if (code, output.exists(), errors) not in ((0, True, 0), (1, False, 1)):
-        raise FindingError(f"exit {code}, output {output.exists()}, said {said.getvalue()[-500:]}")
-    if left := set(output.parent.iterdir()) - before - {output}:
-        raise FindingError(f"left behind: {left}")
-
-
-def _animate(folder: Path, **given: Path) -> None:
-    helpers = folder / "helpers"
-    if not helpers.is_dir():
-        from stylehead.motion.file import save_motion
-
-        helpers.mkdir()
-        seeds.with_face(helpers, "png")
-        media.save_sound(helpers / "voice.wav", media.voice(0.3))
-        save_motion(performed_motion(0.3, fps=10, blinks=0), helpers / "motion.npz")
-    words = {
-        "image": helpers / "face.png",
-        "audio": helpers / "voice.wav",
-        "motion": helpers / "motion.npz",
-        **given,
-    }
-    if "style" in given:
-        del words["motion"]
-    flags = [word for name, value in words.items() for word in (f"--{name}", value)]
-    quick = ("--duration", 0.3, "--crop", "--size", 128, "--fps", 10)
-    command("animate", *flags, *quick, output=folder / "out.mp4")
-
-
-def animate_picture(path: Path) -> None:
-    _animate(path.parent, image=path)
-
-
-def animate_recording(path: Path) -> None:
-    _animate(path.parent, audio=path)
-
-
-def animate_motion(path: Path) -> None:
-    _animate(path.parent, motion=path)
-
-
-def animate_style(path: Path) -> None:
-    _animate(path.parent, style=path)
-
-
-def learn(path: Path) -> None:
-    command("extract-style", path, output=path.parent / "learned.style")
-
-
 # ---- all of them ----------------------------------------------------------------------------
 
 
@@ -233,6 +183,18 @@ def _faces(kind: str) -> Callable[[Path, random.Random], bytes]:
     return make
 
 
+def _signed(kind: str) -> Callable[[Path, random.Random], bytes]:
+    """Return what breaks a signed video, or the signature beside one."""
+
+    def make(folder: Path, chance: random.Random) -> bytes:
+        own = folder / "signed"
+        if not own.is_dir():
+            seeds.signed(own)
+        return mutated((own / f"case.{kind}").read_bytes(), kind, chance)
+
+    return make
+
+
 def _checkpoints(form: str) -> Callable[[Path, random.Random], bytes]:
     def make(folder: Path, chance: random.Random) -> bytes:
         del folder
@@ -248,7 +210,13 @@ USES: dict[str, Use] = {
     "made-up srt": cues,
     "made-up recipe": recipe,
     "made-up manifest": manifest,
+    "made-up settings": settings,
+    "made-up jobs csv": listed,
+    "made-up jobs toml": listed,
+    "made-up jobs jsonl": listed,
 }
+MADE = {**made_up.MADE, **wishes.MADE}
+"""Target -> its files' ending, and what draws them."""
 TARGETS: dict[str, Target] = {
     **{name: Target(MADE[name][0], use) for name, use in USES.items()},
     **{kind: Target(kind, picture, _from_seeds(kind)) for kind in seeds.PICTURES},
@@ -265,17 +233,41 @@ TARGETS: dict[str, Target] = {
         for form in checkpoints.FORMS
     },
     **{
-        f"animate {kind}": Target(kind, animate_picture, _faces(kind), costly=True)
+        f"animate {kind}": Target(kind, commands.animate_picture, _faces(kind), costly=True)
         for kind in ("png", "jpg", "webp")
     },
     **{
-        f"animate {kind}": Target(kind, animate_recording, _from_seeds(kind), costly=True)
+        f"animate {kind}": Target(kind, commands.animate_recording, _from_seeds(kind), costly=True)
         for kind in ("wav", "mp3", "m4a", "ts")
     },
-    "animate motion": Target("npz", animate_motion, costly=True),
-    "animate style": Target("style", animate_style, costly=True),
-    "extract-style mp4": Target("mp4", learn, _from_seeds("mp4"), costly=True),
+    "animate motion": Target("npz", commands.animate_motion, costly=True),
+    "animate style": Target("style", commands.animate_style, costly=True),
+    "extract-style mp4": Target("mp4", commands.learn, _from_seeds("mp4"), costly=True),
+    "animate settings": Target("toml", commands.animate_settings, costly=True),
+    "page": Target("json", page.ask, costly=True),
+    **{
+        f"batch {kind}": Target(kind, commands.plan_batch, costly=True)
+        for kind in ("csv", "toml", "jsonl")
+    },
+    **{
+        f"animate {kind}": Target(kind, commands.animate_lyrics, costly=True)
+        for kind in seeds.LYRICS
+    },
+    **{
+        f"animate {kind}": Target(kind, commands.animate_take, _from_seeds(kind), costly=True)
+        for kind in (seeds.TABLES, seeds.SCENE)
+    },
+    **{
+        f"verify {kind}": Target(kind, commands.verify, _signed(kind), costly=True)
+        for kind in seeds.SIGNED
+    },
 }
 """Name -> way in."""
-DRAWN_AS = {"animate motion": "made-up motion", "animate style": "made-up style"}
+DRAWN_AS = {
+    "animate motion": "made-up motion",
+    "animate style": "made-up style",
+    "animate settings": "made-up settings",
+    **{f"batch {kind}": f"made-up jobs {kind}" for kind in ("csv", "toml", "jsonl")},
+    **{f"animate {kind}": f"made-up {kind}" for kind in seeds.LYRICS},
+}
 """Targets whose files are drawn as another's are."""

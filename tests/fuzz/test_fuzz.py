@@ -8,8 +8,9 @@ import pytest
 from stylehead.errors import StyleError
 from tests.fuzz import run as run_module
 from tests.fuzz import targets, worker
+from tests.fuzz.commands import FindingError
 from tests.fuzz.run import jobs, run
-from tests.fuzz.targets import TARGETS, FindingError
+from tests.fuzz.targets import TARGETS
 from tests.fuzz.worker import Job
 
 QUICK = [name for name, target in TARGETS.items() if not target.costly]

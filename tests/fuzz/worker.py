@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
 from stylehead.errors import StyleheadError
-from tests.fuzz.made_up import MADE
-from tests.fuzz.targets import DRAWN_AS, TARGETS, FindingError
+from tests.fuzz.commands import FindingError
+from tests.fuzz.targets import DRAWN_AS, MADE, TARGETS
 
 LIMIT = 2_000_000_000  # bytes of memory that no file may take
 ADDRESSES = 12 << 30  # bytes of address space, lest a bomb takes the machine along
@@ -44,15 +44,16 @@ class Outcome(NamedTuple):
     problems: list[str]
 
 
-def work(jobs: Connection, keep: Path | None) -> None:
+def work(jobs: Connection, keep: Path | None, place: Path) -> None:
     """Take jobs from a pipe until it closes: a line for each case begun, an outcome for each job.
 
-    Cases that a problem was found in are written to the folder `keep`.
+    Cases that a problem was found in are written to the folder `keep`, all else into `place`.
     """
     _limit_addresses()
     warnings.simplefilter("error", RuntimeWarning)  # they would reach the user's terminal
-    with tempfile.TemporaryDirectory(prefix="stylehead-fuzz-") as name:
-        os.environ["STYLEHEAD_HOME"] = str(Path(name) / "home")
+    tempfile.tempdir = str(place)  # what commands leave in theirs would stay after a crash
+    with tempfile.TemporaryDirectory() as name:
+        os.environ["STYLEHEAD_HOME"] = os.environ["XDG_CONFIG_HOME"] = str(Path(name) / "home")
         (Path(name) / "home").mkdir()
         os.chdir(name)
         with Path(os.devnull).open("w") as nowhere:  # what decoders write past Python

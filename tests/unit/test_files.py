@@ -277,6 +277,19 @@ def test_a_name_that_is_none_is_left_to_the_check_of_the_file():
         files.check_file(same, "recording")
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\ud800", "face.png/x"])
+def test_what_no_file_can_be_called_is_no_file_and_said(tmp_path, name):
+    (tmp_path / "face.png").touch()
+    path = tmp_path / name
+    assert not files.is_file(path)
+    with pytest.raises(MediaError, match="cannot be opened"):
+        files.check_file(path, "picture")
+    with pytest.raises(MediaError, match=r"cannot be (opened|written)"):
+        files.check_output(path, overwrite=False)
+    with pytest.raises(MediaError, match="cannot be created"):
+        files.make_folder(path)
+
+
 def test_a_pipe_where_only_a_file_will_do_is_said(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(MediaError, match="not a file but a pipe"):

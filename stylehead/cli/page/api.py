@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 from gradio.events import api
@@ -13,7 +13,7 @@ from stylehead.cli.page.desk import State, plain
 from stylehead.cli.page.form import entries
 from stylehead.cli.page.previews import known_styles
 from stylehead.cli.page.request import ENDINGS, Front, facts_of
-from stylehead.errors import StyleheadError
+from stylehead.errors import ConfigError, StyleheadError
 from stylehead.options import DEFAULT_STYLE
 
 
@@ -38,8 +38,8 @@ def offer(front: Front) -> None:
                 style=style,
                 clip=style_video,
                 ending=format,
-                voices=[(one["face"], one["stem"], one.get("style")) for one in voices or ()],
-                options=options or {},
+                voices=_voices(voices),
+                options=_named(options),
                 preview=preview,
                 owner=secrets.token_hex(8),
             )
@@ -63,6 +63,25 @@ def offer(front: Front) -> None:
     api(animate, api_name="animate", concurrency_limit=None)
     api(styles, api_name="styles")
     api(options, api_name="options")
+
+
+def _named(given: object) -> dict[str, object]:
+    """Return options by name; raises ConfigError for anything else."""
+    if not isinstance(given or {}, dict):
+        raise ConfigError("The options are no table.", remedy='Write {"NAME": VALUE}.')
+    return cast("dict[str, object]", given or {})
+
+
+def _voices(given: object) -> list[tuple[int, object, str | None]]:
+    """Return voices as (face, stem, style); raises ConfigError for anything else."""
+    try:
+        voices: Any = given or []
+        return [(int(one["face"]), one["stem"], one.get("style")) for one in voices]
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise ConfigError(
+            "The voices are not a list of faces with stems.",
+            remedy='Write [{"face": 1, "stem": FILE, "style": NAME}].',
+        ) from error
 
 
 def _refusal(said: str) -> gr.Error:

@@ -16,8 +16,8 @@ from typing import Any
 from stylehead.batch.events import Work
 from stylehead.cli.page.desk import Desk
 from stylehead.cli.page.guard import App, Guard
-from stylehead.cli.page.room import own_folder
 from stylehead.errors import ConfigError, DeviceError
+from stylehead.locks import temporary_folder
 
 HOST = "127.0.0.1"
 ENDS_IN = 2  # seconds that open connections have when the page ends
@@ -82,7 +82,7 @@ def _serve_at(
 @contextmanager
 def built(work: Work, *, most: int, page: bool = True) -> Generator[App]:
     """Yield the application; all it keeps is in a temporary folder that goes with it."""
-    with own_folder() as folder:
+    with temporary_folder("page") as folder:
         uploads, results = folder / "uploads", folder / "results"
         for one in (uploads, results):
             one.mkdir()

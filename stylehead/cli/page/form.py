@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
@@ -148,11 +149,17 @@ def _number(entry: Entry, value: object) -> float:
             value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value % 1):
         raise _unfit(entry, value, "a whole number" if whole else "a number")
+    try:
+        if not math.isfinite(value):
+            raise OverflowError
+        number = entry.kind(value)
+    except OverflowError as error:
+        raise _unfit(entry, value, "a smaller number") from error
     if entry.low is not None and not value >= entry.low:
         raise _unfit(entry, value, f"at least {entry.low:g}")
     if entry.high is not None and not value <= entry.high:
         raise _unfit(entry, value, f"at most {entry.high:g}")
-    return entry.kind(value)
+    return number
 
 
 def _unfit(entry: Entry, value: object, wanted: str) -> ConfigError:

@@ -105,7 +105,7 @@ def _names_an_address(body: bytes) -> bool:
     """Return whether a request has a file fetched from elsewhere."""
     try:
         waiting = [json.loads(body)]
-    except ValueError:  # nor can the page read it
+    except (ValueError, RecursionError):  # nor can the page read it
         return False
     while waiting:
         one = waiting.pop()

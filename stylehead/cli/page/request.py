@@ -35,8 +35,8 @@ class Front:
         """Return the file of an upload; raises ConfigError for any other."""
         if isinstance(value, Mapping):
             value = value.get("path")
-        path = Path(value).resolve() if isinstance(value, str) else None
-        if path is None or not path.is_relative_to(self.uploads) or not path.is_file():
+        path = _resolved(value) if isinstance(value, str) else None
+        if path is None or not path.is_relative_to(self.uploads) or not files.is_file(path):
             raise ConfigError(f"{use} is no upload.", remedy="Upload a file for it.")
         return path
 
@@ -101,8 +101,8 @@ class Front:
 
     def evaluate(self, result: object, other: object, *, same_words: bool, owner: str) -> Job:
         """Ask for a comparison of a video that was made here."""
-        made = Path(str(result)).resolve()
-        if not (made.is_relative_to(self.results) and made.is_file()):
+        made = _resolved(str(result))
+        if made is None or not (made.is_relative_to(self.results) and files.is_file(made)):
             raise ConfigError("There is no video yet.", remedy="Make one first.")
         real = self.uploaded(other, "The video to compare with")
 
@@ -116,6 +116,14 @@ class Front:
             )
 
         return self.desk.submit(task, device="cpu", owner=owner)
+
+
+def _resolved(name: str) -> Path | None:
+    """Return a whole path without links; None for a name that no file can have."""
+    try:
+        return Path(name).resolve()
+    except (OSError, ValueError):
+        return None
 
 
 def _check_style(name: str) -> None:

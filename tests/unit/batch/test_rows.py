@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from stylehead.batch.rows import Row, crossed_rows, read_rows
+from stylehead.batch.rows import MOST, Row, crossed_rows, read_rows
 from stylehead.errors import ConfigError
 
 
@@ -53,6 +53,8 @@ def test_json_lines_keep_flags_and_lists(tmp_path):
         ("jobs.toml", "job = 1\n", r"tables \[\[job\]\]"),
         ("jobs.toml", "[[job]]\nimage = [1]\n[[job]]\nstart = {}\n", "job 2, start is not text"),
         ("jobs.jsonl", '{"a": "b"}\n{', "line 2 is not JSON"),
+        ("jobs.jsonl", "[" * 99_999, "line 1 has too many brackets"),
+        ("jobs.csv", "image\n" + "a" * MOST, "more than 10000000 characters"),
         ("jobs.jsonl", "[1]", "line 1 is not a table"),
         ("jobs.jsonl", '{"a": null}', "line 1, a is not text"),
     ],

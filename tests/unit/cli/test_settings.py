@@ -45,6 +45,12 @@ def test_without_a_file_options_are_what_they_are(folder):
     assert read().options == Options()
 
 
+def test_a_text_that_no_file_can_be_called_stays_a_text(folder):
+    long = "x" * 300
+    here(f'[preset.p]\nstyle = "{long}"\n')
+    assert read(preset="p").style == [long]
+
+
 def test_the_command_line_wins_over_the_folder_and_that_over_the_user(folder):
     home(folder, "[animate]\nfps = 10\nseed = 1\npose = 0.5\n")
     here("[animate]\nfps = 20\nseed = 2\n")

@@ -1,12 +1,13 @@
 """Threads are waited for, wherever whoever started them is interrupted."""
 
+import signal
 import threading
 import time
 
 import pytest
 
 from stylehead.compute import threads
-from stylehead.compute.threads import at_work, in_order
+from stylehead.compute.threads import at_work, in_order, uninterrupted
 
 
 class Interrupted(BaseException):
@@ -127,3 +128,24 @@ def test_who_stops_taking_stops_the_threads():
     next(made)
     made.close()
     assert threading.active_count() == before
+
+
+def test_a_signal_waits_until_what_was_begun_is_whole():
+    before, done = signal.getsignal(signal.SIGINT), []
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        done.append("whole")
+    assert done == ["whole"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_threads_that_are_never_interrupted_need_not_wait():
+    def work():
+        with uninterrupted():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    seen, before = [], signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]

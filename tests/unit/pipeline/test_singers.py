@@ -123,7 +123,11 @@ def test_a_stem_that_is_not_there_is_named_without_its_style(folder, name):
 
 
 @pytest.mark.parametrize(
-    "asked", ["early.wav", "0=early.wav", "-1=early.wav", "one=early.wav", "1="]
+    "asked",
+    [
+        *("early.wav", "0=early.wav", "-1=early.wav", "one=early.wav", "1="),
+        pytest.param(f"{'9' * 5000}=early.wav", id="more digits than Python reads"),
+    ],
 )
 def test_a_singer_without_number_or_stem_is_refused(folder, asked):
     with pytest.raises(ConfigError, match="does not give a face a stem") as caught:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import cv2
 import numpy as np
 import pytest
 
-from stylehead.provenance.detect import Found, look_for_mark
+from stylehead.provenance.detect import ENOUGH, SURE, TRIES, Found, look_for_mark
 from stylehead.provenance.mark import CHANGES, Mark, cells
 from stylehead.types import Frame
 
@@ -47,6 +48,11 @@ def test_the_key_is_the_same_for_ever():
     assert "".join("-+"[int(sign > 0)] for sign in cells(64)[0, :16]) == "+-+++-++--------"
     assert "".join("-+"[int(sign > 0)] for sign in cells(128)[5, :16]) == "++-----++-+-++--"
     assert abs(int(cells(128).sum())) < 4 * 128
+
+
+def test_what_is_enough_is_the_strength_that_hardly_any_unmarked_video_reaches():
+    assert math.isclose(2 * TRIES * math.exp(-(ENOUGH**2) / 2), SURE)
+    assert round(ENOUGH, 2) == 5.88  # as docs/provenance.md says
 
 
 def test_it_is_found_in_moving_pictures_and_not_in_others():

@@ -199,7 +199,10 @@ def test_a_home_that_cannot_be_written_leaves_a_video_unsigned(tmp_path, monkeyp
 def test_a_file_of_nobody_has_neither_signature_nor_mark(tmp_path):
     verdict = verify(saved(tmp_path / "a.mp4"))
     assert (verdict.state, verdict.signed) == (State.NOTHING, False)
-    assert verdict.sentences()[0] == "a.mp4: no signature."
+    assert verdict.sentences() == [
+        "a.mp4: no signature.",
+        "stylehead's mark was not found in it: strength 0.0, and 5.9 is needed.",
+    ]
 
 
 def test_of_a_damaged_signature_the_rest_is_told(tmp_path):

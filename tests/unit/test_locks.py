@@ -1,20 +1,22 @@
-"""A server's folder goes with the server."""
+"""A temporary folder goes with its process."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
-from stylehead.cli.page.room import ALIVE, PREFIX, own_folder
+from stylehead.locks import ALIVE, PREFIX, YOUNG, temporary_folder
 from tests.conftest import environment
 
 HOLD = """
-from stylehead.cli.page.room import own_folder
-with own_folder() as folder:
+from stylehead.locks import temporary_folder
+with temporary_folder() as folder:
     (folder / "upload.png").write_text("a face")
     print(folder, flush=True)
     input()
@@ -27,7 +29,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_what_a_killed_server_left_goes_and_a_living_ones_stays(temporary: Path) -> None:
+def test_what_a_killed_process_left_goes_and_a_living_ones_stays(temporary: Path) -> None:
     words = [sys.executable, "-c", HOLD]
     started = [
         subprocess.Popen(
@@ -46,8 +48,12 @@ def test_what_a_killed_server_left_goes_and_a_living_ones_stays(temporary: Path)
     killed, living = started
     killed.kill()
     killed.communicate()
-    assert (folders[0] / "upload.png").exists()
-    with own_folder() as folder:
+    with temporary_folder():
+        assert (folders[0] / "upload.png").exists(), "its process may not have locked it yet"
+    for folder in folders:
+        long_ago = time.time() - 2 * YOUNG
+        os.utime(folder / ALIVE, (long_ago, long_ago))
+    with temporary_folder() as folder:
         assert folder.parent == temporary
         assert not folders[0].exists()
         assert (folders[1] / "upload.png").exists()
@@ -56,12 +62,13 @@ def test_what_a_killed_server_left_goes_and_a_living_ones_stays(temporary: Path)
     assert not folders[1].exists()
 
 
-def test_what_no_server_has_locked_is_left_alone(temporary: Path) -> None:
+def test_what_no_process_has_locked_is_left_alone(temporary: Path) -> None:
     other = temporary / f"{PREFIX}other"
     other.mkdir()
     elsewhere = temporary / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / ALIVE).touch()
+    os.utime(elsewhere / ALIVE, (0, 0))
     (temporary / f"{PREFIX}link").symlink_to(elsewhere)
-    with own_folder():
+    with temporary_folder():
         assert other.is_dir() and (elsewhere / ALIVE).exists()
