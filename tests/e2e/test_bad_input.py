@@ -40,7 +40,7 @@ from tests.stand_ins import media
 
 TALK = re.compile(
     r"(Looking for music|Listening|A voice in|Tracking|Rendering|Animating face|Downloading"
-    r"|\d+ frames of|\S+ is scaled down|\S+ was damaged|Note:) ?.*"
+    r"|\d+ frames of|\S+ is scaled down|\S+ was damaged|Note:|The style of \S+ was learned) ?.*"
 )
 """Progress, which may stand before the one line that says what went wrong."""
 
@@ -859,6 +859,7 @@ def small_files_only() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_one_line_and_no_half_video(
     run: Command, portrait: Path, output: Path, glance: tuple[object, ...]
 ) -> None:

@@ -673,6 +673,7 @@ def test_styles_leaves_out_a_damaged_one_and_says_so(
     assert "broken.style" in outcome.stderr
 
 
+@pytest.mark.slow
 def test_a_style_clip_and_its_style_file_give_the_same_video(
     animate: Command, call: Command, brief_clip: Path, tmp_path: Path, output: Path
 ) -> None:

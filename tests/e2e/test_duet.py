@@ -69,6 +69,7 @@ def test_two_faces_sing_in_turn_and_the_lyrics_are_subtitles(
     assert media.read_video(output)[0].shape == (20, 240, 480, 3)
 
 
+@pytest.mark.slow
 def test_mouths_open_in_their_own_lines(tmp_path: Path, speech: Path, two: Path) -> None:
     cues = tmp_path / "song.lrc"
     cues.write_text(LYRICS, encoding="utf-8")
@@ -133,6 +134,7 @@ def test_the_motion_of_several_faces_is_not_saved_as_one(
         assert not output.exists()
 
 
+@pytest.mark.slow
 def test_two_faces_are_cut_out_together(
     animate: Command, tmp_path: Path, output: Path, speech: Path
 ) -> None:

@@ -150,6 +150,7 @@ def test_a_pasted_part_with_a_hard_border_is_seen() -> None:
     assert hard.visibility() > 8 * smooth.visibility()
 
 
+@pytest.mark.slow
 def test_the_published_protocol_runs_and_goes_on_where_it_stopped(
     brief_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,6 +200,7 @@ def test_after_a_refusal_other_settings_begin_anew(refused, work):
     assert not any("Resumed" in line for line in heard.said)
 
 
+@pytest.mark.slow
 def test_an_interrupted_work_keeps_its_checkpoint_and_goes_on(work, tmp_path):
     with pytest.raises(StyleError, match="before it had learned"):
         work(stopping=Stopping(after=1))

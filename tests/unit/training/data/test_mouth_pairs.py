@@ -78,6 +78,7 @@ def pairs() -> Pairs:
     return found
 
 
+@pytest.mark.slow
 def test_a_moved_source_lies_where_the_film_shows_the_same(pairs):
     skin = np.s_[8:20, 20:108]  # below the nose: the mouth's opening does not move it
     for warped, shown in zip(pairs.warped, pairs.filmed, strict=True):
@@ -120,6 +121,7 @@ def prepared(tmp_path_factory):
     return folder, count
 
 
+@pytest.mark.slow
 def test_preparing_counts_pairs_and_leaves_alone_what_is_there(prepared, monkeypatch):
     folder, count = prepared
     monkeypatch.setattr(mouth_pairs, "make_pairs", lambda *_: pytest.fail("made again"))
