@@ -389,7 +389,7 @@ def test_a_video_is_made_watched_and_sought_and_the_second_cancelled(
     page.wait_for_selector("#status .live")
     assert len(server.results()) == len(kept) + 1
     page.locator("#cancel").click()
-    page.wait_for_selector("#status .stopped")  # within 2 s where nothing else is done
+    page.wait_for_selector("#status .stopped", timeout=2000)
     assert server.results() == kept
     assert not server.children()
     page.locator("#more button", has_text="Motion").click()
