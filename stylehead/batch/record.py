@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from stylehead import files, locks
+from stylehead import files
 from stylehead.errors import MediaError
+from stylehead.files import locks
 from stylehead.options import sidecar_of
 
 FOLDER = ".stylehead"

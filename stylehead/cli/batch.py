@@ -235,7 +235,7 @@ def _estimate(jobs: Sequence[Job], workers: int) -> str:
     """Return how long jobs take, by the beginning of the first, which is made and thrown away."""
     from stylehead.cli.jobs import inside, read_request
     from stylehead.cli.video import make_video
-    from stylehead.locks import temporary_folder
+    from stylehead.files.locks import temporary_folder
     from stylehead.progress import SILENT
 
     task: Task = jobs[0].task

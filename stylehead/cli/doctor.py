@@ -139,7 +139,7 @@ def _disk() -> str:
 
 
 def _trial() -> str:
-    from stylehead.locks import temporary_folder
+    from stylehead.files.locks import temporary_folder
     from stylehead.options import Options
     from stylehead.pipeline import run as pipeline
     from stylehead.weights.store import demo_files

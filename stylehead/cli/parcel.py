@@ -13,7 +13,7 @@ from stylehead.cli.memory import keep_memory_flat
 from stylehead.cli.video import VideoRequest, make_video
 from stylehead.errors import ConfigError
 from stylehead.files import digest, is_file
-from stylehead.locks import temporary_folder
+from stylehead.files.locks import temporary_folder
 from stylehead.options import sidecar_of
 from stylehead.pipeline.song import asked
 from stylehead.progress import Reporter

@@ -30,7 +30,7 @@ from stylehead.evaluation.mouth import (
 from stylehead.face.geometry import align
 from stylehead.face.landmarks import RIGID, interocular, mouth_opening
 from stylehead.face.performance import NEUTRAL_SHARE, SHUT_SHARE
-from stylehead.locks import temporary_folder
+from stylehead.files.locks import temporary_folder
 from stylehead.media.audio import open_audio
 from stylehead.media.image import write_image
 from stylehead.media.video import read_frames

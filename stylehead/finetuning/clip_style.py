@@ -12,12 +12,12 @@ from pathlib import Path
 
 from stylehead import files
 from stylehead.errors import FaceError, MediaError, StyleError
+from stylehead.files.locks import lock, temporary_folder
 from stylehead.finetuning.config import TransferConfig
 from stylehead.finetuning.holdout import HoldoutResult
 from stylehead.finetuning.run import tune
 from stylehead.finetuning.target import own_sound, target_of, tests_of
 from stylehead.finetuning.target_clip import TargetClip, learn_target_clip
-from stylehead.locks import lock, temporary_folder
 from stylehead.options import AudioRange, Encoder, Encoding, StyleEffort
 from stylehead.pipeline.run import Predictor, learn_from_clip, load_predictor
 from stylehead.progress import SILENT, Reporter

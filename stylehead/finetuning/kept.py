@@ -11,8 +11,8 @@ import numpy as np
 
 from stylehead import files
 from stylehead.errors import DataError, StyleError
+from stylehead.files.locks import temporary_folder
 from stylehead.finetuning.config import TransferConfig
-from stylehead.locks import temporary_folder
 from stylehead.motion.models import generator_digest
 from stylehead.options import TuningOptions
 from stylehead.progress import Reporter

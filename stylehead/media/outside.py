@@ -18,7 +18,7 @@ import soundfile
 
 from stylehead.errors import ConfigError, DeviceError, MediaError
 from stylehead.files import atomic
-from stylehead.locks import temporary_folder
+from stylehead.files.locks import temporary_folder
 from stylehead.media.audio import Sound
 from stylehead.media.muxer import SoundTrack, opened
 from stylehead.types import Pixels

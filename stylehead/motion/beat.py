@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles, smoothstep
-from stylehead.locks import lock
+from stylehead.files.locks import lock
 from stylehead.motion.head import ASIDE, DOWN, FADE, PITCH, ROLL, mix_range
 from stylehead.types import ONSET_RATE, Floats, StyleMix
 from stylehead.weights.store import home

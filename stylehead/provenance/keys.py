@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from stylehead import files
 from stylehead.errors import ConfigError
-from stylehead.locks import lock
+from stylehead.files.locks import lock
 from stylehead.weights.store import home
 
 KEY, CHAIN, ROOT = "signing-key.pem", "certificates.pem", "root.pem"

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from stylehead.errors import WeightsError
 from stylehead.files import digest
-from stylehead.locks import lock
+from stylehead.files.locks import lock
 from stylehead.progress import Reporter
 
 if TYPE_CHECKING:

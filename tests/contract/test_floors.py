@@ -10,7 +10,7 @@ import stylehead
 
 PACKAGE = Path(stylehead.__file__).parent
 FLOORS = [
-    "types errors options progress version locks",
+    "types errors options progress version",
     "compute files models",
     "media weights batch",
     "face provenance",
@@ -35,7 +35,7 @@ DOORS = {
     "rich": "cli",
     "huggingface_hub": "weights",
     "httpx2": "weights",
-    "filelock": "locks",
+    "filelock": "files",
     "ray": "batch",
     "c2pa": "provenance",
     "cryptography": "provenance",

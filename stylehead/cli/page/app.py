@@ -17,7 +17,7 @@ from stylehead.batch.events import Work
 from stylehead.cli.page.desk import Desk
 from stylehead.cli.page.guard import App, Guard
 from stylehead.errors import ConfigError, DeviceError
-from stylehead.locks import temporary_folder
+from stylehead.files.locks import temporary_folder
 
 HOST = "127.0.0.1"
 ENDS_IN = 2  # seconds that open connections have when the page ends

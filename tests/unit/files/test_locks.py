@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from stylehead.locks import ALIVE, PREFIX, YOUNG, temporary_folder
+from stylehead.files.locks import ALIVE, PREFIX, YOUNG, temporary_folder
 from tests.conftest import environment
 
 HOLD = """
-from stylehead.locks import temporary_folder
+from stylehead.files.locks import temporary_folder
 with temporary_folder() as folder:
     (folder / "upload.png").write_text("a face")
     print(folder, flush=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from stylehead.errors import MediaError, StyleheadError
-from stylehead.locks import temporary_folder
+from stylehead.files.locks import temporary_folder
 
 if sys.version_info >= (3, 11):
     import tomllib
