@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,10 +69,9 @@ def _beats_of(onsets: Floats) -> NDArray[np.int64]:
     if len(onsets) < LEAST_SECONDS * ONSET_RATE or onsets.std() < 1e-6:
         return np.zeros(0, np.int64)
     onsets = gaussian_filter1d(onsets, SMOOTHING)
-    with _alone():
-        import librosa  # a second, and only music needs it
-
-        tempo = librosa.feature.tempo(tg=_mean_tempogram(onsets), sr=ONSET_RATE, hop_length=1)
+    with librosa_alone() as librosa:
+        tempogram = _mean_tempogram(onsets, librosa)
+        tempo = librosa.feature.tempo(tg=tempogram, sr=ONSET_RATE, hop_length=1)
         _, frames = librosa.beat.beat_track(
             onset_envelope=onsets, sr=ONSET_RATE, hop_length=1, bpm=tempo, units="frames", trim=True
         )
@@ -79,13 +80,11 @@ def _beats_of(onsets: Floats) -> NDArray[np.int64]:
     return np.zeros(0, np.int64)
 
 
-def _mean_tempogram(onsets: Floats) -> Floats:
+def _mean_tempogram(onsets: Floats, librosa: Any) -> Floats:
     """Return the mean (L, 1) of onsets' tempogram over time, as librosa looks for a tempo in it.
 
     Piece by piece: all of a minute at once takes 400 MB.
     """
-    import librosa
-
     lags = int(librosa.time_to_frames(TEMPOGRAM, sr=ONSET_RATE, hop_length=1))
     padded = np.pad(onsets, lags // 2, mode="linear_ramp")
     total = np.zeros(lags)
@@ -101,18 +100,22 @@ def _mean_tempogram(onsets: Floats) -> Floats:
     return (total / len(onsets))[:, None]
 
 
-def _alone() -> AbstractContextManager[object]:
-    """Return a lock that processes hold one after the other while librosa is loaded and runs.
+@contextmanager
+def librosa_alone() -> Generator[Any]:
+    """Yield librosa, which processes load and run one after the other.
 
-    What librosa compiles is kept on disk by numba, whose index of it is wrong for good, and crashes
+    What it compiles is kept on disk by numba, whose index of it is wrong for good, and crashes
     every later process, once two have written it at the same time.
     """
     spec = find_spec("librosa")
     assert spec is not None
     compiled = Path(spec.origin or ".").with_name("__pycache__")  # where numba keeps it, if it can
-    return lock(
+    with lock(
         compiled / "stylehead.lock" if os.access(compiled, os.W_OK) else home() / "librosa.lock"
-    )
+    ):
+        import librosa  # a second, and only music needs it
+
+        yield librosa
 
 
 def clarity(onsets: Floats, period: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import stylehead
 
 PACKAGE = Path(stylehead.__file__).parent
+ROOT = Path(__file__).parents[2]
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -97,3 +99,15 @@ def test_a_public_name_loads_when_it_is_used():
     loaded = loaded_by("import stylehead\nstylehead.Options, stylehead.StyleheadError")
     assert not loaded & HEAVY
     assert "numpy" in loaded_by("import stylehead\nstylehead.Motion")
+
+
+def test_librosa_is_loaded_under_its_lock_only():
+    """Two processes that compile it at the same time break it for good (motion/beat.py)."""
+    loads = re.compile(r"^\s*(import|from) librosa|importorskip\(.librosa", re.MULTILINE)
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for top in ("stylehead", "tests", "benchmarks", "examples", "docs")
+        for path in (ROOT / top).rglob("*.py")
+        if loads.search(path.read_text())
+    ]
+    assert found == ["stylehead/motion/beat.py"]

@@ -5,13 +5,13 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 
 from stylehead.face.geometry import angles_from_rotation
+from stylehead.files.locks import lock
 from stylehead.motion import beat
-from stylehead.motion.beat import Beats, find_beats, sway
+from stylehead.motion.beat import Beats, find_beats, librosa_alone, sway
 from stylehead.motion.head import PITCH, ROLL, style_range
 from stylehead.style.mix import as_mix
 from stylehead.types import ONSET_RATE, StyleMix
@@ -166,14 +166,17 @@ def test_librosa_runs_in_one_process_at_a_time(monkeypatch):
     """Numba's kept code crashes for good once two processes have written it at the same time."""
     held = []
 
-    @contextmanager
-    def lock(path):
-        held.append(path)
-        yield
-        held.append("free")
+    with librosa_alone() as librosa:
+        track = librosa.beat.beat_track
 
-    monkeypatch.setattr(beat, "lock", lock)
-    track = librosa.beat.beat_track
+    @contextmanager
+    def noted(path):
+        with lock(path):
+            held.append(path)
+            yield
+            held.append("free")
+
+    monkeypatch.setattr(beat, "lock", noted)
     monkeypatch.setattr(
         librosa.beat, "beat_track", lambda **given: held.append("runs") or track(**given)
     )
@@ -188,8 +191,9 @@ def test_librosa_runs_in_one_process_at_a_time(monkeypatch):
 def test_the_tempo_is_librosas(frames, period):
     onsets = np.random.default_rng(0).random(frames).astype(np.float32) * 0.3
     onsets[::period] += 1
-    whole = librosa.feature.tempogram(
-        onset_envelope=onsets, sr=ONSET_RATE, hop_length=1, win_length=round(8 * ONSET_RATE)
-    )
-    found = beat._mean_tempogram(onsets)
+    with librosa_alone() as librosa:
+        whole = librosa.feature.tempogram(
+            onset_envelope=onsets, sr=ONSET_RATE, hop_length=1, win_length=round(8 * ONSET_RATE)
+        )
+        found = beat._mean_tempogram(onsets, librosa)
     np.testing.assert_allclose(found, whole.mean(1, keepdims=True), atol=1e-6)

@@ -68,13 +68,13 @@ def filmed(shot, workers, reporter=None):
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
-    before = threading.active_count()
+    before = set(threading.enumerate())
     yield
     # One that an interrupt kept from being waited for ends by itself, but perhaps not at once.
     given_up = time.monotonic() + 60
-    while threading.active_count() > before and time.monotonic() < given_up:
+    while (left := set(threading.enumerate()) - before) and time.monotonic() < given_up:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert not left
 
 
 @pytest.mark.parametrize("frames", [1, SEGMENT - 1, SEGMENT, 2 * SEGMENT + 7])
