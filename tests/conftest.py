@@ -56,6 +56,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ["STYLEHEAD_HOME"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_version_of_what_is_compiled() -> Iterator[None]:
+    """Two processes that compile a second one at once spoil numba's index of them for good."""
+    yield
+    many = [
+        f"{name}.{key}: {value.signatures}"
+        for name, module in sys.modules.items()
+        if name.startswith("stylehead.")
+        for key, value in vars(module).items()
+        if len(getattr(value, "signatures", ())) > 1
+    ]
+    assert not many, "\n".join(many)
+
+
 class NetworkForbiddenError(AssertionError):
     """Not an OSError: the product must not be able to mistake it for a failed download."""
 

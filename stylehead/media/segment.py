@@ -175,6 +175,7 @@ class EncoderPicture:
         height = min(part.shape[0], self.frame.height - top)
         width = min(part.shape[1], self.frame.width - left)
         luma, bluish, reddish = self._planes
+        part = np.ascontiguousarray(part)  # one type, so that one version is compiled
         _to_yuv(part, height, width, luma, bluish, reddish, top, left)
 
     def pixels(self) -> Pixels:

@@ -82,6 +82,10 @@ def displacement_map(
     """
     out = np.empty((cells, cells, 2), np.float32) if out is None else out
     depth = np.empty((cells, cells), np.float32) if depth is None else depth
+    # One type each, so that one version is compiled: two processes that keep a second one at once
+    # spoil numba's index of them.
+    target, source = (np.ascontiguousarray(points, np.float32) for points in (target, source))
+    triangles = np.ascontiguousarray(triangles, np.int64)
     _fill(triangles, target, source, cells / size, out, depth)
     return out
 

@@ -92,6 +92,7 @@ def add_crop(
     place: row and column of the crop's corner in both, which may lie outside; weight (S, S) of the
     crop. Crops that overlap add up: what has not moved changes nothing. Changes `frame` in place.
     """
+    picture = np.ascontiguousarray(picture)  # one type, so that one version is compiled
     _add(frame, picture, moved, place[0], place[1], weight)
 
 

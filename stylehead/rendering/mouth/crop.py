@@ -110,16 +110,17 @@ class MouthCrop:
             (int(high[0] - low[0]), int(high[1] - low[1])),
             flags=cv2.INTER_CUBIC if self.step > 1 else cv2.INTER_LINEAR,
         )
-        _lay(pixels[low[1] : high[1], low[0] : high[0]], np.asarray(grown, np.float32))
+        _lay(pixels, int(low[0]), int(low[1]), np.asarray(grown, np.float32))
 
 
 @njit(cache=True, nogil=True)
-def _lay(part: Pixels, layer: Floats) -> None:
-    """Lay a layer (H, W, 4) over a part of a picture (H, W, 3), in place."""
+def _lay(pixels: Pixels, left: int, top: int, layer: Floats) -> None:
+    """Lay a layer (h, w, 4) over the part of a picture (H, W, 3) that begins there, in place."""
     half, most = np.float32(0.5), np.float32(255)
-    for y in range(part.shape[0]):
-        for x in range(part.shape[1]):
-            left = 1 - layer[y, x, 0]
+    for y in range(layer.shape[0]):
+        for x in range(layer.shape[1]):
+            shown = 1 - layer[y, x, 0]
             for channel in range(3):
-                value = part[y, x, channel] * left + layer[y, x, channel + 1] + half
-                part[y, x, channel] = np.uint8(min(max(value, np.float32(0)), most))
+                value = pixels[top + y, left + x, channel] * shown + layer[y, x, channel + 1]
+                value = min(max(value + half, np.float32(0)), most)
+                pixels[top + y, left + x, channel] = np.uint8(value)
