@@ -3,6 +3,7 @@
     python -m tests.soak                  two minutes
     python -m tests.soak --minutes 120    the full form
     python -m tests.soak --sounds 10 60   besides, motions of recordings of ten minutes and an hour
+    python -m tests.soak --page           through the page instead (needs the extra `ui`, and Linux)
 
 Prints a line for each round, then the growth of memory per 100 jobs. Exits with 1 when it is
 above 1 MB, or when handles, threads or temporary files grow.
@@ -17,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.soak.page import soak_page
 from tests.soak.run import Held, growing, long_sound, slope, soak
 
 MOST = 1.0  # MB per 100 jobs
@@ -27,13 +29,15 @@ def main() -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--sounds", type=float, nargs="*", default=[], metavar="MINUTES")
+    parser.add_argument("--page", action="store_true")
     options = parser.parse_args()
     ends = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory(prefix="stylehead-soak-") as name:
         folder = Path(name)
         os.environ["STYLEHEAD_HOME"] = str(folder / "home")
         rounds: list[Held] = []
-        for one in soak(folder, lambda done: done > 0 and time.monotonic() > ends):
+        way = soak_page if options.page else soak
+        for one in way(folder, lambda done: done > 0 and time.monotonic() > ends):
             rounds.append(one)
             print(one, flush=True)
         found, more = slope(rounds), growing(rounds)

@@ -1,0 +1,106 @@
+"""Jobs through the page: what its process holds after each round of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.soak.jobs import Files
+from tests.soak.run import Held
+
+QUICK = {"crop": True, "size": 128, "fps": 10, "duration": 0.5, "separate": "filter"}
+PATIENCE = 60.0  # seconds in which the page is there, and in which a job's process ends
+
+
+def soak_page(folder: Path, enough: Callable[[int], bool]) -> Iterator[Held]:
+    """Do rounds of jobs through a page until `enough` says so; yield what it holds after each.
+
+    A round is a video, a preview, one that is refused before work, one that fails in it, and one
+    that is cancelled. Needs the extra `ui`, and Linux.
+    """
+    from gradio_client import Client, handle_file
+
+    temporary, fetched = folder / "temporary", folder / "fetched"
+    for place in (temporary, fetched):
+        place.mkdir()
+    files = Files.made(folder)
+    words = [sys.executable, "-m", "stylehead", "ui", "--no-browser", "--port", "0"]
+    variables = {**os.environ, "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
+    page = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=variables)
+    try:
+        client = Client(_address(page), verbose=False, download_files=fetched)
+        given: dict[str, Any] = {
+            "image": handle_file(files.portrait),
+            "audio": handle_file(files.voice),
+            "options": QUICK,
+            "api_name": "/animate",
+        }
+        done = 0
+        while not enough(done):
+            _fetched(client, given, fetched)
+            _fetched(client, given | {"preview": True}, fetched)
+            for wrong in ({"style": "nobody"}, {"audio": handle_file(files.broken)}):
+                with contextlib.suppress(Exception):  # refused, in the client's own words
+                    client.predict(**given | wrong)
+                    raise AssertionError(f"{wrong} was not refused")
+            long = client.submit(**given | {"options": QUICK | {"duration": 2.0, "fps": 60}})
+            time.sleep(1)
+            long.cancel()
+            done += 5
+            _wait(lambda: not _children(page.pid), "a job's process stayed")
+            yield _held(done, page.pid, temporary)
+    finally:
+        page.kill()
+        page.wait()
+
+
+def _address(page: subprocess.Popen[str]) -> str:
+    assert page.stderr is not None
+    for line in page.stderr:
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            return found[0]
+    raise AssertionError("the page did not start")
+
+
+def _fetched(client: Any, given: dict[str, Any], fetched: Path) -> None:
+    """Make a video and fetch it; the client's copies are no part of what is measured."""
+    told, _ = client.predict(**given)
+    assert told["state"] == "done", told
+    for path in fetched.rglob("*.*"):
+        path.unlink()
+
+
+def _children(pid: int) -> list[str]:
+    found: list[str] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in path.read_text().split():
+            with contextlib.suppress(OSError):  # it has just ended
+                found.append(Path(f"/proc/{child}/cmdline").read_text())
+    return [line for line in found if "resource_tracker" not in line]
+
+
+def _wait(what: Callable[[], bool], why: str) -> None:
+    until = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < until, why
+        time.sleep(0.05)
+
+
+def _held(done: int, pid: int, temporary: Path) -> Held:
+    place = Path(f"/proc/{pid}")
+    pages = int((place / "statm").read_text().split()[1])
+    files = [path for path in temporary.rglob("*") if path.is_file()]
+    return Held(
+        done,
+        pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
+        len(list((place / "fd").iterdir())),
+        len(list((place / "task").iterdir())),
+        len(files),
+    )
