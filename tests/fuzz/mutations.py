@@ -276,7 +276,7 @@ def _parts_swapped(data: bytes, parts: list[Part], chance: random.Random) -> byt
 
 def _content_noise(data: bytes, parts: list[Part], chance: random.Random) -> bytes:
     part = chance.choice(parts)
-    length = min(part.end - part.content, 4096)
+    length = max(0, min(part.end - part.content, 4096))  # a header may be cut short
     return data[: part.content] + chance.randbytes(length) + data[part.content + length :]
 
 
