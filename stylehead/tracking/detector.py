@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +23,8 @@ from stylehead.weights.store import resolve
 
 log = logging.getLogger(__name__)
 MOST_FACES = 8
+UNUSED = ("matplotlib", "matplotlib.pyplot", "sounddevice")
+"""What MediaPipe imports to plot and to record: half a second and 25 MB that nothing here needs."""
 _muting = threading.Lock()  # standard error is the process's: one thread at a time may turn it off
 
 
@@ -70,11 +74,29 @@ def _close(task: Any) -> None:
 
 def _tasks() -> tuple[Any, Any]:
     try:
-        from mediapipe.tasks.python import vision
-        from mediapipe.tasks.python.core.base_options import BaseOptions
+        with _left_out(*UNUSED):
+            from mediapipe.tasks.python import vision
+            from mediapipe.tasks.python.core.base_options import BaseOptions
     except (ImportError, OSError) as error:
         raise missing_library(error) from error
     return vision, BaseOptions
+
+
+@contextmanager
+def _left_out(*names: str) -> Generator[None]:
+    """Have what is imported in the block find empty modules in place of those not loaded yet."""
+    empty = {name: ModuleType(name) for name in names if name not in sys.modules}
+    for name, module in empty.items():
+        package, _, own = name.rpartition(".")
+        if package in empty:
+            setattr(empty[package], own, module)
+    sys.modules.update(empty)
+    try:
+        yield
+    finally:
+        for name, module in empty.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
 
 
 @contextmanager

@@ -89,7 +89,8 @@ def _children(pid: int) -> list[str]:
 def _wait(what: Callable[[], bool], why: str) -> None:
     until = time.monotonic() + PATIENCE
     while not what():
-        assert time.monotonic() < until, why
+        if time.monotonic() > until:
+            raise TimeoutError(why)
         time.sleep(0.05)
 
 
