@@ -32,7 +32,7 @@ from stylehead.rendering.eyes.lid_motion import (
     iris_points,
     kept_lids,
 )
-from stylehead.rendering.still.relief import ease_relief
+from stylehead.rendering.still.relief import Relief, ease_relief
 from stylehead.rendering.still.square import FEATHER, cut_matte
 from stylehead.rendering.still.surroundings import SKULL_DEPTH, surround, triangulated
 from stylehead.rendering.still.turns import TurnLimits
@@ -72,6 +72,8 @@ class PortraitMesh:
     """Side of the crop in pixels."""
     turns: TurnLimits
     """How far the head can be turned from its own pose."""
+    relief: Relief
+    """What small turns show of the relief of the face, and of the rings around it."""
     corner: Floats
     """(2,) the crop's top left corner in the picture, pixels."""
     scale: float
@@ -103,6 +105,9 @@ class PortraitMesh:
         irises = iris_points(face, EYEBALL * np.sin(np.radians(gaze)))
         pose = self.head_pose(rotation, translation)
         placed = pose.apply(np.concatenate([face, self._around(), irises]))
+        away = self.pose.rotation[:, 2] @ pose.rotation  # from the camera of the still, turned
+        depth = self.relief.depth(float(np.hypot(*away[:2])))
+        placed[: len(depth)] += pose.scale / self.pose.scale * depth[:, None] * away
         vertices = self._blended(placed)
         vertices[:, :2] += self.shoulder_follow[:, None] * (self.pose.scale * translation[:2])
         return vertices.astype(np.float32)
@@ -161,6 +166,7 @@ def build_portrait_mesh(
     face = _in_crop(mesh, corner, scale)
     model = FaceModel.embedded()
     pose = model.pose(face)
+    relief = Relief.of(face)
     face = ease_relief(face)
     head = pose.undo(face)
     shut = shut_eyes(to_68(head))
@@ -180,6 +186,7 @@ def build_portrait_mesh(
     near = nearness(around.rings[:, :2], face, others)
     free = smoothstep(((near - 0.5) / FREE_FROM).clip(0, 1))
     rigidity, shoulder_follow = around.rigidity * free, around.shoulder_follow * free
+    ringed = around.share * relief.shifts[:, around.beside]
     source = np.concatenate([face[:FACE], around.rings, around.border]).astype(np.float32)
     fixed = np.zeros(len(around.border))
     weights = np.concatenate([np.ones(FACE), rigidity, fixed, np.ones(SEEN)])
@@ -195,6 +202,7 @@ def build_portrait_mesh(
         triangles=triangles,
         size=size,
         turns=TurnLimits.of(portrait.rotation),
+        relief=Relief(np.concatenate([relief.shifts, ringed], 1).astype(np.float32)),
         corner=corner,
         scale=scale,
         shut=shut,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.spatial.distance import cdist
 
@@ -11,12 +13,44 @@ from stylehead.types import Floats
 
 STEEPEST = 2.5
 """Depth per distance in the picture. A turn of 20 degrees stretches such a slope to 1.8 times on
-its near side; a real temple, far steeper, would smear a few pixels into a broad band. Less steep,
-the outline hardly moves, and small turns look smaller than they are."""
+its near side; a real temple, far steeper, would smear a few pixels into a broad band."""
+FAR = 0.342
+"""Sine of that turn. Smaller ones stretch less, and allow steeper slopes: small turns are seen by
+how the outline moves."""
+STEEPENING = 0.75
+"""Power of the sine with which slopes get less steep. With 1 every turn would stretch by 1.8, and
+an outline that has moved as far as it may would stop; with less it goes on."""
+SINES = FAR * np.linspace(0, 1, 9)[1:] ** 2
+"""Turns for which relief is kept; between them what it moves is interpolated."""
 REACH = 0.3  # of the face's width from its outline, over which relief is eased
 
 
-def ease_relief(mesh: Floats) -> Floats:
+@dataclass(frozen=True, slots=True, eq=False)
+class Relief:
+    """The depth that a face has beyond the one that is eased for far turns."""
+
+    shifts: Floats
+    """(S, N) what it moves each vertex across the picture at a turn of SINES, pixels."""
+
+    @staticmethod
+    def of(mesh: Floats) -> Relief:
+        """Return the relief of the vertices of a mesh (478, 3), pixels, beyond the eased ones'."""
+        eased = ease_relief(mesh)
+        steepest = STEEPEST * (FAR / SINES) ** STEEPENING
+        depths = [(ease_relief(mesh, steep) - eased)[:FACE, 2] for steep in steepest]
+        return Relief((np.stack(depths) * SINES[:, None]).astype(np.float32))
+
+    def depth(self, sine: float) -> Floats:
+        """Return the depth (N,) that is shown of it, pixels, for the sine of a turn."""
+        high = int(np.clip(np.searchsorted(SINES, sine), 1, len(SINES) - 1))
+        low = high - 1
+        sine = max(sine, float(SINES[0]))
+        part = min(1.0, (sine - SINES[low]) / (SINES[high] - SINES[low]))
+        shift = self.shifts[low] + np.float32(part) * (self.shifts[high] - self.shifts[low])
+        return shift / np.float32(sine)
+
+
+def ease_relief(mesh: Floats, steepest: float = STEEPEST) -> Floats:
     """Return a mesh (478, 3), pixels, whose depth towards the face's outline is nowhere too steep.
 
     Each vertex comes forward to what the shallowest slope from any other vertex reaches; the middle
@@ -24,7 +58,7 @@ def ease_relief(mesh: Floats) -> Floats:
     """
     face = mesh[:FACE]
     apart = cdist(face[:, :2], face[:, :2])
-    reached = (face[None, :, 2] + STEEPEST * apart).min(1)
+    reached = (face[None, :, 2] + steepest * apart).min(1)
     to_outline = cdist(face[:, :2], face[OVAL, :2]).min(1)
     width = float(np.ptp(face[OVAL, 0]))
     weight = 1 - smoothstep((to_outline / (REACH * width)).clip(0, 1))

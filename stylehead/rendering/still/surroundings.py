@@ -40,6 +40,10 @@ class Surroundings:
     """(K,) 1 moves with the head, 0 stays."""
     shoulder_follow: Floats
     """(K,) fraction of the head's shift that is added: shoulders."""
+    beside: NDArray[np.int64]
+    """(K,) the vertex of the face's outline that each goes on from."""
+    share: Floats
+    """(K,) how much of that vertex's depth each has; the rest is the axis'."""
     border: Floats
     """(B, 3) vertices that stay."""
 
@@ -61,6 +65,7 @@ def surround(
     chin = float(face[CHIN, 1])
     height = float(np.ptp(oval[:, 1]))
     rings, rigidity, shoulder_follow = list[Floats](), list[Floats](), list[Floats]()
+    share = list[Floats]()
     for factor, weight in FADING if matte is None else CUT_OUT:
         ring = oval.copy()
         ring[:, :2] = centre + (oval[:, :2] - centre) * factor
@@ -70,6 +75,7 @@ def surround(
         rings.append(ring)
         rigidity.append(weight * ((1 - below) + CHEST * below))
         shoulder_follow.append((SHOULDERS - CHEST) * weight * below)
+        share.append(np.full(len(oval), 1 - fraction, np.float32))
     points, weights = np.concatenate(rings), np.concatenate(rigidity)
     follow = np.concatenate(shoulder_follow)
     border = _border(size, oval[:, 2].mean())
@@ -89,6 +95,8 @@ def surround(
         rings=points[inside],
         rigidity=(weights * free)[inside],
         shoulder_follow=(follow * free)[inside],
+        beside=np.tile(OVAL, len(rings))[inside],
+        share=np.concatenate(share)[inside],
         border=border,
     )
 

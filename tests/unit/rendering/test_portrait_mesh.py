@@ -194,6 +194,17 @@ def test_the_face_moves_as_one_piece_with_the_head(mesh):
     np.testing.assert_allclose(moved, np.broadcast_to([0.1, -0.05], moved.shape), atol=1e-4)
 
 
+def test_small_turns_move_the_outline_and_the_hair_beside_it_as_far_as_they_are_deep(mesh):
+    ring = FACE + np.arange(len(OVAL))
+    true = mesh.pose.undo(mesh.in_crop(drawn_portrait().face.mesh))
+    for side in (-1, 1):
+        moved = moves(mesh, angles=(0, 3 * side, 0))[:, 0]
+        assert side * (moved[NOSE_TIP] - moved[OVAL]).min() > 0
+        real = (true[OVAL, 2] - true[NOSE_TIP, 2]).mean() * np.sin(np.radians(3))
+        assert side * (moved[NOSE_TIP] - moved[OVAL]).mean() == pytest.approx(real, rel=0.15)
+        assert np.abs(moved[ring] - moved[OVAL]).max() < 0.02
+
+
 def test_turning_moves_the_nose_further_than_the_eyes(mesh):
     nose, eyes = moves(mesh, angles=(0, 15, 0))[[NOSE_TIP, 33]][:, 0]
     assert nose > 0.05  # to image right

@@ -5,7 +5,7 @@ import pytest
 
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.face.landmarks import FACE, OVAL
-from stylehead.rendering.still.relief import STEEPEST, ease_relief
+from stylehead.rendering.still.relief import FAR, SINES, STEEPEST, Relief, ease_relief
 from stylehead.rendering.still.turns import FURTHEST, MOST, TurnLimits
 from tests.stand_ins.faces import STILL, mean_mesh
 
@@ -69,3 +69,38 @@ def test_the_outline_is_eased_and_the_middle_keeps_its_relief():
     middle = [1, 4, 6, 13, 14, 168, 195]  # nose and lips
     np.testing.assert_allclose(eased[middle], mesh[middle], atol=1e-3)
     assert (eased[:FACE, 2] <= mesh[:FACE, 2] + 1e-3).all()
+
+
+def shown(mesh, sine):
+    """The mesh with the relief that a turn of this sine shows."""
+    deeper = ease_relief(mesh)
+    deeper[:FACE, 2] += Relief.of(mesh).depth(sine)
+    return deeper
+
+
+def test_small_turns_show_most_of_the_relief_that_far_ones_lose():
+    mesh = mean_mesh() * np.float32(100)
+    lost = mesh[OVAL, 2] - ease_relief(mesh)[OVAL, 2]
+    still_lost = mesh[OVAL, 2] - shown(mesh, 0.05)[OVAL, 2]
+    assert lost.max() > 5
+    assert still_lost.min() + 1e-3 >= 0
+    assert still_lost.mean() < 0.2 * lost.mean()
+
+
+@pytest.mark.parametrize("sine", [0.02, 0.05, 0.1, 0.2, 0.3])
+def test_no_turn_stretches_more_than_the_farthest_does(sine):
+    mesh = mean_mesh() * np.float32(100)
+    assert slopes(shown(mesh, sine))[OVAL].max() * sine < 1.05 * STEEPEST * FAR
+
+
+def test_what_relief_moves_grows_with_the_turn_and_is_smooth():
+    mesh = mean_mesh() * np.float32(100)
+    eased, relief = ease_relief(mesh)[:FACE, 2], Relief.of(mesh)
+    sines = np.linspace(0, 0.45, 400)
+    moved = np.stack([sine * (eased + relief.depth(sine)) for sine in sines])
+    outline = np.diff(moved[:, OVAL] - moved[:, [4]], axis=0)
+    assert outline.min() > 0
+    assert outline.max() < 4 * np.median(outline)
+    assert not relief.depth(FAR).any()
+    assert not relief.depth(1.0).any()
+    np.testing.assert_array_equal(relief.depth(0), relief.depth(SINES[0]))
