@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import stylehead
+from tests.contract.trees import tree
 
 PACKAGE = Path(stylehead.__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -24,7 +25,7 @@ def name_of(path: Path) -> str:
 def imported(path: Path) -> set[str]:
     """Return every dotted name that a file imports, anywhere in it; `from a import b` gives a.b."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -53,7 +54,7 @@ def test_imports_have_no_cycle():
 
 def test_nobody_prints_and_nobody_starts_a_shell():
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in ("print", "os.system", "exec", "eval"), path
