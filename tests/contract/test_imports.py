@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import stylehead
@@ -22,7 +23,8 @@ def name_of(path: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Return every dotted name that a file imports, anywhere in it; `from a import b` gives a.b."""
     found: set[str] = set()
     for node in ast.walk(tree(path)):
@@ -31,16 +33,16 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or ""}
-    return found
+    return frozenset(found)
 
 
-IMPORTS = {name_of(path): imported(path) for path in FILES}
-MODULES = {name for name in IMPORTS if name}
+PATHS = {name_of(path): path for path in FILES}
+MODULES = {name for name in PATHS if name}
 
 
 def own(module: str) -> set[str]:
     """Return the modules of the package that a module imports."""
-    found = {name.removeprefix("stylehead.") for name in IMPORTS[module]}
+    found = {name.removeprefix("stylehead.") for name in imported(PATHS[module])}
     return found & (MODULES - {module})
 
 
