@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import logging
 import os
@@ -18,6 +19,8 @@ import pytest
 from filelock import FileLock
 
 from stylehead.motion.file import save_motion
+from stylehead.tracking import portrait as portrait_search
+from stylehead.types import Face
 from tests.stand_ins import media
 from tests.stand_ins.faces import performed_motion
 
@@ -40,6 +43,7 @@ class Outcome(NamedTuple):
 
 
 Command = Callable[..., Outcome]
+FACES_OF = portrait_search.faces_of
 
 
 # ---- every test -----------------------------------------------------------------------------
@@ -177,6 +181,21 @@ def run() -> Command:
     return spawn
 
 
+FOUND: dict[tuple[object, ...], list[Face]] = {}
+
+
+def faces_once(pixels: np.ndarray, name: str) -> list[Face]:
+    """Return what `faces_of` does; the same pixels are not searched again in one process.
+
+    Most tests animate one portrait, and the search for its face is a third of a short job. What
+    depends on more than the pixels, as the choice among faces and their refusal, is not kept.
+    """
+    key = pixels.shape, hashlib.sha256(np.ascontiguousarray(pixels)).digest()
+    if key not in FOUND:
+        FOUND[key] = FACES_OF(pixels, name)
+    return list(FOUND[key])
+
+
 @pytest.fixture
 def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run the command line in this process: seconds faster, for libraries are loaded once.
@@ -186,6 +205,7 @@ def call(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     from stylehead.cli.app import main
 
     monkeypatch.delenv("STYLEHEAD_DEBUG", raising=False)
+    monkeypatch.setattr(portrait_search, "faces_of", faces_once)
 
     def go(*args: object) -> Outcome:
         capfd.readouterr()

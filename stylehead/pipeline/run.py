@@ -39,14 +39,14 @@ from stylehead.pipeline.encoding import name_of_encoder, packets_for, sound_in, 
 from stylehead.pipeline.origin import seal_of
 from stylehead.pipeline.result import SAVED, Encoded, MotionResult, Result, Source, result_of
 from stylehead.pipeline.singers import Take, find_faces, perform, tell_of_old
-from stylehead.pipeline.song import files_of, listened_to, open_song
+from stylehead.pipeline.song import check_heard, files_of, listened_to, open_song
 from stylehead.pipeline.staging import stage
 from stylehead.pipeline.unfinished import Unfinished
 from stylehead.pipeline.unused import check_options
 from stylehead.pipeline.write import write
 from stylehead.progress import SILENT, Noting, Reporter, Stopwatch
 from stylehead.rendering.renderer import load_renderer
-from stylehead.speech.listen import Listener, listen, load_listener
+from stylehead.speech.listen import Listener, listen, load_listener, refuse_silent
 from stylehead.style.learn import ENOUGH_FPS, learn_style
 from stylehead.style.mix import as_mix
 from stylehead.style.references import Retrieval
@@ -86,10 +86,12 @@ def animate(
     device, workers = choose_device(options.device), options.workers or usable_cores()
     mix = as_mix(style, strength=options.style_strength)
     song = open_song(Path(audio), mix, options)
-    renderer = load_renderer(options.renderer, device, reporter=reporter)
+    if motion is None:
+        check_heard(song)
     portraits = find_faces(Path(image), song.faces, options, reporter)
     portraits, frame = in_frame(portraits, options, reporter)
     try_encoder(output, size_of(portraits, frame, options), options)
+    renderer = load_renderer(options.renderer, device, reporter=reporter)
     clock.lap("portrait")
 
     if motion is None:
@@ -157,6 +159,7 @@ def predict(
     mix = as_mix(style, strength=options.style_strength)
     tell_of_old(mix, reporter)
     voice = listened_to(Path(audio), options)
+    refuse_silent(voice)
     device = choose_device(options.device)
     predictor = load_predictor(
         options, device, separation=options, workers=usable_cores(), reporter=reporter

@@ -16,6 +16,7 @@ from stylehead.files import check_file, is_file
 from stylehead.media.audio import Sound, open_together
 from stylehead.media.cues import Cue, Subtitle, read_cues, subtitles
 from stylehead.options import MotionOptions, Options
+from stylehead.speech.listen import refuse_silent
 from stylehead.style.mix import as_mix
 from stylehead.types import Floats, StyleMix
 
@@ -126,6 +127,13 @@ def open_song(audio: Path, mix: StyleMix, options: Options) -> Song:
         singers=tuple(sorted(singers, key=lambda one: one.face or 0)),
         cues=within(lines, options.start, played.seconds),
     )
+
+
+def check_heard(song: Song) -> None:
+    """Raise MediaError for a silent recording that a face follows; with a silent stem it rests."""
+    for singer in song.singers:
+        if not singer.stem:
+            refuse_silent(singer.sound)
 
 
 def listened_to(audio: Path, options: MotionOptions) -> Sound:

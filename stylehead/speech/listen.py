@@ -185,19 +185,21 @@ def report_of(
     sound: Sound, separators: Chooser, *, reporter: Reporter = SILENT
 ) -> tuple[VoiceReport, Separator]:
     """Return a report to be filled in, and its separator; MediaError for a silent recording."""
-    if sound.silent:
-        raise _silent(sound)
+    refuse_silent(sound)
     separator = separators.choose(sound, reporter)
     return VoiceReport(separator.name, separator.files), separator
 
 
-def _silent(sound: Sound) -> MediaError:
+def refuse_silent(sound: Sound) -> None:
+    """Raise MediaError for a recording, or a part of one, in which there is nothing to hear."""
+    if not sound.silent:
+        return
     if not sound.chosen:
-        return MediaError(
+        raise MediaError(
             f"{sound.path} is silent.", remedy="Give a recording in which a voice can be heard."
         )
     ends = sound.start + sound.seconds
-    return MediaError(
+    raise MediaError(
         f"{sound.path} is silent from {clock(sound.start)} to {clock(ends)}.",
         remedy="Choose a part in which a voice can be heard with --start and --duration.",
     )

@@ -23,6 +23,7 @@ LARGEST_TILE = 1280  # pixels of a tile's longer side that the detector is given
 TILE = 1.5  # side of a tile in parts: they overlap
 FINE_TILE = 400  # pixels of a tile's side down to which large pictures are searched
 SMALL_SHARE = 0.2  # height of a face, of a tile's side, that is surely found
+SURELY = 0.1  # of a face's height: centres so close are of one face, however roughly it was seen
 LEAST_HEIGHT = 45.0  # pixels: a face whose eyes are just far enough apart
 MOST_TURNED = 95.0  # degrees; beyond it nobody holds a head
 SMALLEST_EYES = 18.0  # pixels between the outer eye corners that still give a usable mouth
@@ -181,6 +182,8 @@ def search(task: FaceLandmarker, pixels: Pixels, *, whole: bool = False) -> list
                     face.mesh * scale + np.array([x0 - margin, y0 - margin, 0], np.float32),
                     face.expression,
                 )
+                if any(_same(rough, other, SURELY) for other in faces):
+                    continue  # overlapping tiles show a face many times
                 exact = _measure(task, padded, margin, rough)
                 if exact and not any(_same(exact, other) for other in faces):
                     faces.append(exact)
@@ -234,6 +237,7 @@ def _measure(task: FaceLandmarker, padded: Pixels, margin: int, rough: Face) -> 
     return Face((face.mesh - offset) / np.float32(scale) + shift, face.expression)
 
 
-def _same(face: Face, other: Face) -> bool:
+def _same(face: Face, other: Face, share: float = 0.3) -> bool:
+    """Return whether two centres are closer than this share of the larger face's height."""
     distance = np.linalg.norm(face.mesh[:, :2].mean(0) - other.mesh[:, :2].mean(0))
-    return bool(distance < 0.3 * max(height_of(face), height_of(other)))
+    return bool(distance < share * max(height_of(face), height_of(other)))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import stylehead
+from tests.contract.trees import tree
 
 PACKAGE = Path(stylehead.__file__).parent
 FLOORS = [
@@ -50,7 +51,7 @@ def imports() -> Iterator[tuple[Path, str, str]]:
     """Yield (file, its room, a dotted name it imports), anywhere in the file."""
     for path in sorted(PACKAGE.rglob("*.py")):
         room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
                 yield from ((path, room, f"{start}{alias.name}") for alias in node.names)

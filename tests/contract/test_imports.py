@@ -7,9 +7,11 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import stylehead
+from tests.contract.trees import tree
 
 PACKAGE = Path(stylehead.__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -21,25 +23,26 @@ def name_of(path: Path) -> str:
     return ".".join(part for part in parts if part != "__init__")
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Return every dotted name that a file imports, anywhere in it; `from a import b` gives a.b."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
             found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module or ""}
-    return found
+    return frozenset(found)
 
 
-IMPORTS = {name_of(path): imported(path) for path in FILES}
-MODULES = {name for name in IMPORTS if name}
+PATHS = {name_of(path): path for path in FILES}
+MODULES = {name for name in PATHS if name}
 
 
 def own(module: str) -> set[str]:
     """Return the modules of the package that a module imports."""
-    found = {name.removeprefix("stylehead.") for name in IMPORTS[module]}
+    found = {name.removeprefix("stylehead.") for name in imported(PATHS[module])}
     return found & (MODULES - {module})
 
 
@@ -53,7 +56,7 @@ def test_imports_have_no_cycle():
 
 def test_nobody_prints_and_nobody_starts_a_shell():
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in ("print", "os.system", "exec", "eval"), path

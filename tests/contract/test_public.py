@@ -7,6 +7,7 @@ import importlib
 import re
 import shlex
 from dataclasses import Field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def option(command: str, name: str) -> TyperOption:
     return found
 
 
+@cache
 def shown_help(command: str) -> str:
     """Return a command's help, one option a line, without frames."""
     runner = CliRunner(env={"COLUMNS": "300", "TERM": "dumb", "NO_COLOR": "1"})

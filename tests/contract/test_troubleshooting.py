@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from stylehead import errors
+from tests.contract.trees import tree
 
 ROOT = Path(__file__).resolve().parents[2]
 RAISED = {
@@ -28,7 +29,7 @@ def words(text: str) -> set[str]:
 def messages() -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for path in sorted((ROOT / "stylehead").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
                 continue
             if node.func.id not in RAISED or not node.args:
@@ -69,7 +70,7 @@ def sentences() -> list[set[str]]:
     """The words of every text in the code that is long enough to be said."""
     found: list[set[str]] = []
     for path in sorted((ROOT / "stylehead").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.JoinedStr):
                 parts = [str(p.value) for p in node.values if isinstance(p, ast.Constant)]
                 found.append(words(" ".join(parts)))

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -37,7 +37,7 @@ from stylehead.tracking.portrait import find_portrait
 from stylehead.types import Motion
 from stylehead.weights import store
 from stylehead.weights.store import asset, read_manifest
-from tests.conftest import FILTERED, QUICK, Command, command, environment
+from tests.conftest import FILTERED, QUICK, Command, Outcome, command, environment
 from tests.stand_ins import media
 
 BUILT_IN = sorted(path.stem for path in (asset("styles")).glob("*.style"))
@@ -532,12 +532,35 @@ def names_in(style: Path) -> dict[str, tuple[str, list[int]]]:
     return {name: (str(array.dtype), list(array.shape)) for name, array in arrays.items()}
 
 
-def test_a_style_file_holds_numbers_and_no_pixels(
-    call: Command, clip: Path, tmp_path: Path
-) -> None:
-    plain = tmp_path / "plain.style"
-    assert call("extract-style", clip, "-o", plain) == (0, f"{plain}\n", ANY)
-    found = names_in(plain)
+class Learned(NamedTuple):
+    """What learning from the clip said, and what it wrote."""
+
+    outcome: Outcome
+    style: Path
+    sheet: Path
+
+
+@pytest.fixture(scope="module")
+def kept() -> list[Learned]:
+    return []
+
+
+@pytest.fixture
+def learned(
+    call: Command, clip: Path, kept: list[Learned], tmp_path_factory: pytest.TempPathFactory
+) -> Learned:
+    """Run `extract-style` on the clip with all that it writes; tests read one run's results."""
+    if not kept:
+        folder = tmp_path_factory.mktemp("learned")
+        style, sheet = folder / "x.style", folder / "sheet.png"
+        outcome = call("extract-style", clip, "-o", style, "--sheet", sheet)
+        kept.append(Learned(outcome, style, sheet))
+    return kept[0]
+
+
+def test_a_style_file_holds_numbers_and_no_pixels(learned: Learned) -> None:
+    assert learned.outcome == (0, f"{learned.style}\n", ANY)
+    found = names_in(learned.style)
     assert not [name for name, (kind, _) in found.items() if kind == "uint8"]
     assert not [name for name in found if "pixels" in name]
     # Nor is a picture hidden under another name: the largest array is the motion itself.
@@ -554,15 +577,12 @@ class _Any:
 ANY = _Any()
 
 
-def test_a_style_says_where_it_comes_from_and_what_was_found(
-    call: Command, clip: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "x.style"
-    outcome = call("extract-style", clip, "-o", path)
+def test_a_style_says_where_it_comes_from_and_what_was_found(clip: Path, learned: Learned) -> None:
+    said = learned.outcome.stderr
     for words in ("Style references", "None", "M", "R", "O", "usable", "mouth opening range"):
-        assert words in outcome.stderr
-    assert "only 3.0 s long" in outcome.stderr
-    style = load_style(path)
+        assert words in said
+    assert "only 3.0 s long" in said
+    style = load_style(learned.style)
     assert style.name == "x"
     assert style.provenance["source_sha256"] == digest(clip)
     assert style.provenance["stylehead_version"] == __version__
@@ -592,23 +612,18 @@ def test_a_clip_that_a_video_was_made_with_is_not_learned_again(
 
 
 def test_a_learned_style_has_the_range_of_the_motion_it_was_learned_from(
-    call: Command, clip: Path, tmp_path: Path
+    clip: Path, learned: Learned
 ) -> None:
-    path = tmp_path / "x.style"
-    assert call("extract-style", clip, "-o", path).code == 0
-    found = load_style(path).motion
+    assert learned.outcome.code == 0
+    found = load_style(learned.style).motion
     meant = load_motion(clip.with_suffix(".npz"))
     seen, asked = angles(found).std(0), angles(meant).std(0)
     assert seen == pytest.approx(asked, rel=0.35, abs=0.3)
 
 
-def test_the_sheet_is_a_picture_of_four_faces_and_a_curve(
-    call: Command, clip: Path, tmp_path: Path
-) -> None:
-    sheet = tmp_path / "sheet.png"
-    words = ("extract-style", clip, "-o", tmp_path / "x.style", "--sheet", sheet)
-    assert call(*words).code == 0
-    with Image.open(sheet) as picture:
+def test_the_sheet_is_a_picture_of_four_faces_and_a_curve(learned: Learned) -> None:
+    assert learned.outcome.code == 0
+    with Image.open(learned.sheet) as picture:
         assert picture.format == "PNG"
         pixels = np.asarray(picture)
     assert pixels.shape[1] == 4 * 320

@@ -11,7 +11,13 @@ import pytest
 from stylehead.errors import MediaError
 from stylehead.evaluation import compare as comparing
 from stylehead.evaluation import ravdess
-from stylehead.evaluation.compare import WORST, compare, compare_folders, compare_style
+from stylehead.evaluation.compare import (
+    WORST,
+    Comparison,
+    compare,
+    compare_folders,
+    compare_style,
+)
 from stylehead.evaluation.measurements import (
     FPS,
     SeamMeter,
@@ -66,8 +72,21 @@ def test_jitter_sees_trembling_and_not_slow_motion() -> None:
     assert jitter(2 * shaking) == pytest.approx(jitter(shaking), rel=1e-6)
 
 
-def test_a_video_is_at_no_distance_from_itself(clip: Path) -> None:
-    rows = compare(clip, clip).measures.rows
+@pytest.fixture
+def compared(clip: Path, kept: list[Comparison]) -> Comparison:
+    """The clip against itself, compared once."""
+    if not kept:
+        kept.append(compare(clip, clip))
+    return kept[0]
+
+
+@pytest.fixture(scope="module")
+def kept() -> list[Comparison]:
+    return []
+
+
+def test_a_video_is_at_no_distance_from_itself(compared: Comparison) -> None:
+    rows = compared.measures.rows
     for name in ("LMD", "D-L", "D-V", "D-A", "SLD", "SLV", "SMD"):
         assert rows["result"][name].value == pytest.approx(0, abs=1e-9)
         assert rows["held first frame"][name].value > 0
@@ -94,7 +113,7 @@ def test_a_style_is_compared_by_windows_only(clip: Path) -> None:
 
 
 def test_a_talking_head_is_measured(clip: Path) -> None:
-    numbers = measure_video(clip).numbers
+    numbers = comparing.measure_video(clip).numbers
     assert numbers["face found"] == 1
     assert 0 < numbers["CPBD"] < 1
     assert numbers["likeness to first frame"] > 0.5
@@ -113,9 +132,11 @@ def test_folders_are_compared_by_name(clip: Path, tmp_path: Path) -> None:
     assert measures.rows["result"]["LMD"].value == pytest.approx(0, abs=1e-9)
 
 
-def test_the_page_is_one_file_that_fetches_nothing(clip: Path, tmp_path: Path) -> None:
+def test_the_page_is_one_file_that_fetches_nothing(
+    compared: Comparison, clip: Path, tmp_path: Path
+) -> None:
     page = tmp_path / "report.html"
-    write_report(page, compare(clip, clip), clip, clip)
+    write_report(page, compared, clip, clip)
     text = page.read_text(encoding="utf-8")
     assert "http://" not in text
     assert "https://" not in text

@@ -1,6 +1,7 @@
 """What finetune-style does with a style file: small networks, little speech, a given verdict."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -136,12 +137,23 @@ def test_a_user_chooses_steps_and_dynamics(dynamics):
 REASON = ["it went away"]
 
 
+@pytest.fixture(scope="module")
+def refusals():
+    """What the first refusal left and said: it is the same each time."""
+    return []
+
+
 @pytest.fixture
-def refused(work):
+def refused(work, refusals, tmp_path, tmp_path_factory):
     """The command's work, done once and refused; and what it said."""
-    with pytest.raises(StyleError, match=r"out\.style is not written: it went away") as failure:
-        work(reasons=REASON)
-    return failure.value
+    if not refusals:
+        with pytest.raises(StyleError, match=r"out\.style is not written: it went away") as failure:
+            work(reasons=REASON)
+        refusals += [tmp_path_factory.mktemp("refused") / "left", failure.value]
+        shutil.copytree(tmp_path, refusals[0])
+    left, said = refusals
+    shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    return said
 
 
 def test_a_refused_style_is_kept_beside_its_report(refused, tmp_path):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from stylehead.errors import FaceError
+from stylehead.tracking import portrait
 from stylehead.tracking.portrait import find_portrait
 from tests.stand_ins import media
 
@@ -73,3 +76,17 @@ def test_one_face_needs_no_number(number: int) -> None:
     with pytest.raises(FaceError, match="shows 1 face, so there is no face") as caught:
         find_portrait(media.portrait(), name="one", number=number)
     assert caught.value.remedy == "Leave out --face."
+
+
+@pytest.mark.usefixtures("home")
+def test_a_face_that_many_tiles_show_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[object] = []
+    measure = portrait._measure
+
+    def counted(*words: Any) -> Any:
+        measured.append(words)
+        return measure(*words)
+
+    monkeypatch.setattr(portrait, "_measure", counted)
+    assert find_portrait(media.portrait(), name="one").count == 1
+    assert len(measured) == 1
