@@ -148,7 +148,7 @@ def _out_of_focus(
 
 def before(scene: Scene, background: Pixels) -> Scene:
     """Return a scene without a background before one, (H, W, 3)."""
-    behind = background[scene.area]
+    behind = background[scene.area].copy()
     return replace(
         scene,
         picture=_laid(scene.picture, background),
@@ -163,7 +163,7 @@ def straight(scene: Scene) -> Scene:
     in where a decoder or an editor smooths.
     """
     nearby = _carried(scene.picture)
-    around = nearby[scene.area]
+    around = nearby[scene.area].copy()
     return replace(
         scene,
         picture=_divided(scene.picture, nearby),
@@ -186,14 +186,19 @@ def _carried(picture: Pixels) -> Pixels:
 
 def _laid(alone: Pixels, behind: Pixels) -> Pixels:
     out = np.empty((*alone.shape[:2], 3), np.uint8)
-    _lay(alone, behind, out)
+    _lay(_plain(alone), _plain(behind), out)
     return out
 
 
 def _divided(alone: Pixels, nearby: Pixels) -> Pixels:
     out = np.empty_like(alone)
-    _divide(alone, nearby, out)
+    _divide(_plain(alone), _plain(nearby), out)
     return out
+
+
+def _plain(pixels: Pixels) -> Pixels:
+    """Return them as an array of one type, so that one version is compiled."""
+    return np.require(pixels, np.uint8, ["C", "W"])
 
 
 @njit(cache=True, nogil=True)
