@@ -42,7 +42,8 @@ def main() -> int:
             print(one, flush=True)
         found, more = slope(rounds), growing(rounds)
         print(f"{rounds[-1].jobs} jobs: {found:+.2f} MB per 100 jobs")
-        print(*(f"grows: {each}" for each in more), sep="\n")
+        for each in more:
+            print(f"grows: {each}")
         for minutes in options.sounds:
             frames, peak = long_sound(folder, minutes)
             print(f"{minutes:g} minutes: {frames} frames, {peak:.0f} MB at the peak", flush=True)
