@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
@@ -72,14 +73,21 @@ def tags(video: Path) -> dict[str, str]:
 # ---- help and version -----------------------------------------------------------------------
 
 
-def test_help_takes_less_than_half_a_second() -> None:
-    # The processor's seconds and not the clock's: other tests run beside this one.
-    with subprocess.Popen(command("--help"), env=environment(), stdout=subprocess.PIPE) as child:
-        assert child.stdout and b"animate" in child.stdout.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == 0
-    assert usage.ru_utime + usage.ru_stime < 0.5
+def spent(*words: str) -> float:
+    """The processor's seconds that a command takes, the fewer of two runs."""
+    seconds: list[float] = []
+    for _ in range(2):
+        with subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL) as child:
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
+        seconds.append(usage.ru_utime + usage.ru_stime)
+    return min(seconds)
+
+
+def test_help_takes_little_more_than_what_shows_it() -> None:
+    # 1.8 to 2.0 times as much; each library that is loaded for nothing adds to it, NumPy 0.4.
+    assert spent(*command("--help")) < 2.4 * spent(sys.executable, "-c", "import typer.rich_utils")
 
 
 @pytest.mark.parametrize(
