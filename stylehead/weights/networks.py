@@ -22,8 +22,6 @@ from stylehead.models.whisper import WhisperEncoder, positions
 from stylehead.weights.checkpoints import read_metadata, read_tensors
 
 CPU = torch.device("cpu")
-UNDRAWN = torch.device("meta")
-"""Where networks are built before they are read: numbers drawn to be thrown away take as long."""
 N = TypeVar("N", bound=nn.Module)
 
 CONFIGS: dict[type[nn.Module], type] = {
@@ -59,9 +57,8 @@ def load_network(kind: type[N], path: Path, device: torch.device = CPU) -> N:
     Every name and shape must fit: raises RuntimeError, for a checked file of ours always does.
     """
     config, state = read_weights(path)
-    with UNDRAWN:
-        net = kind(CONFIGS[kind](**config))
-    net.load_state_dict(state, assign=True)
+    net = kind(CONFIGS[kind](**config))
+    net.load_state_dict(state)
     return net.to(device).eval()
 
 
@@ -74,9 +71,8 @@ def load_manifold(path: Path, strength: float) -> Manifold:
 def load_whisper(path: Path, device: torch.device = CPU) -> WhisperEncoder:
     """Build Whisper's audio encoder; the table of positions is a formula and not in its file."""
     _, state = read_weights(path)
-    with UNDRAWN:
-        net = WhisperEncoder()
-    net.load_state_dict(state | {"embed_positions.weight": positions()}, assign=True)
+    net = WhisperEncoder()
+    net.load_state_dict(state | {"embed_positions.weight": positions()})
     return net.to(device).eval()
 
 
@@ -85,7 +81,7 @@ def load_spleeter(path: Path, device: torch.device = CPU) -> tuple[SpleeterUNet,
     _, state = read_weights(path)
 
     def of(stem: str) -> SpleeterUNet:
-        with UNDRAWN:
+        with torch.device("meta"):  # numbers drawn to be thrown away take as long as reading
             net = SpleeterUNet()
         load_published(
             net,

@@ -82,12 +82,9 @@ def test_loading_is_strict(tmp_path, change):
     ],
 )
 def test_every_built_in_network_loads_as_its_kind(kind, name):
-    before = torch.get_rng_state()
     net = load_network(kind, asset(f"{name}.safetensors"))
     assert type(net) is kind
     assert not net.training
-    assert torch.equal(torch.get_rng_state(), before), "numbers were drawn to be thrown away"
-    assert {value.device for value in net.state_dict().values()} == {CPU}
 
 
 def test_a_mouth_generator_lies_channels_last():
