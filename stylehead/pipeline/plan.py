@@ -16,11 +16,12 @@ from stylehead.face.face_model import generic_neutral
 from stylehead.options import MotionOptions, Options, Renderer
 from stylehead.pipeline.deliver import check_delivery, in_frame, size_of, try_encoder
 from stylehead.pipeline.singers import Take, find_faces
-from stylehead.pipeline.song import files_of, listened_to, open_song
+from stylehead.pipeline.song import check_heard, files_of, listened_to, open_song
 from stylehead.pipeline.staging import stage
 from stylehead.pipeline.unused import check_options
 from stylehead.progress import SILENT, Reporter, clock
 from stylehead.rendering.renderer import load_renderer
+from stylehead.speech.listen import refuse_silent
 from stylehead.style.mix import as_mix
 from stylehead.types import Motion, StyleMix
 
@@ -78,6 +79,8 @@ def plan_video(
     device = choose_device(options.device)
     style = as_mix(mix, strength=options.style_strength)
     song = open_song(audio, style, options)
+    if motion is None:
+        check_heard(song)
     found = find_faces(image, song.faces, options, reporter)
     portraits, frame = in_frame(found, options, reporter)
     fps = options.rate
@@ -110,7 +113,9 @@ def plan_motion(audio: Path, *, options: MotionOptions, writes: Sequence[Path]) 
     check_options(options)
     choose_device(options.device)
     fps = options.rate
-    frames = math.ceil(round(listened_to(audio, options).seconds * fps, 6))
+    voice = listened_to(audio, options)
+    refuse_silent(voice)
+    frames = math.ceil(round(voice.seconds * fps, 6))
     return Plan(
         frames=frames,
         fps=float(fps),

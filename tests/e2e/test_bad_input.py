@@ -558,8 +558,7 @@ def test_a_recording_damaged_in_the_middle_works_or_is_refused(
     noise = np.random.default_rng(2).bytes(1500)
     content[middle : middle + 1500] = bytes(1500) if damage == "zeros" else noise
     audio.write_bytes(content)
-    heard = () if damage == "noise" else FILTERED  # noise may be taken for music
-    outcome = call("motion", "--audio", audio, "-o", tmp_path / "m.npz", *heard)
+    outcome = call("motion", "--audio", audio, "-o", tmp_path / "m.npz")
     if outcome.code == 0:
         assert load_motion(tmp_path / "m.npz").seconds > 1
     else:

@@ -264,8 +264,8 @@ def test_twenty_jobs_leak_neither_memory_nor_files(
         sizes.append(server.resident())
         files.append(len(server.uploads()))
     assert len(server.results()) <= KEPT
-    left = {path.name for folder in server.results() for path in folder.iterdir()}
-    assert left == {"stylehead.mp4"}
+    left = [[path.name for path in folder.iterdir()] for folder in server.results()]
+    assert left == [["stylehead.mp4"]] * len(left)
     assert files[-1] == files[0], "uploads that are the same are kept once"
     assert sizes[-1] - sizes[4] < 15, sizes
 
@@ -302,7 +302,7 @@ def page(server: Server) -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         shown = browser.new_page(viewport={"width": 1280, "height": 1000})
-        shown.set_default_timeout(180_000)  # no figure, but the end of waiting for what hangs
+        shown.set_default_timeout(60_000)
         shown.on("request", lambda request: asked.add(urlsplit(request.url)[:2]))
         shown.on("pageerror", lambda error: failures.append(str(error)))
         shown.goto(server.address)
@@ -384,10 +384,11 @@ def test_a_video_is_made_watched_and_sought_and_the_second_cancelled(
 
     kept = server.results()
     assert len(set(kept) - set(before)) == 2, "the video and the report"
+    # Longer ones, which are not done before the button is reached.
+    page.get_by_label("Fps", exact=False).first.fill("120")
+    page.keyboard.press("Enter")
     seconds: list[float] = []
-    while (
-        len(seconds) < 3 and min(seconds, default=9) > 2
-    ):  # other tests may take the browser's time
+    while len(seconds) < 3 and min(seconds, default=9) > 2:  # other tests may take its time
         page.locator("#again").click()
         page.wait_for_selector("#status .live")
         assert len(server.results()) == len(kept) + 1

@@ -7,10 +7,12 @@ import re
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stylehead import __version__
 from tests.conftest import FILTERED, Command
+from tests.stand_ins import media
 
 
 def files(folder: Path) -> set[str]:
@@ -51,6 +53,18 @@ def test_a_dry_run_refuses_what_the_run_would(
     assert outcome.code == 1
     assert said in outcome.stderr.strip().splitlines()[-1]
     assert not files(output.parent)
+
+
+def test_a_dry_run_refuses_a_silent_recording_too(
+    animate: Command, call: Command, tmp_path: Path, output: Path
+) -> None:
+    silent = media.save_sound(tmp_path / "silent.wav", np.zeros(16_000, np.float32))
+    for outcome in (
+        animate("--dry-run", audio=silent),
+        call("motion", "--audio", silent, "-o", tmp_path / "m.npz", "--dry-run"),
+    ):
+        assert outcome.code == 1
+        assert "is silent" in outcome.stderr
 
 
 def test_motion_has_a_dry_run_and_a_description(

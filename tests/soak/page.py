@@ -26,6 +26,7 @@ def soak_page(folder: Path, enough: Callable[[int], bool]) -> Iterator[Held]:
     that is cancelled. Needs the extra `ui`, and Linux.
     """
     from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
 
     temporary, fetched = folder / "temporary", folder / "fetched"
     for place in (temporary, fetched):
@@ -33,9 +34,11 @@ def soak_page(folder: Path, enough: Callable[[int], bool]) -> Iterator[Held]:
     files = Files.made(folder)
     words = [sys.executable, "-m", "stylehead", "ui", "--no-browser", "--port", "0"]
     variables = {**os.environ, "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
-    page = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=variables)
+    said = folder / "said.txt"  # no pipe, which would fill
+    with said.open("w") as lines:
+        page = subprocess.Popen(words, stderr=lines, env=variables)
     try:
-        client = Client(_address(page), verbose=False, download_files=fetched)
+        client = Client(_address(said), verbose=False, download_files=fetched)
         given: dict[str, Any] = {
             "image": handle_file(files.portrait),
             "audio": handle_file(files.voice),
@@ -47,9 +50,11 @@ def soak_page(folder: Path, enough: Callable[[int], bool]) -> Iterator[Held]:
             _fetched(client, given, fetched)
             _fetched(client, given | {"preview": True}, fetched)
             for wrong in ({"style": "nobody"}, {"audio": handle_file(files.broken)}):
-                with contextlib.suppress(Exception):  # refused, in the client's own words
+                try:
                     client.predict(**given | wrong)
-                    raise AssertionError(f"{wrong} was not refused")
+                except AppError:
+                    continue
+                raise AssertionError(f"{wrong} was not refused")
             long = client.submit(**given | {"options": QUICK | {"duration": 2.0, "fps": 60}})
             time.sleep(1)
             long.cancel()
@@ -61,12 +66,16 @@ def soak_page(folder: Path, enough: Callable[[int], bool]) -> Iterator[Held]:
         page.wait()
 
 
-def _address(page: subprocess.Popen[str]) -> str:
-    assert page.stderr is not None
-    for line in page.stderr:
-        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-            return found[0]
-    raise AssertionError("the page did not start")
+def _address(said: Path) -> str:
+    """Return where the page is, once it has said so."""
+    found: list[str] = []
+
+    def is_told() -> bool:
+        found[:] = re.findall(r"http://127\.0\.0\.1:\d+", said.read_text())
+        return bool(found)
+
+    _wait(is_told, "the page did not start")
+    return found[0]
 
 
 def _fetched(client: Any, given: dict[str, Any], fetched: Path) -> None:

@@ -35,9 +35,10 @@ class Relief:
     @staticmethod
     def of(mesh: Floats) -> Relief:
         """Return the relief of the vertices of a mesh (478, 3), pixels, beyond the eased ones'."""
-        eased = ease_relief(mesh)
+        face, distances = mesh[:FACE], _distances(mesh[:FACE])
+        eased = _eased(face, *distances, STEEPEST)
         steepest = STEEPEST * (FAR / SINES) ** STEEPENING
-        depths = [(ease_relief(mesh, steep) - eased)[:FACE, 2] for steep in steepest]
+        depths = [_eased(face, *distances, steep) - eased for steep in steepest]
         return Relief((np.stack(depths) * SINES[:, None]).astype(np.float32))
 
     def depth(self, sine: float) -> Floats:
@@ -50,18 +51,28 @@ class Relief:
         return shift / np.float32(sine)
 
 
-def ease_relief(mesh: Floats, steepest: float = STEEPEST) -> Floats:
+def ease_relief(mesh: Floats) -> Floats:
     """Return a mesh (478, 3), pixels, whose depth towards the face's outline is nowhere too steep.
 
     Each vertex comes forward to what the shallowest slope from any other vertex reaches; the middle
     of the face keeps its relief.
     """
-    face = mesh[:FACE]
-    apart = cdist(face[:, :2], face[:, :2])
-    reached = (face[None, :, 2] + steepest * apart).min(1)
-    to_outline = cdist(face[:, :2], face[OVAL, :2]).min(1)
-    width = float(np.ptp(face[OVAL, 0]))
-    weight = 1 - smoothstep((to_outline / (REACH * width)).clip(0, 1))
     eased = mesh.copy()
-    eased[:FACE, 2] += weight * (reached - face[:, 2])
+    eased[:FACE, 2] = _eased(mesh[:FACE], *_distances(mesh[:FACE]), STEEPEST)
     return eased.astype(np.float32)
+
+
+def _distances(face: Floats) -> tuple[Floats, Floats]:
+    """Return how far vertices are apart in the picture (N, N), and how near its outline (N,).
+
+    Nearness is 1 on it and 0 from REACH on.
+    """
+    apart = cdist(face[:, :2], face[:, :2])
+    width = float(np.ptp(face[OVAL, 0]))
+    return apart, 1 - smoothstep((apart[:, OVAL].min(1) / (REACH * width)).clip(0, 1))
+
+
+def _eased(face: Floats, apart: Floats, near: Floats, steepest: float) -> Floats:
+    """Return the depth (N,) of vertices that is nowhere steeper."""
+    reached = (face[None, :, 2] + steepest * apart).min(1)
+    return face[:, 2] + near * (reached - face[:, 2])
