@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from stylehead.face.face_model import generic_neutral
-from stylehead.face.landmarks import REGIONS, mouth_opening
+from stylehead.face.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening
 from stylehead.face.shapes import POINTS, FaceShapes, measures
 from stylehead.types import Floats
 
@@ -40,6 +41,55 @@ def expression_of(landmarks: Floats, neutral: Floats, fps: Fraction) -> Floats:
     left = mouth_opening(found + neutral) - mouth_opening(neutral)
     found[:, LOWER] -= left[:, None, None] * along
     return found
+
+
+class Articulation(NamedTuple):
+    """How somebody speaks, told apart by what a mouth's opening and width say of it."""
+
+    gestures: Floats
+    """(T, 2) how much further open the mouth is than at rest, and how much wider than it usually
+    is when it is that far open."""
+    ways: Floats
+    """(2, 68, 3) how far each point goes while these grow by 1."""
+    manner: Floats
+    """(T, 68, 3) the rest: how lips are raised, pushed out or drawn aside on the way."""
+
+
+LEAST_WIDER = 0.001  # interocular; a mouth whose width varies less of its own has no way to widen
+
+
+def told_apart(articulation: Floats) -> Articulation:
+    """Tell apart offsets (T, 68, 3) without their expression, by least squares.
+
+    Ways and manner are a person's own, whatever is said. The manner opens and widens nothing.
+    """
+    lower = articulation[:, LOWER].reshape(len(articulation), 3 * len(LOWER))
+    opened = parted(articulation)
+    _, wider = _explained(opened, articulation[:, 54, :1] - articulation[:, 48, :1])
+    opens, rest = _explained(opened, lower)
+    widens, rest = _explained(wider[:, 0], rest, LEAST_WIDER)
+    ways, manner = np.zeros((2, 68, 3), np.float32), np.zeros_like(articulation)
+    ways[:, LOWER] = np.stack([opens, widens]).reshape(2, -1, 3)
+    manner[:, LOWER] = rest.reshape(len(lower), -1, 3)
+    return Articulation(np.column_stack([opened, wider]), ways, manner)
+
+
+def _explained(cause: Floats, values: Floats, least: float = 1e-6) -> tuple[Floats, Floats]:
+    """Return how values (T, N) grow with a cause (T,), about (N,), and the rest of them about 0.
+
+    A cause whose spread is under `least` explains nothing.
+    """
+    if len(cause) == 0:
+        return np.zeros(values.shape[1], np.float32), values
+    about, values = cause - cause.mean(), values - values.mean(0)
+    slope = about @ values / (np.square(about).sum() + len(cause) * least**2)
+    return slope, values - about[:, None] * slope
+
+
+def parted(offsets: Floats) -> Floats:
+    """Return how far offsets (..., 68, 3) part the inner lips; negative where they press them."""
+    gaps = [offsets[..., lower, 1] - offsets[..., upper, 1] for upper, lower in MOUTH_PAIRS]
+    return np.mean(gaps, axis=0)
 
 
 @cache

@@ -21,15 +21,20 @@ class BlinkHabit(NamedTuple):
     """Fraction of the blinks that come right after another."""
     pausing: float
     """Fraction of the blinks near a pause that wait for it."""
+    closure: float
+    """Seconds of a blink, each counted by how far lids are shut."""
 
 
 USUAL_RATE = 22.0  # a minute, in conversation; people in 123 clips blink 23 times
-USUAL = BlinkHabit(USUAL_RATE, 0.0, 1.0)
+USUAL_CLOSURE = 0.17  # median of 51 people, whom blinks take 0.10 to 0.27
+USUAL = BlinkHabit(USUAL_RATE, 0.0, 1.0, USUAL_CLOSURE)
 PRIOR_MINUTES = 0.06
 """How much of the usual rate a clip's own count is mixed with; 0.06 to 0.2 foretell the blinks of
 another half of a clip about equally well."""
-PRIOR_BLINKS = 5.0  # the same of its double blinks and of those that wait for a pause
-CLOSING, SHUT, OPENING = 0.067, 0.033, 0.117  # seconds of a human blink
+PRIOR_BLINKS = 5.0  # the same of double blinks, of those that wait for a pause, and of their length
+CLOSING, SHUT, OPENING = 0.31, 0.15, 0.54  # of a human blink
+ALMOST_OPEN = 0.15  # closure under which a blink is over
+CLOSURES = (0.09, 0.3)  # seconds, least and most that are followed: drowsiness is no habit
 REGULARITY = 3.0  # shape of the gamma distribution of gaps
 MOST = 45.0  # a minute; a higher count is lids narrowed by laughter or a flickering track
 SHORTEST_GAP = 0.4  # seconds between the ends of two blinks
@@ -46,7 +51,7 @@ def blended_blinks(mix: StyleMix, rate: float | None = None) -> BlinkHabit:
     habit = np.array(USUAL)
     for weight in mix.weights:
         habit += weight.eyes * (np.array(blink_habit(weight.style)) - USUAL)
-    limited = habit.clip(0, (np.inf, 0.5, 1.0))
+    limited = habit.clip((0, 0, 0, CLOSURES[0]), (np.inf, 0.5, 1.0, CLOSURES[1]))
     return BlinkHabit(float(limited[0]) if rate is None else rate, *map(float, limited[1:]))
 
 
@@ -68,7 +73,16 @@ def blink_habit(style: Style) -> BlinkHabit:
     blind = float(quiet.sum() / max(near.sum(), 1))
     share = (waited + PRIOR_BLINKS) / (could + PRIOR_BLINKS)
     pausing = max(0.0, (share - blind) / max(1 - blind, 1e-3)) if blind < 1 else 1.0
-    return BlinkHabit(rate, double / (len(began) + PRIOR_BLINKS), pausing)
+    return BlinkHabit(rate, double / (len(began) + PRIOR_BLINKS), pausing, _usual_closure(motion))
+
+
+def _usual_closure(motion: Motion) -> float:
+    """Return the seconds of a motion's blinks in the mean, within CLOSURES."""
+    bounds = np.flatnonzero(np.diff(motion.blink > ALMOST_OPEN)) + 1
+    closures = [part for part in np.split(motion.blink, bounds) if part.max() > 0.5]
+    seconds = sum(float(closure.sum()) for closure in closures) / float(motion.fps)
+    usual = (seconds + PRIOR_BLINKS * USUAL_CLOSURE) / (len(closures) + PRIOR_BLINKS)
+    return float(np.clip(usual, *CLOSURES))
 
 
 def sample_blinks(
@@ -81,10 +95,10 @@ def sample_blinks(
     closure = np.zeros(frames, np.float32)
     if habit.rate <= 0:
         return closure
-    length = CLOSING + SHUT + OPENING
+    length = habit.closure / (CLOSING / 2 + SHUT + OPENING / 2)
     mean_gap = max(60 / (habit.rate * (1 - habit.double)), length + SHORTEST_GAP)
-    seconds = frames / float(fps)
     times = np.arange(frames) / float(fps)
+    seconds = float(times[-1])
     now = rng.gamma(REGULARITY, mean_gap / REGULARITY) * rng.uniform(0.3, 1)
     free = 0.0  # when lids have been open for long enough
     while now < seconds - length:
@@ -93,24 +107,24 @@ def sample_blinks(
         start = min(max(start, free), seconds - length)
         if start < free:
             break
-        _shut(closure, times, start)
+        _shut(closure, times, start, length)
         free = start + length + SHORTEST_GAP
         if habit.double and rng.random() < habit.double / (1 - habit.double):
             again = start + length + rng.uniform(*DOUBLE_GAP)
             if again < seconds - length:
-                _shut(closure, times, again)
+                _shut(closure, times, again, length)
                 free = again + length + SHORTEST_GAP
         gap = rng.gamma(REGULARITY, mean_gap / REGULARITY)
         now += max(gap, length + SHORTEST_GAP)
     return smoothstep(closure).astype(np.float32)
 
 
-def _shut(closure: Floats, times: Floats, start: float) -> None:
-    """Lower lids (T,) for a blink, in place."""
-    end = start + CLOSING + SHUT + OPENING
-    first, last = np.searchsorted(times, (start, end))
+def _shut(closure: Floats, times: Floats, start: float, length: float) -> None:
+    """Lower lids (T,) for a blink of a length in seconds, in place."""
+    first, last = np.searchsorted(times, (start, start + length))
     rows = slice(first, last)
-    blink = np.minimum((times[rows] - start) / CLOSING, (end - times[rows]) / OPENING).clip(0, 1)
+    done = (times[rows] - start) / length
+    blink = np.minimum(done / CLOSING, (1 - done) / OPENING).clip(0, 1)
     closure[rows] = np.maximum(closure[rows], blink)
 
 

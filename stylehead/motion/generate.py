@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stylehead.face.articulation import UPPER, expression_of
+from stylehead.face.articulation import UPPER, expression_of, told_apart
 from stylehead.face.face_model import generic_neutral
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import REGIONS, points_of
@@ -240,8 +240,22 @@ def _performed(
         return _Performed(face, sampled, glances)
     rng = np.random.default_rng([seed, person_of(style), ACTING])
     acting = act(style, unstyled.contour, sampled, brows, glances, fps, rng)
-    face += acting.expression
+    more = _missing_manner(face, acting.manner, voice)
+    face += acting.expression + more
     return _Performed(face, acting.path, acting.glances)
+
+
+def _missing_manner(articulation: Floats, manner: Floats, voice: Floats) -> Floats:
+    """Return as much of a person's manner (T, 68, 3) as an articulation has too little, in voice.
+
+    Sound tells a generator some of it; both together come to how much the person has.
+    """
+    spoken = voice > 0.5
+    own = told_apart(articulation[spoken]).manner
+    wanted = float(np.square(manner[spoken]).sum())
+    missing = max(0.0, wanted - float(np.square(own).sum()))
+    gain = math.sqrt(missing / wanted) if wanted else 0.0
+    return np.float32(gain) * voice[:, None, None] * manner
 
 
 def _articulated(
@@ -251,19 +265,22 @@ def _articulated(
 
     A tuned generator articulates as the style does; its mouth is opened as wide as the style's as
     far as that keeps the tempo. Otherwise the usual one is brought to the ranges of the style's
-    articulation.
+    articulation. Lips are then parted and widened in the style's ways: with the jaw, say, or by
+    the upper lip.
     """
-    motion = style.motion
+    motion, usual = style.motion, generic_neutral()
+    spoken = motion.landmarks - expression_of(motion.landmarks, motion.neutral, motion.fps)
     landmarks = without_own_look(landmarks, voice, fps)
     if style.tuning:
         articulation = landmarks.copy()
         articulation[:, UPPER] = 0
-        return match_opening(articulation, voice, motion, generic_neutral(), fps)
-    spoken = motion.landmarks - expression_of(motion.landmarks, motion.neutral, motion.fps)
-    articulate = replace(style, motion=motion.with_(landmarks=spoken))
-    articulation = match_ranges(landmarks, voice, net, articulate, fps)
-    articulation[:, UPPER] = 0
-    return articulation
+        articulation = match_opening(articulation, voice, motion, usual, fps)
+    else:
+        articulate = replace(style, motion=motion.with_(landmarks=spoken))
+        articulation = match_ranges(landmarks, voice, net, articulate, fps)
+        articulation[:, UPPER] = 0
+    heard, own = told_apart(articulation), told_apart(spoken)
+    return articulation + np.einsum("tk,kpc->tpc", heard.gestures, own.ways - heard.ways)
 
 
 def _mixed(plain: Floats, faces: list[Floats], mix: StyleMix) -> Floats:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from stylehead.compute.device import to_array
-from stylehead.face.articulation import LOWER, expression_of, usual_way
+from stylehead.face.articulation import LOWER, expression_of, parted, usual_way
 from stylehead.face.face_model import generic_neutral
-from stylehead.face.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening
+from stylehead.face.landmarks import REGIONS, mouth_opening
 from stylehead.models.motion_generator import MotionGenerator
 from stylehead.models.pose_generator import FPS as ROWS
 from stylehead.types import CHUNK, Floats, Motion, Style
@@ -93,14 +93,9 @@ def without_own_look(landmarks: Floats, voice: Floats, fps: Fraction) -> Floats:
         return landmarks
     look = np.zeros((68, 3), np.float32)
     look[LOWER] = landmarks[spoken][:, LOWER].mean(0)
-    look -= usual_way() * (_parted(look) / _parted(usual_way()))
+    look -= usual_way() * (parted(look) / parted(usual_way()))
     known = np.float32(seconds / (seconds + KNOWN_MEAN))
     return landmarks - known * voice[:, None, None] * look
-
-
-def _parted(offsets: Floats) -> np.float32:
-    """Return how far offsets (68, 3) part the inner lips; negative where they press them."""
-    return np.mean([offsets[lower, 1] - offsets[upper, 1] for upper, lower in MOUTH_PAIRS])
 
 
 LEVELS = np.linspace(2, 98, 33)  # percentiles at which openings are compared

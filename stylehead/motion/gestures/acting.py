@@ -10,17 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from stylehead.face.articulation import expression_of
+from stylehead.face.articulation import LOWER, expression_of, told_apart
 from stylehead.face.landmarks import REGIONS
 from stylehead.motion.eyes import glances_of
 from stylehead.motion.gestures.playing import at, play
-from stylehead.motion.gestures.selection import RATE, Material, choose_pieces
+from stylehead.motion.gestures.selection import (
+    RATE,
+    Material,
+    Piece,
+    choose_pieces,
+    without_gaps,
+)
 from stylehead.motion.head import head_path, reach
 from stylehead.types import Floats, Style
 
 HEAD_HASTE, FACE_HASTE, EYE_HASTE = 3.0, 7.0, 40.0
 """Rad/s in which a head, a face and eyes come to another stretch; the last is a saccade."""
 BROWS = list(REGIONS["brows"])
+REST = [*REGIONS["eyes"], *LOWER]
 SPEED = 0.3  # seconds by which a speed counts as much as a place in the join cost
 FACE = 0.5  # of the join cost is the brows'
 
@@ -32,6 +39,8 @@ class Acting(NamedTuple):
     """(T, 6) pitch, yaw, roll in degrees and the head's shift, interocular."""
     expression: Floats
     """(T, 68, 3) offsets."""
+    manner: Floats
+    """(T, 68, 3) offsets of a mouth that speaks, besides how far it opens and how wide it is."""
     glances: Floats
     """(T, 2) where the eyes look, degrees away from the camera."""
 
@@ -52,9 +61,9 @@ def act(
 ) -> Acting:
     """Return what a style's person does while a voice with a contour (T, 3) is heard.
 
-    Head, brows, lids, eyes and the slow part of the lower face come from the same moments of the
-    clip. Where nothing of it fits, a sampled head (T, 6), brows (T, 10, 3) about their mean and
-    glances (T, 2) are played, with the clip's mean expression.
+    Head, brows, lids, eyes and lower face come from the same moments of the clip. Where nothing of
+    it fits, a sampled head (T, 6), brows (T, 10, 3) about their mean and glances (T, 2) are played,
+    and the rest of the face from any moment.
     """
     assert style.contour is not None  # asked of styles that act alone
     motion, rate, frames = style.motion, float(style.motion.fps), len(contour)
@@ -77,18 +86,37 @@ def act(
         material, _rows(contour, float(fps)), _rows(_body(away, float(fps)), float(fps)), rng
     )
 
-    def sampled_face(moments: Floats) -> Floats:
-        face = np.broadcast_to(mean, (len(moments), 68, 3)).copy()
-        face[:, BROWS] += at(brows, moments * float(fps))
-        return face.reshape(len(moments), -1)
+    filled = without_gaps(pieces, material, rng)
+    manner = told_apart(motion.landmarks - expression).manner
 
-    def played(recorded: Floats, otherwise: Callable[[Floats], Floats], haste: float) -> Floats:
+    def played(
+        pieces: list[Piece], recorded: Floats, otherwise: Callable[[Floats], Floats], haste: float
+    ) -> Floats:
         return play(pieces, recorded, rate, otherwise, float(fps), frames, haste)
 
-    head = played(path, lambda moments: at(sampled, moments * float(fps)), HEAD_HASTE)
-    face = played(expression.reshape(len(motion), -1), sampled_face, FACE_HASTE)
-    eyes = played(glances_of(motion), lambda moments: at(glances, moments * float(fps)), EYE_HASTE)
-    return Acting(head, face.reshape(frames, 68, 3), eyes)
+    def face(points: list[int], offsets: Floats) -> Floats:
+        recorded = offsets[:, points].reshape(len(offsets), -1)
+        usual = recorded.mean(0)
+        rows = played(
+            filled, recorded, lambda moments: np.tile(usual, (len(moments), 1)), FACE_HASTE
+        )
+        return rows.reshape(frames, -1, 3)
+
+    head = played(pieces, path, lambda moments: at(sampled, moments * float(fps)), HEAD_HASTE)
+    eyes = played(
+        pieces, glances_of(motion), lambda moments: at(glances, moments * float(fps)), EYE_HASTE
+    )
+    offsets = np.zeros((2, frames, 68, 3), np.float32)
+    acting = Acting(head, offsets[0], offsets[1], eyes)
+    acting.expression[:, BROWS] = played(
+        pieces,
+        expression[:, BROWS].reshape(len(motion), -1),
+        lambda moments: (mean[BROWS] + at(brows, moments * float(fps))).reshape(len(moments), -1),
+        FACE_HASTE,
+    ).reshape(frames, -1, 3)
+    acting.expression[:, REST] = face(REST, expression)
+    acting.manner[:, LOWER] = face(LOWER, manner)
+    return acting
 
 
 def _body(places: Floats, rate: float) -> Floats:

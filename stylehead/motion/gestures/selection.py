@@ -71,6 +71,28 @@ def choose_pieces(
     return pieces
 
 
+def without_gaps(pieces: list[Piece], material: Material, rng: np.random.Generator) -> list[Piece]:
+    """Return pieces that play any stretch where nothing fits, if one is long enough."""
+    rows = np.arange(len(material.contour))
+    filled: list[Piece] = []
+    for piece in pieces:
+        start = piece.start
+        if start is None:
+            fits = np.flatnonzero(_fitting(material, rows, piece.end - piece.begin))
+            start = int(rng.choice(fits)) if len(fits) else None
+        filled.append(piece._replace(start=start))
+    return filled
+
+
+def _fitting(material: Material, starts: NDArray[np.intp], length: int) -> NDArray[np.bool_]:
+    """Return from which starts (S,) a stretch can be played whole."""
+    ends = starts + length
+    fits = ends <= len(material.contour)
+    for row in material.breaks:
+        fits &= (starts >= row) | (ends <= row)
+    return fits
+
+
 def piece_bounds(energy: Floats) -> list[int]:
     """Return the rows (B,) where pieces of a sound begin and end: at the faintest near USUAL."""
     calm = gaussian_filter1d(energy, 0.1 * RATE)
@@ -161,7 +183,7 @@ class _Chooser:
             length = end - begin
             size = length + 2 * self._around
             costs = np.full(len(self._starts) + 1, NEVER)
-            fits = self._fitting(length)
+            fits = _fitting(self._material, self._starts, length)
             if fits.any():
                 windows = np.lib.stride_tricks.sliding_window_view(self._own, size, axis=0)
                 wanted = self._wanted[begin : begin + size].T
@@ -171,14 +193,6 @@ class _Chooser:
             costs[-1] = NOTHING_FITS
             self._costs[number] = costs
         return self._costs[number]
-
-    def _fitting(self, length: int) -> NDArray[np.bool_]:
-        """Return from which starts (S,) a stretch can be played whole."""
-        ends = self._starts + length
-        fits = ends <= len(self._played)
-        for row in self._material.breaks:
-            fits &= (self._starts >= row) | (ends <= row)
-        return fits
 
     def _repeated(self, now: int, length: int) -> Floats:
         """Return what it costs to play each stretch again, (S + 1,)."""

@@ -10,13 +10,14 @@ from stylehead.motion.eyes import (
     SHORTEST_GAP,
     SHUT,
     USUAL,
+    USUAL_CLOSURE,
     USUAL_RATE,
     blink_habit,
     sample_blinks,
 )
 from tests.stand_ins.faces import make_style, performed_motion
 
-LENGTH = CLOSING + SHUT + OPENING
+LENGTH = USUAL_CLOSURE / (CLOSING / 2 + SHUT + OPENING / 2)
 
 
 def blinks(rate, *, seconds=600, fps=60, seed=0, voice=None, **habits):
@@ -66,9 +67,15 @@ def test_lids_shut_faster_than_they_open():
         assert (np.diff(closure[shut[-1] : end]) < 0).all()
 
 
-def test_a_blink_lasts_a_fifth_of_a_second():
+def test_a_blink_lasts_a_third_of_a_second():
     first, end = spans(blinks(15.0, fps=240, seconds=120))
     np.testing.assert_allclose((end - first) / 240, LENGTH, atol=0.01)
+
+
+@pytest.mark.parametrize("closure", [0.1, 0.25])
+def test_lids_are_shut_for_as_long_as_the_habit_says(closure):
+    lids = blinks(15.0, fps=240, seconds=120, closure=closure)
+    assert lids.sum() / 240 / len(spans(lids)[0]) == pytest.approx(closure, rel=0.02)
 
 
 @pytest.mark.parametrize("rate", [17.0, 40.0, 60.0])
@@ -128,13 +135,13 @@ def test_closure_is_one_float32_between_zero_and_one_for_each_frame():
 # ---- habits ---------------------------------------------------------------------------------
 
 
-def blinker(onsets, *, seconds=60.0, contour=None):
-    """Return a style that blinks at moments in seconds."""
+def blinker(onsets, *, seconds=60.0, contour=None, shut=0.2):
+    """Return a style that blinks at moments in seconds, for `shut` of them each."""
     motion = performed_motion(seconds, blinks=0)
     times = np.arange(len(motion)) / 30
     blink = np.zeros(len(motion), np.float32)
     for onset in onsets:
-        blink[(times >= onset) & (times < onset + 0.2)] = 1
+        blink[(times >= onset) & (times < onset + shut)] = 1
     contour = np.ones((len(motion), 3), np.float32) if contour is None else contour
     return replace(make_style(motion.with_(blink=blink)), contour=contour)
 
@@ -169,3 +176,19 @@ def test_who_does_not_wait_for_pauses_blinks_anywhere():
 def test_a_style_without_a_contour_has_the_usual_habit():
     old = replace(blinker([1.0, 1.5]), contour=None)
     assert blink_habit(old)[1:] == USUAL[1:]
+
+
+def test_slow_blinks_of_a_clip_are_slow_in_the_style():
+    onsets = np.arange(2, 58, 2.0)
+    quick, slow = (blink_habit(blinker(onsets, shut=shut)).closure for shut in (0.1, 0.25))
+    assert quick == pytest.approx(0.11, abs=0.01)
+    assert slow == pytest.approx(0.25, abs=0.01)
+
+
+def test_few_blinks_lean_on_how_long_people_blink():
+    one = blink_habit(blinker([5.0], shut=0.3)).closure
+    assert USUAL_CLOSURE < one < 0.22
+
+
+def test_eyes_shut_for_long_are_no_blink_habit():
+    assert blink_habit(blinker(np.arange(2, 58, 4.0), shut=2.0)).closure <= 0.3
