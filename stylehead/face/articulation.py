@@ -70,7 +70,7 @@ def told_apart(articulation: Floats) -> Articulation:
     widens, rest = _explained(wider[:, 0], rest, LEAST_WIDER)
     ways, manner = np.zeros((2, 68, 3), np.float32), np.zeros_like(articulation)
     ways[:, LOWER] = np.stack([opens, widens]).reshape(2, -1, 3)
-    manner[:, LOWER] = rest.reshape(len(lower), -1, 3)
+    manner[:, LOWER] = rest.reshape(len(lower), len(LOWER), 3)
     return Articulation(np.column_stack([opened, wider]), ways, manner)
 
 

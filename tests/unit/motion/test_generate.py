@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stylehead.errors import MediaError
+from stylehead.face.articulation import parted
 from stylehead.face.geometry import angles_from_rotation
 from stylehead.face.landmarks import MOUTH_PAIRS, REGIONS, mouth_opening, mouth_width
 from stylehead.models.adapter import Adapter
@@ -14,6 +15,7 @@ from stylehead.models.motion_generator import MotionConfig, MotionGenerator
 from stylehead.models.pose_generator import FPS as POSES
 from stylehead.motion import finishing, styling
 from stylehead.motion.generate import predict_motion
+from stylehead.motion.gestures.contour import mouth_contour
 from stylehead.motion.models import Networks, generator_digest, tuning_of
 from stylehead.motion.stream import voice_gate
 from stylehead.motion.styling import match_ranges, opening_range
@@ -605,6 +607,44 @@ def test_a_tuned_styles_mouth_opens_nearly_as_wide_as_in_its_clip(opening):
     found = np.percentile(mouth_opening(made.landmarks + made.neutral)[WITHIN], 90) - rest
     wanted = np.percentile(mouth_opening(motion.landmarks + motion.neutral), 90) - rest
     assert 0.65 * wanted < found < 1.1 * wanted
+
+
+def jaws(motion):
+    """Return how far the upper lip rises for each part by which the lower one sinks."""
+    upper, lower = (motion.landmarks[WITHIN][:, lips, 1].mean(1) for lips in (UPPER, LOWER))
+    return -upper.std() / lower.std()
+
+
+UPPER, LOWER = [61, 62, 63], [65, 66, 67]
+
+
+@pytest.mark.parametrize("tune", [tuned, make_style])
+def test_lips_part_in_the_ways_of_the_style(tune):
+    """One opens with the lower lip alone, another with both alike; the generator with both."""
+    base = performed_motion(8.0, opening=0.2)
+    both = base.landmarks.copy()
+    gap = parted(both)[:, None]
+    found = []
+    for raised in (0.0, 0.5):
+        landmarks = base.landmarks.copy()
+        landmarks[:, UPPER, 1], landmarks[:, LOWER, 1] = -raised * gap, (1 - raised) * gap
+        found.append(-jaws(alone(tune(base.with_(landmarks=landmarks)))))
+    assert found[0] < 0.15
+    assert found[1] == pytest.approx(1, abs=0.2)
+
+
+def test_a_mouth_speaks_in_its_persons_manner_and_rests_without_a_voice():
+    motion = performed_motion(24.0, opening=0.2, spread={"mouth": (0, 0, 0)})
+    landmarks = motion.landmarks.copy()
+    aside = 0.04 * np.sin(2 * np.pi * 1.7 * np.arange(len(motion)) / 30)
+    landmarks[:, list(REGIONS["mouth"]), 0] += aside[:, None]
+    crooked = motion.with_(landmarks=landmarks)
+    styles = [replace(make_style(m), contour=mouth_contour(m)) for m in (motion, crooked)]
+    loud, quiet = said(12.0), Whisperer()
+    spread = [predict(loud, style=style).landmarks[:, 48:, 0].mean(1).std() for style in styles]
+    assert spread[1] > 0.6 * aside.std() > 2 * spread[0]
+    still = predict(loud, voice=quiet, style=styles[1]).landmarks[:, 48:, 0].mean(1).std()
+    assert still < 0.3 * spread[1]
 
 
 # ---- a style for each part ------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from stylehead.face.articulation import LOWER
+from stylehead.face.articulation import LOWER, parted
 from stylehead.face.geometry import angles_from_rotation, rotation_from_angles
 from stylehead.face.landmarks import REGIONS, brow_height, mouth_opening
 from stylehead.motion.gestures.acting import act
@@ -22,6 +22,7 @@ from stylehead.motion.gestures.selection import (
     Piece,
     choose_pieces,
     piece_bounds,
+    without_gaps,
 )
 from stylehead.motion.head import head_path, person_of, sample_head
 from stylehead.options import MotionControls
@@ -160,6 +161,27 @@ def test_a_clip_shorter_than_a_piece_is_not_played():
     assert not played(chosen(material(0.3), 10.0))
 
 
+def test_where_nothing_fits_any_stretch_is_played_that_spans_no_break():
+    own = material(10.0, breaks=np.array([70, 110]))
+    bounds = list(range(0, 300, 12))
+    pieces = [Piece(begin, end, None) for begin, end in pairwise(bounds)]
+    pieces[3] = pieces[3]._replace(start=42)
+    filled = without_gaps(pieces, own, chance())
+    assert [piece[:2] for piece in filled] == [piece[:2] for piece in pieces]
+    starts = [piece.start for piece in filled if piece.start is not None]
+    assert len(starts) == len(pieces)
+    assert filled[3].start == 42
+    assert len(set(starts)) > 15
+    for start in starts:
+        assert start + 12 <= 150
+        assert not any(start < row < start + 12 for row in (70, 110))
+
+
+def test_a_clip_shorter_than_a_piece_fills_no_gap():
+    pieces = [Piece(0, 12, None)]
+    assert without_gaps(pieces, material(0.6), chance()) == pieces
+
+
 def test_the_seed_chooses():
     assert chosen(seed=3) == chosen(seed=3)
     assert chosen(seed=3) != chosen(seed=4)
@@ -257,6 +279,41 @@ def test_a_head_is_in_the_range_of_its_clip_and_no_walk_is_followed():
     wild = performed_motion(24.0, degrees=(30.0, 40.0, 30.0))
     style = replace(make_style(wild), contour=mouth_contour(wild))
     assert (np.ptp(acted(style)[0].path[:, :3], axis=0) < 45).all()
+
+
+def crooked():
+    """Return somebody who draws the mouth aside while it speaks."""
+    motion = performed_motion(24.0, opening=0.2, spread={"mouth": (0, 0, 0)})
+    landmarks = motion.landmarks.copy()
+    times = np.arange(len(motion)) / 30
+    landmarks[:, list(REGIONS["mouth"]), 0] += (0.03 * np.sin(2 * np.pi * 1.7 * times))[:, None]
+    motion = motion.with_(landmarks=landmarks)
+    return replace(make_style(motion), contour=mouth_contour(motion))
+
+
+def test_a_mouth_is_drawn_aside_as_its_person_does():
+    straight, aside = (
+        acted(style)[0].manner[:, 48:, 0].mean(1).std() for style in (NODDER, crooked())
+    )
+    assert aside == pytest.approx(0.03 / np.sqrt(2), rel=0.25)
+    assert straight < 0.6 * aside
+
+
+def test_a_manner_of_speaking_parts_no_lips():
+    assert np.abs(parted(acted(crooked())[0].manner)).max() < 1e-5
+
+
+def test_where_no_gesture_fits_the_face_still_moves_as_its_person_does():
+    """A clip shorter than REPEAT cannot be played all the time; head and brows are sampled then."""
+    motion = performed_motion(4.0, opening=0.2)
+    style = replace(make_style(motion), contour=mouth_contour(motion))
+    acting, _ = acted(style)
+    assert (np.abs(acting.path[:, :3]).max(1) < 0.5).mean() > 0.2  # sampled: at rest
+    lids = list(REGIONS["eyes"])
+    made, own = (
+        offsets[:, lids, 1].std(0).mean() for offsets in (acting.expression, motion.landmarks)
+    )
+    assert made == pytest.approx(own, rel=0.25)
 
 
 def test_gestures_leave_lips_shut():
