@@ -63,9 +63,10 @@ KNOWN, UNKNOWN, SOUNDS = 8, 8, 2
 PICTURES = Fraction(25)
 CROP = 320  # pixels of a rendered crop; the tracker looks at fewer
 PLAIN = "plain"
-WAYS = ("plain", "ranges", "transfer", "transfer, shapes 0")
-"""The default style whatever the clip, ranges alone, what is shipped, and that without the prior of
-mouth shapes."""
+FILM = "film"
+WAYS = ("plain", "ranges", "transfer", "transfer, shapes 0", FILM)
+"""The default style whatever the clip, ranges alone, what is shipped, that without the prior of
+mouth shapes, and stretches of the first half itself: what the best of styles could reach."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +135,8 @@ def main() -> None:
                 if here[number]
             },
             speeches=[encode_speech(sound, predictor.listener) for sound in sounds],
+            films=[one.halves[0] for one in chosen],
+            seconds=asked.seconds,
             run=asked.run,
         )
         ways = {way: bench.motions(way) for way in asked.way}
@@ -266,6 +269,10 @@ class Bench:
     networks: Networks
     styles: dict[int, Style]
     speeches: list[EncodedSpeech]
+    films: list[Motion]
+    """The first half of each of the sixteen clips."""
+    seconds: float
+    """Of each sound, and of each stretch of a film."""
     run: Path
 
     def motions(self, way: str) -> dict[int, list[Motion]]:
@@ -274,6 +281,8 @@ class Bench:
         controls = MotionControls(shapes=float(shapes or 1))
         if name == PLAIN:
             return dict.fromkeys(self.styles, self._predict(find_style(PLAIN), controls))
+        if name == FILM:
+            return {number: self._filmed(self.films[number]) for number in self.styles}
         return {
             number: self._predict(
                 replace(style, tuning=None) if name == "ranges" else style, controls
@@ -287,6 +296,12 @@ class Bench:
             predict_motion(speech.replay(), mix, self.networks, fps=PICTURES, controls=controls)
             for speech in self.speeches
         ]
+
+    def _filmed(self, film: Motion) -> list[Motion]:
+        """Return as many stretches of a film as there are sounds, evenly spread."""
+        frames = round(self.seconds * STYLE_FPS)
+        starts = np.linspace(0, max(0, len(film) - frames), len(self.speeches)).astype(int)
+        return [at_rate(film[start : start + frames], PICTURES) for start in starts]
 
     def seen(
         self, way: str, made: dict[int, list[Motion]], portraits: list[Path]

@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from stylehead.cli.memory import keep_memory_flat
 from tests.soak.page import soak_page
 from tests.soak.run import Held, growing, long_sound, slope, soak
 
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--sounds", type=float, nargs="*", default=[], metavar="MINUTES")
     parser.add_argument("--page", action="store_true")
     options = parser.parse_args()
+    keep_memory_flat()  # as every command does
     ends = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory(prefix="stylehead-soak-") as name:
         folder = Path(name)
