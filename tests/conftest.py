@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -47,6 +48,14 @@ FACES_OF = portrait_search.faces_of
 
 
 # ---- every test -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> Iterator[None]:
+    """Ctrl-C interrupts, as on a terminal: a shell starts what is in its background deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", autouse=True)
