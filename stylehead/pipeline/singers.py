@@ -21,6 +21,7 @@ from stylehead.motion.models import Networks
 from stylehead.options import Options
 from stylehead.pipeline.song import Singer, Song
 from stylehead.progress import Reporter
+from stylehead.rendering.portrait_mesh import beyond_picture
 from stylehead.speech.listen import Listener, VoiceReport, listen
 from stylehead.tracking.matte import GivenMatte, whole_matte
 from stylehead.tracking.portrait import find_portrait, find_portraits
@@ -50,6 +51,8 @@ class Take:
         return {"face": face, "sound": str(stem), "style": self.mix.name, "voice_fraction": share}
 
 
+MADE_UP = 0.01  # of a crop that lies beyond the picture from which it is said
+
 # ---- faces -----------------------------------------------------------------------------------
 
 
@@ -68,6 +71,11 @@ def find_faces(
         alpha = _opacity(options.matte, image, pixels)
     matte = None if alpha is None else GivenMatte(fit_video(alpha), options.matte)
     portraits = _found(fitted, str(image), numbers, matte, options, reporter)
+    if options.crop and (beyond := beyond_picture(portraits[0])) > MADE_UP:
+        reporter.say(
+            f"Note: {beyond:.0%} of the square around the face lies beyond {image.name}, "
+            "whose edge goes on there, out of focus."
+        )
     if options.cut_out:
         whole = whole_matte(portraits, str(image), matte)
         portraits = [replace(portrait, matte=whole) for portrait in portraits]

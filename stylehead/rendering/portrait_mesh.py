@@ -210,6 +210,14 @@ def build_portrait_mesh(
     )
 
 
+def beyond_picture(portrait: Portrait) -> float:
+    """Return the fraction of a portrait's crop that is beyond its picture, and so made up."""
+    corner, side = _square(portrait, over=0.0)
+    height, width = portrait.pixels.shape[:2]
+    shown = np.minimum(corner + side, [width, height]) - np.maximum(corner, 0)
+    return 1 - float(shown.prod()) / side**2
+
+
 def _square(portrait: Portrait, *, over: float) -> tuple[Floats, float]:
     """Return the working square of a portrait: its top left corner and its side, pixels.
 

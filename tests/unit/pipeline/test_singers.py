@@ -292,6 +292,22 @@ def test_faces_that_sing_must_be_in_the_picture_and_others_may_be_small(folder):
     assert any("too small" in line and "stays still" in line for line in reporter.said)
 
 
+def test_a_crop_that_goes_on_beyond_the_picture_is_told(folder: Path) -> None:
+    def told(name: str, options: Options) -> list[str]:
+        reporter = RememberingReporter()
+        find_faces(folder / name, [], options, reporter)
+        return [line for line in reporter.said if "square around the face" in line]
+
+    media.save_picture(folder / "whole.png", media.portrait())
+    face = media.resized(media.portrait()[62:186, 172:278], (600, 701))
+    media.save_picture(folder / "tight.png", face)
+    (line,) = told("tight.png", Options(crop=True))
+    share = re.search(r"Note: (\d+)% of the square around the face lies beyond tight\.png", line)
+    assert share and 30 < int(share[1]) < 50
+    assert not told("tight.png", Options())
+    assert not told("whole.png", Options(crop=True))
+
+
 # ---- the matte ------------------------------------------------------------------------------
 
 
