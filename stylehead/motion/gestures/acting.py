@@ -22,7 +22,7 @@ from stylehead.motion.gestures.selection import (
     without_gaps,
 )
 from stylehead.motion.head import head_path, reach
-from stylehead.types import Floats, Style
+from stylehead.types import VOICE, Floats, Style
 
 HEAD_HASTE, FACE_HASTE, EYE_HASTE = 3.0, 7.0, 40.0
 """Rad/s in which a head, a face and eyes come to another stretch; the last is a saccade."""
@@ -63,7 +63,7 @@ def act(
 
     Head, brows, lids, eyes and lower face come from the same moments of the clip. Where nothing of
     it fits, a sampled head (T, 6), brows (T, 10, 3) about their mean and glances (T, 2) are played,
-    and the rest of the face from any moment.
+    and, in voice, the rest of the face from any moment.
     """
     assert style.contour is not None  # asked of styles that act alone
     motion, rate, frames = style.motion, float(style.motion.fps), len(contour)
@@ -82,11 +82,10 @@ def act(
     material = Material(
         _rows(style.contour, rate), _rows(_body(own, rate), rate), _breaks(style.times, rate)
     )
-    pieces = choose_pieces(
-        material, _rows(contour, float(fps)), _rows(_body(away, float(fps)), float(fps)), rng
-    )
+    heard = _rows(contour, float(fps))
+    pieces = choose_pieces(material, heard, _rows(_body(away, float(fps)), float(fps)), rng)
 
-    filled = without_gaps(pieces, material, rng)
+    filled = without_gaps(pieces, material, heard[:, VOICE], rng)
     manner = told_apart(motion.landmarks - expression).manner
 
     def played(

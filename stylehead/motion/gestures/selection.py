@@ -71,13 +71,18 @@ def choose_pieces(
     return pieces
 
 
-def without_gaps(pieces: list[Piece], material: Material, rng: np.random.Generator) -> list[Piece]:
-    """Return pieces that play any stretch where nothing fits, if one is long enough."""
+def without_gaps(
+    pieces: list[Piece], material: Material, voice: Floats, rng: np.random.Generator
+) -> list[Piece]:
+    """Return pieces that play any stretch where nothing fits a voice, if one is long enough.
+
+    voice (P,) of the sound; where it is silent, nothing is played still.
+    """
     rows = np.arange(len(material.contour))
     filled: list[Piece] = []
     for piece in pieces:
         start = piece.start
-        if start is None:
+        if start is None and voice[piece.begin : piece.end].mean() > 0.5:
             fits = np.flatnonzero(_fitting(material, rows, piece.end - piece.begin))
             start = int(rng.choice(fits)) if len(fits) else None
         filled.append(piece._replace(start=start))

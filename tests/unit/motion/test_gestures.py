@@ -166,7 +166,7 @@ def test_where_nothing_fits_any_stretch_is_played_that_spans_no_break():
     bounds = list(range(0, 300, 12))
     pieces = [Piece(begin, end, None) for begin, end in pairwise(bounds)]
     pieces[3] = pieces[3]._replace(start=42)
-    filled = without_gaps(pieces, own, chance())
+    filled = without_gaps(pieces, own, np.ones(300), chance())
     assert [piece[:2] for piece in filled] == [piece[:2] for piece in pieces]
     starts = [piece.start for piece in filled if piece.start is not None]
     assert len(starts) == len(pieces)
@@ -179,7 +179,14 @@ def test_where_nothing_fits_any_stretch_is_played_that_spans_no_break():
 
 def test_a_clip_shorter_than_a_piece_fills_no_gap():
     pieces = [Piece(0, 12, None)]
-    assert without_gaps(pieces, material(0.6), chance()) == pieces
+    assert without_gaps(pieces, material(0.6), np.ones(12), chance()) == pieces
+
+
+def test_where_nothing_fits_a_silence_nothing_is_played():
+    pieces = [Piece(0, 12, None), Piece(12, 24, None)]
+    voice = np.repeat([0.0, 1.0], 12)
+    silent, spoken = without_gaps(pieces, material(10.0), voice, chance())
+    assert silent.start is None and spoken.start is not None
 
 
 def test_the_seed_chooses():
