@@ -98,7 +98,7 @@ def sample_blinks(
     length = habit.closure / (CLOSING / 2 + SHUT + OPENING / 2)
     mean_gap = max(60 / (habit.rate * (1 - habit.double)), length + SHORTEST_GAP)
     times = np.arange(frames) / float(fps)
-    seconds = float(times[-1])
+    seconds = max(frames - 1, 0) / float(fps)  # the last frame has open lids
     now = rng.gamma(REGULARITY, mean_gap / REGULARITY) * rng.uniform(0.3, 1)
     free = 0.0  # when lids have been open for long enough
     while now < seconds - length:

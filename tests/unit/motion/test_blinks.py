@@ -192,3 +192,7 @@ def test_few_blinks_lean_on_how_long_people_blink():
 
 def test_eyes_shut_for_long_are_no_blink_habit():
     assert blink_habit(blinker(np.arange(2, 58, 4.0), shut=2.0)).closure <= 0.3
+
+
+def test_without_a_frame_there_is_no_blink():
+    assert len(blinks(20.0, seconds=0)) == 0
